@@ -1,0 +1,66 @@
+"""The one shape of every error a user sees: what, where, why, and the next command.
+
+It lives in the lowest package so that every other one can raise it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the `baton` command."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    UNREACHABLE = 4
+    DATA_PROBLEMS = 5
+
+
+class BatonError(Exception):
+    """A problem that a person can act on.
+
+    what: the thing that went wrong, in a short sentence.
+    where: file, line, topic, offset, address, whatever finds the place.
+    why: the cause, with the values that decided it.
+    next_command: what to run or change next.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next_command: str = "",
+        exit_code: ExitCode = ExitCode.FAILED,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next_command = next_command
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for label, text in (
+            ("where", self.where),
+            ("why", self.why),
+            ("next", self.next_command),
+        ):
+            if text:
+                lines.append(f"  {label + ':':<7}{text}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The same facts for `--json`."""
+        return {
+            "error": self.what,
+            "where": self.where,
+            "why": self.why,
+            "next": self.next_command,
+            "exit_code": int(self.exit_code),
+        }
