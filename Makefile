@@ -1,0 +1,89 @@
+# Baton's everyday verbs. `make` alone lists them. Everything is made inside this folder (.venv, .baton);
+# only pip's, Maven's and Baton's per-user caches lie outside.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test lint check-docs bench up down lock clean
+
+SHELL := /bin/sh
+VENV  := .venv
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --no-input
+UV    := uv==0.13.9
+
+help: ## List these verbs
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.installed ## Make .venv with the locked dependencies and Baton itself
+
+demo: setup ## One quarter of a made-up company, through a real Kafka, to numbers you can open
+	$(BIN)/baton demo --once
+
+test: setup lint ## Everything that must hold before a commit
+	$(BIN)/python -m pytest --durations=10
+
+lint: setup ## Style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-docs: setup ## Does what the README and the guides say still exist?
+	$(BIN)/python -m pytest tests/contracts
+
+bench: setup $(VENV)/.bench ## Measure Baton and its peer on this machine
+	$(BIN)/baton bench
+
+up: setup ## Start Kafka and the worker on this machine
+	$(BIN)/baton up
+
+down: setup ## Stop what `make up` started; the data stays
+	$(BIN)/baton down
+
+lock: ## Resolve the dependencies again and write both lock files
+	@$(find_python); set -e; \
+	"$$python" -m venv --clear $(VENV)/lock; \
+	$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet '$(UV)'; \
+	compile="$(VENV)/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --quiet \
+	  --generate-hashes --no-emit-index-url --no-header"; \
+	$$compile --extra test --group build -o requirements.lock; \
+	$$compile --extra bench --constraints requirements.lock -o requirements-bench.lock
+
+clean: ## Remove what was made here: .venv, caches, build results (not .baton, which holds data)
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# --- how setup works --------------------------------------------------------------------------------
+# A changed lock makes .venv anew, so nothing that left the lock stays importable. A changed
+# pyproject.toml only installs Baton again. A step that fails writes no stamp, and make stops there.
+
+$(VENV)/.locked: requirements.lock
+	@$(find_python); set -e; \
+	echo "making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.locked requirements-bench.lock
+	$(PIP) install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
+# The first Python of 3.11 or later that really runs and can make a virtual environment. Being on the
+# PATH is not enough: version managers put names there that do not run.
+define find_python
+for python in $(PYTHON) python3.13 python3.12 python3.11 python3 none; do \
+  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+  then break; fi; \
+done; \
+if [ "$$python" = none ]; then \
+  echo "Baton needs Python 3.11 or later with venv, and found none." >&2; \
+  echo "  looked for: $(PYTHON) python3.13 python3.12 python3.11 python3" >&2; \
+  echo "  next:       install one (Debian: apt-get install python3 python3-venv)," >&2; \
+  echo "              or name one: make setup PYTHON=/path/to/python3" >&2; \
+  exit 1; \
+fi
+endef
