@@ -20,13 +20,17 @@ setup: $(VENV)/.installed ## Make .venv with the locked dependencies and Baton i
 demo: setup ## One quarter of a made-up company, through a real Kafka, to numbers you can open
 	$(BIN)/baton demo --once
 
-test: setup lint ## Everything that must hold before a commit
-	$(BIN)/python -m pytest --durations=10
+# Both halves run even when the first one fails: one look shows everything there is to mend.
+test: setup ## Everything that must hold before a commit: lint, then every test
+	@failed=0; \
+	$(MAKE) --no-print-directory lint || failed=$$?; \
+	$(BIN)/python -m pytest --durations=10 || failed=$$?; \
+	exit $$failed
 
 lint: setup ## Style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 check-docs: setup ## Does what the README and the guides say still exist?
 	$(BIN)/python -m pytest tests/contracts
