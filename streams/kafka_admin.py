@@ -1,0 +1,97 @@
+"""An admin connection to Kafka (kafka-python), with every failure told as a BatonError."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from schemas.errors import BatonError, ExitCode
+from streams.project import Project, broker_hosts
+
+
+class _LastWarning(logging.Handler):
+    """Keeps kafka-python's latest warning: the client retries in silence and only this says why.
+
+    Being a handler, it also keeps these lines off the terminal when nobody set logging up.
+    """
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
+_last_warning = _LastWarning(level=logging.WARNING)
+logging.getLogger("kafka").addHandler(_last_warning)
+
+
+def connection(where: Project | str) -> dict[str, Any]:
+    """Client keywords for a project, or for bare bootstrap servers (no TLS, no login)."""
+    if isinstance(where, Project):
+        return where.client_settings()
+    return {"bootstrap_servers": where, "security_protocol": "PLAINTEXT"}
+
+
+@contextmanager
+def admin(where: Project | str, timeout_seconds: float = 10.0) -> Iterator[KafkaAdminClient]:
+    """An admin client whose broker has answered a metadata request.
+
+    Raises BatonError (exit 4) when no broker answers within timeout_seconds, and for any error Kafka
+    gives to what the caller then asks.
+    """
+    settings = connection(where)
+    servers = settings["bootstrap_servers"]
+    _refuse_dead_ports(servers)
+    _last_warning.text = ""
+    try:
+        client = KafkaAdminClient(
+            **settings,
+            client_id="baton-admin",
+            bootstrap_timeout_ms=int(timeout_seconds * 1000),
+            request_timeout_ms=int(max(timeout_seconds, 10.0) * 1000),
+        )
+    except (KafkaError, OSError, ValueError) as error:
+        raise unreachable(servers, f"{error}; {_last_warning.text}".strip("; ")) from error
+    try:
+        if isinstance(where, Project):
+            where.refuse_open_login([node["host"] for node in client.describe_cluster()["brokers"]])
+        yield client
+    except KafkaError as error:
+        raise BatonError(
+            "Kafka refused a request",
+            where=servers,
+            why=f"{type(error).__name__}: {error}",
+            next_command="baton doctor",
+            exit_code=ExitCode.UNREACHABLE,
+        ) from error
+    finally:
+        client.close()
+
+
+def unreachable(servers: str, why: str) -> BatonError:
+    """The one way to say that no broker answers."""
+    return BatonError(
+        "Kafka does not answer",
+        where=servers,
+        why=why,
+        next_command="baton doctor",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+def _refuse_dead_ports(servers: str) -> None:
+    """Say at once that nothing listens, instead of letting the client retry until its deadline."""
+    reasons = []
+    for server, host in zip(servers.split(","), broker_hosts(servers), strict=True):
+        try:
+            socket.create_connection((host, int(server.rpartition(":")[2])), timeout=5).close()
+            return
+        except OSError as error:
+            reasons.append(f"{server.strip()}: {error.strerror or error}")
+    raise unreachable(servers, "; ".join(reasons))
