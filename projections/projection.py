@@ -1,0 +1,162 @@
+"""Projections: one SQL file each, its header read by machines and people alike.
+
+A *state* file maps facts to partial states: rows of (key, columns), where every column merges by
+min, max or set union. Merging is associative, commutative and idempotent, so batches, order and
+duplicates cannot change what a state says (docs/adr/0002). The same file serves three uses:
+
+- live:    merge(select over the batch), appended
+- folding: merge(the appended rows)
+- rebuild: merge(select over all facts)
+
+A *view* file is one SELECT over states, facts and the playbook; `$as_of` is the instant at which
+open clocks are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from schemas.errors import BatonError, ExitCode
+
+STATES_FOLDER = Path(__file__).parent / "states"
+VIEWS_FOLDER = Path(__file__).parent / "views"
+
+_MERGES: dict[str, Callable[[str], str]] = {
+    "min": lambda column: f"min({column})",
+    "max": lambda column: f"max({column})",
+    "union": lambda column: (
+        f"list_sort(list_distinct(flatten(list({column}) filter (where {column} is not null))))"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a projection: its name, how it merges (states only), and what it says."""
+
+    name: str
+    says: str
+    merge: str = ""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A header and its SELECT, as they stand in the file."""
+
+    kind: str
+    name: str
+    grain: str
+    reads: tuple[str, ...]
+    says: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    select: str
+    path: Path
+
+    @property
+    def fact_tables(self) -> tuple[str, ...]:
+        """Names of the fact tables it reads, without the schema."""
+        return tuple(name.removeprefix("facts.") for name in self.reads if name.startswith("facts."))
+
+    def merged(self, rows: str) -> str:
+        """SQL: one row per key out of many partial rows. `rows` is a table name or a parenthesised query."""
+        keys = ", ".join(self.key)
+        merges = ", ".join(f"{_MERGES[c.merge](c.name)} as {c.name}" for c in self.columns)
+        return f"select {keys}, {merges} from {rows} group by {keys}"
+
+    def lifted(self, table_of: Callable[[str], str]) -> str:
+        """SQL: partial states of the facts in the tables that `table_of` names."""
+        return re.sub(r"\bfacts\.(\w+)", lambda match: table_of(match[1]), self.select)
+
+    def evaluated(self, as_of: str) -> str:
+        """SQL of a view with its instant filled in: a literal, or a sub-query."""
+        return self.select.replace("$as_of", as_of)
+
+
+def read_projection(path: Path) -> Projection:
+    """Read one SQL file. A header that lacks a line is a BatonError naming file and line."""
+    header: dict[str, str] = {}
+    columns: list[Column] = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    body_from = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    for number, line in enumerate(lines[:body_from], start=1):
+        if named := re.fullmatch(r"--\s(\w+):\s*(.*)", line):
+            header[named[1]] = named[2].strip()
+            last = named[1]
+        elif continued := re.fullmatch(r"--\s{3,}(\S.*)", line):
+            if last == "columns":
+                columns.append(_column(path, number, continued[1], "state" in header))
+            else:
+                header[last] = f"{header[last]} {continued[1].strip()}"
+        else:
+            raise _bad_header(path, number, f"cannot read {line!r}")
+    kind = "state" if "state" in header else "view"
+    for wanted in (kind, "grain", "reads", "says", *(("key",) if kind == "state" else ())):
+        if wanted not in header:
+            raise _bad_header(path, 1, f"the header has no line '-- {wanted}:'")
+    return Projection(
+        kind=kind,
+        name=header[kind],
+        grain=header["grain"],
+        reads=_names(header["reads"]),
+        says=header["says"],
+        key=_names(header.get("key", "")),
+        columns=tuple(columns),
+        select="\n".join(lines[body_from:]).strip().rstrip(";"),
+        path=path,
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _column(path: Path, number: int, text: str, is_state: bool) -> Column:
+    parts = text.split(None, 2 if is_state else 1)
+    if len(parts) != (3 if is_state else 2):
+        raise _bad_header(path, number, f"column line {text!r} lacks a part")
+    if not is_state:
+        return Column(parts[0], parts[1])
+    if parts[1] not in _MERGES:
+        raise _bad_header(path, number, f"{parts[0]} merges by {parts[1]!r}; known: {', '.join(_MERGES)}")
+    return Column(parts[0], parts[2], parts[1])
+
+
+def _bad_header(path: Path, number: int, why: str) -> BatonError:
+    return BatonError(
+        "A projection's header cannot be read",
+        where=f"{path}:{number}",
+        why=why,
+        next_command="see CONTRIBUTING.md, 'Adding a projection'",
+        exit_code=ExitCode.CONFIGURATION,
+    )
+
+
+@cache
+def states() -> tuple[Projection, ...]:
+    """All states, by name."""
+    return tuple(read_projection(path) for path in sorted(STATES_FOLDER.glob("*.sql")))
+
+
+@cache
+def views() -> tuple[Projection, ...]:
+    """All views, each after the views it reads."""
+    found = {path.stem: read_projection(path) for path in sorted(VIEWS_FOLDER.glob("*.sql"))}
+    return tuple(_in_reading_order(found.values()))
+
+
+def _in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
+    waiting = {projection.name: projection for projection in projections}
+    ordered: list[Projection] = []
+    while waiting:
+        ready = [p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)]
+        if not ready:
+            cycle = ", ".join(sorted(waiting))
+            raise _bad_header(next(iter(waiting.values())).path, 1, f"these views read each other: {cycle}")
+        for projection in ready:
+            ordered.append(waiting.pop(projection.name))
+    return ordered

@@ -1,0 +1,34 @@
+-- view:   black_hole
+-- grain:  one row per state a handoff can be in, empty ones too
+-- reads:  funnel.handoff
+-- says:   where every lead handed over is now; the counts add up to the handoffs offered
+-- columns:
+--   position  order of the states, from nowhere to done
+--   state     the state
+--   handoffs  handoffs in it, as of now
+--   says      what the state means
+--   oldest_offered_at  the oldest offer among them
+with state(position, state, says) as (
+    values
+        (1, 'not_arrived', 'offered, and the receiving system never said a word about it'),
+        (2, 'waiting', 'arrived, unanswered, and in time'),
+        (3, 'at_risk', 'unanswered, and most of the time is gone'),
+        (4, 'past_due', 'unanswered, and the time is up'),
+        (5, 'accepted_untouched', 'accepted, and no human has tried to reach the buyer'),
+        (6, 'being_worked', 'accepted and worked'),
+        (7, 'returned_unacknowledged', 'returned, and the offering team has not answered'),
+        (8, 'returned_acknowledged', 'returned, and the offering team has answered'),
+        (9, 'recycled', 'returned, and offered again later'),
+        (10, 'converted', 'became a deal that is open or won'),
+        (11, 'lost', 'became a lost deal, or was disqualified after a return')
+)
+select
+    state.position,
+    state.state,
+    count(handoff.handoff_id) as handoffs,
+    state.says,
+    min(handoff.offered_at) as oldest_offered_at
+from state
+left join funnel.handoff as handoff using (state)
+group by all
+order by position

@@ -1,0 +1,26 @@
+-- view:   freshness
+-- grain:  one row per source and event type
+-- reads:  facts.event
+-- says:   how recent what each system told us is, and how late it told us
+-- columns:
+--   source                 the system
+--   event_type             what it reports
+--   events                 distinct events
+--   last_occurred_at       event time of its newest event
+--   last_recorded_at       when Baton last accepted one
+--   minutes_since_last     minutes from then to as-of
+--   median_delay_minutes   median minutes from event time to recorded time
+--   p95_delay_minutes      95th percentile of the same
+select
+    source,
+    event_type,
+    count(*) as events,
+    max(occurred_at) as last_occurred_at,
+    max(recorded_at) as last_recorded_at,
+    (epoch_us($as_of) - epoch_us(max(recorded_at))) / 60000000.0::double as minutes_since_last,
+    quantile_cont((epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double, 0.5)
+        as median_delay_minutes,
+    quantile_cont((epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double, 0.95)
+        as p95_delay_minutes
+from facts.event
+group by source, event_type

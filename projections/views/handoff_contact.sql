@@ -1,0 +1,54 @@
+-- view:   handoff_contact
+-- grain:  one row per handoff offered
+-- reads:  state.handoff, state.opportunity, facts.contact_attempted, facts.buyer_reached
+-- says:   what the receiving side did about the lead after each handoff; contact that names no handoff
+--         counts for the lead's latest handoff offered before it
+-- columns:
+--   handoff_id          the handoff
+--   human_attempt_ats   when humans tried to reach the buyer, in order (list of instants)
+--   automated_attempts  how often a sequence or bot tried; never an answer
+--   reached_at          first two-way contact
+--   opportunities       deals that came of the handoff
+--   opportunities_lost  how many of those are lost
+with
+offered as (
+    select handoff_id, offer.lead_id as lead_id, offer.occurred_at as offered_at
+    from state.handoff
+    where offer is not null
+),
+-- A lead may be offered twice in one instant: the later handoff id stands for it.
+latest_offer as (
+    select lead_id, offered_at, max(handoff_id) as handoff_id from offered group by lead_id, offered_at
+),
+contact as (
+    select event_id, case when is_automated then 'automated' else 'human' end as kind,
+        lead_id, handoff_id, occurred_at, false as is_lost
+    from facts.contact_attempted
+    union all by name
+    select event_id, 'reached' as kind, lead_id, handoff_id, occurred_at, false as is_lost
+    from facts.buyer_reached
+    union all by name
+    select opened.event_id as event_id, 'opportunity' as kind, opened.lead_id as lead_id,
+        opened.handoff_id as handoff_id, opened.occurred_at as occurred_at,
+        coalesce(outcome.status = 'lost', false) as is_lost
+    from state.opportunity
+    where opened is not null
+),
+linked as (
+    select coalesce(contact.handoff_id, latest_offer.handoff_id) as handoff_id,
+        contact.kind, contact.occurred_at, contact.is_lost
+    from contact
+    asof left join latest_offer
+        on contact.lead_id = latest_offer.lead_id and contact.occurred_at >= latest_offer.offered_at
+)
+select
+    offered.handoff_id,
+    list(linked.occurred_at order by linked.occurred_at) filter (where linked.kind = 'human')
+        as human_attempt_ats,
+    count(*) filter (where linked.kind = 'automated') as automated_attempts,
+    min(linked.occurred_at) filter (where linked.kind = 'reached') as reached_at,
+    count(*) filter (where linked.kind = 'opportunity') as opportunities,
+    count(*) filter (where linked.kind = 'opportunity' and linked.is_lost) as opportunities_lost
+from offered
+left join linked on offered.handoff_id = linked.handoff_id
+group by offered.handoff_id

@@ -1,0 +1,95 @@
+-- view:   handoff_sla
+-- grain:  one row per handoff and SLA of its pair of teams whose clock has started
+-- reads:  funnel.handoff, playbook.sla, playbook.team, playbook.open_time, playbook.version
+-- says:   what each side owed the other on a handoff, by when, and whether it was kept
+-- columns:
+--   handoff_id        the handoff
+--   sla               answer, first_attempt, attempts or acknowledge_return
+--   from_team         the team that offered
+--   to_team           the team asked to answer
+--   owed_by           the team that owes it
+--   owner             the person who owes it; null when the offering team owes it
+--   clock             business or elapsed
+--   allowed_minutes   how long the playbook allows
+--   starts_at         when the clock started
+--   due_at            when it runs out
+--   met_at            when it was done; null while open
+--   used_minutes      minutes of that clock until done, or until as-of
+--   is_met            true when done in time
+--   is_due            SLA due: true when it was ever missed, even if done since
+--   is_past_due       SLA past due: true when expired and still open
+--   is_at_risk        true when open and most of the time is gone
+--   is_clock_suspect  true when the clocks disagree: kept here, judged neither met nor missed
+--   playbook_version  the playbook it is judged by
+with
+owed as (
+    select
+        handoff.handoff_id, sla.sla, handoff.from_team, handoff.to_team, sla.clock, sla.allowed_us,
+        version.at_risk_share, handoff.is_clock_suspect, handoff.playbook_version,
+        case when sla.owed_by = 'sender' then handoff.from_team else handoff.to_team end as owed_by,
+        case when sla.owed_by = 'sender' then null else handoff.owner end as owner,
+        case when sla.owed_by = 'sender' then sender.calendar else handoff.calendar end as calendar,
+        case sla.sla
+            when 'answer' then offered_at
+            when 'acknowledge_return' then returned_at
+            else accepted_at
+        end as starts_at,
+        case sla.sla
+            when 'answer' then answered_at
+            when 'first_attempt' then first_attempt_at
+            when 'attempts' then least(human_attempt_ats[sla.attempts], reached_at)
+            when 'acknowledge_return' then acknowledged_at
+        end as met_at
+    from funnel.handoff as handoff
+    join playbook.sla as sla on sla.from_team = handoff.from_team and sla.to_team = handoff.to_team
+    cross join playbook.version as version
+    left join playbook.team as sender on sender.team = handoff.from_team
+),
+started as (
+    select owed.*, coalesce(met_at, $as_of) as until_at,
+        open_us_until(o.open_us_before, o.opens_at, o.closes_at, starts_at) as start_open_us
+    from owed
+    asof left join playbook.open_time as o on o.calendar = owed.calendar and owed.starts_at >= o.opens_at
+    where starts_at is not null
+),
+used as (
+    select started.*,
+        case when clock = 'business'
+             then open_us_until(o.open_us_before, o.opens_at, o.closes_at, until_at) - start_open_us
+             else epoch_us(until_at) - epoch_us(starts_at)
+        end as used_us,
+        start_open_us + allowed_us as open_us_when_due
+    from started
+    asof left join playbook.open_time as o on o.calendar = started.calendar and started.until_at >= o.opens_at
+),
+due as (
+    select used.*,
+        case when clock = 'business'
+             then o.opens_at + to_microseconds(open_us_when_due - o.open_us_before)
+             else starts_at + to_microseconds(allowed_us)
+        end as due_at
+    from used
+    asof left join playbook.open_time as o
+        on o.calendar = used.calendar and used.open_us_when_due > o.open_us_before
+)
+select
+    handoff_id,
+    sla,
+    from_team,
+    to_team,
+    owed_by,
+    owner,
+    clock,
+    allowed_us / 60000000.0::double as allowed_minutes,
+    starts_at,
+    due_at,
+    met_at,
+    used_us / 60000000.0::double as used_minutes,
+    not is_clock_suspect and coalesce(met_at <= due_at, false) as is_met,
+    not is_clock_suspect and until_at > due_at as is_due,
+    not is_clock_suspect and met_at is null and $as_of > due_at as is_past_due,
+    not is_clock_suspect and met_at is null and $as_of <= due_at and used_us >= at_risk_share * allowed_us
+        as is_at_risk,
+    is_clock_suspect,
+    playbook_version
+from due

@@ -1,0 +1,30 @@
+-- view:   lead_journey
+-- grain:  one row per event of a lead
+-- reads:  facts.event
+-- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
+-- columns:
+--   lead_id                 the lead
+--   position                place in its life, from 1
+--   occurred_at             when it happened
+--   event_type              what happened
+--   source                  the system that reported it
+--   handoff_id              the handoff it belongs to, where the event says so
+--   opportunity_id          the deal it belongs to, where the event says so
+--   minutes_since_previous  wall-clock minutes since the event before
+--   recorded_late_minutes   minutes from the event to Baton knowing it
+--   event_id                the event itself
+select
+    lead_id,
+    row_number() over life as position,
+    occurred_at,
+    event_type,
+    source,
+    handoff_id,
+    opportunity_id,
+    (epoch_us(occurred_at) - epoch_us(lag(occurred_at) over life)) / 60000000.0::double
+        as minutes_since_previous,
+    (epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double as recorded_late_minutes,
+    event_id
+from facts.event
+where lead_id is not null
+window life as (partition by lead_id order by occurred_at, event_type, event_id)
