@@ -1,0 +1,192 @@
+"""The house's own rules, so that no review has to remember them. CONTRIBUTING.md tells them in prose."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("schemas", "projections", "warehouse", "streams")
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
+LONGEST_MODULE = 400
+REASON_TO_BE_LONG = re.compile(r"^# long: \S+", re.MULTILINE)
+READS_THE_CLOCK = re.compile(
+    r"\b(now|get_current_time(stamp)?|transaction_timestamp|today)\s*\("
+    r"|\b(current_(time|timestamp|date)|localtime(stamp)?)\b",
+    re.IGNORECASE,
+)
+
+
+def _files(pattern: str, *folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob(pattern))
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+MODULES = _files("*.py", *PACKAGES, "tests")
+SQL_OF_MEANING = _files("*.sql", "projections")
+PROJECTIONS = _files("*.sql", "projections/states", "projections/views")
+
+
+def _code(sql: str) -> str:
+    """SQL without its comments and its string literals."""
+    return re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", " ", sql, flags=re.DOTALL)
+
+
+def _header(sql: str) -> dict[str, str]:
+    """The labels of the comment block a file opens with: {"state": "handoff", "grain": "one row per ..."}."""
+    labels: dict[str, str] = {}
+    label = ""
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        named = re.match(r"-- (\w+):(.*)", line)
+        if named:
+            label = named[1]
+            labels[label] = named[2].strip()
+        elif label:
+            labels[label] = f"{labels[label]} {line[2:].strip()}".strip()
+    return labels
+
+
+# --- modules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_place)
+def test_a_module_is_named_after_something(path: Path) -> None:
+    parts = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+    assert not parts & NAMES_THAT_SAY_NOTHING, "name it after what it is about"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_place)
+def test_a_module_is_short_or_says_why_not(path: Path) -> None:
+    text = path.read_text()
+    length = len(text.splitlines())
+    top = "\n".join(text.splitlines()[:20])
+    assert length <= LONGEST_MODULE or REASON_TO_BE_LONG.search(top), (
+        f"{length} lines: divide it, or give the reason among its first lines as '# long: ...'"
+    )
+
+
+@pytest.mark.parametrize("path", _files("*.py", *PACKAGES), ids=_place)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    if path.name == "__init__.py" and not path.read_text().strip():
+        pytest.skip("an empty package marker")
+    assert ast.get_docstring(ast.parse(path.read_text())), "open it with a docstring"
+
+
+def test_imports_go_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    run = subprocess.run([linter, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+# --- SQL ----------------------------------------------------------------------------------------
+
+
+def test_there_are_projections_to_check() -> None:
+    assert PROJECTIONS
+
+
+@pytest.mark.parametrize("path", SQL_OF_MEANING, ids=_place)
+def test_time_comes_in_as_as_of_and_never_from_the_clock(path: Path) -> None:
+    found = READS_THE_CLOCK.search(_code(path.read_text()))
+    assert found is None, f"{found and found[0]!r}: take $as_of, or the answer cannot be had again"
+
+
+@pytest.mark.parametrize("path", PROJECTIONS, ids=_place)
+def test_a_projection_opens_with_what_it_says(path: Path) -> None:
+    header = _header(path.read_text())
+    kind = path.parent.name.removesuffix("s")
+    assert next(iter(header), None) == kind, f"the first line is '-- {kind}: {path.stem}'"
+    assert header[kind].split()[0] == path.stem, "the name in the header is the name of the file"
+    empty = [label for label in ("grain", "reads", "says") if not header.get(label)]
+    assert not empty, f"missing in the header: {empty}"
+
+
+# --- dependencies -------------------------------------------------------------------------------
+
+LOCKS = ("requirements.lock", "requirements-bench.lock")
+
+
+def _locked(name: str) -> Iterator[tuple[str, str]]:
+    """(requirement, everything that belongs to it) for each requirement of a lock file."""
+    text = (ROOT / name).read_text()
+    for block in re.split(r"\n(?=\w)", text):
+        yield block.split("==")[0].strip(), block
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_version_is_exact_and_hashed(name: str) -> None:
+    loose = [
+        requirement
+        for requirement, block in _locked(name)
+        if not re.match(r"[\w.\[\],-]+==\S+", block) or "--hash=sha256:" not in block
+    ]
+    assert not loose
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_index(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for trace in ("://", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", " @ "):
+        assert trace not in text, f"{trace!r}: where packages come from is the reader's choice"
+
+
+def test_the_lock_holds_every_dependency_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["test"],
+        *project["build-system"]["requires"],
+    ]
+    locked = {requirement for requirement, _ in _locked("requirements.lock")}
+    names = {re.split(r"[\[<>=~! ]", line)[0] for line in wanted}
+    assert names <= locked, "run `make lock`"
+
+
+# --- Docker -------------------------------------------------------------------------------------
+
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+def test_docker_and_maven_bring_the_same_kafka() -> None:
+    pom = (ROOT / "streams" / "kafka" / "pom.xml").read_text()
+    jars = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom)
+    image = re.search(r"image: apache/kafka:([\d.]+)", COMPOSE.read_text())
+    assert jars and image and jars[1] == image[1]
+
+
+def test_docker_publishes_on_loopback_only_and_keeps_the_log() -> None:
+    text = COMPOSE.read_text()
+    published = re.findall(r'^ {6}- "([\d.:]*\d+:\d+)"', text, re.MULTILINE)
+    assert published and all(port.startswith("127.0.0.1:") for port in published)
+    assert 'KAFKA_LOG_RETENTION_MS: "-1"' in text and 'KAFKA_LOG_RETENTION_BYTES: "-1"' in text
+    assert "condition: service_healthy" in text and "healthcheck:" in text
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    users = re.findall(r"^USER (\S+)", text, re.MULTILINE)
+    assert users and users[-1] not in ("0", "root")
+    assert "--require-hashes" in text
+
+
+def test_docker_itself_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not here")
+    run = subprocess.run(
+        [docker, "compose", "-f", COMPOSE, "config", "--quiet"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
