@@ -1,0 +1,9 @@
+"""The simulator: a company's funnel as events, out of order and with copies, and what is true of it.
+
+`simulate` writes files, `stories` yields the events. Both are decided by the seed alone.
+"""
+
+from streams.simulator.simulation import stories
+from streams.simulator.writer import Summary, simulate
+
+__all__ = ["Summary", "simulate", "stories"]

@@ -1,0 +1,163 @@
+"""Business time of the simulator: who is at work when, and how much open time lies between two instants.
+
+It walks the open windows day by day and shares nothing with `projections.business_time`, because the truth
+of a simulation is only worth something if it was counted another way than the warehouse counts it.
+Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times, resolved with fold=0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from schemas.errors import BatonError, ExitCode
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SEARCHED_DAYS = 3660
+
+Windows = tuple[tuple[int, int], ...]
+
+
+def minutes(microseconds: int) -> float:
+    """Microseconds as minutes: one IEEE division, never rounded."""
+    return microseconds / 60000000.0
+
+
+def instant_of(text: str) -> int:
+    """An ISO-8601 instant with its zone, in microseconds."""
+    return microseconds_of(datetime.fromisoformat(text))
+
+
+def microseconds_of(when: datetime) -> int:
+    """An aware datetime in microseconds, without passing through a float."""
+    since = when - EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def iso(instant: int) -> str:
+    """2026-03-02T09:00:00.000000Z."""
+    day, rest = divmod(instant, DAY)
+    second, micro = divmod(rest, SECOND)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{iso_day(day)}T{hour:02d}:{minute:02d}:{second:02d}.{micro:06d}Z"
+
+
+_days: dict[int, str] = {}
+
+
+def iso_day(day: int) -> str:
+    """Day number since 1970-01-01 as YYYY-MM-DD."""
+    text = _days.get(day)
+    if text is None:
+        text = _days[day] = date.fromordinal(day + EPOCH_ORDINAL).isoformat()
+    return text
+
+
+class LocalTime:
+    """Midnights of one time zone, each looked up once."""
+
+    def __init__(self, zone: str) -> None:
+        self.zone = ZoneInfo(zone)
+        self._midnights: dict[int, int] = {}
+
+    def midnight(self, day: int) -> int:
+        """The instant at which local day `day` (since 1970-01-01) begins."""
+        found = self._midnights.get(day)
+        if found is None:
+            found = self._midnights[day] = self.wall(day, 0)
+        return found
+
+    def wall(self, day: int, minute: int) -> int:
+        """The instant at which the wall clock shows `minute` (0 to 1440) of local day `day`."""
+        local = datetime.fromordinal(day + EPOCH_ORDINAL) + timedelta(minutes=minute)
+        return microseconds_of(local.replace(tzinfo=self.zone))
+
+
+class Calendar:
+    """Zone, open windows and holidays of a team or a member.
+
+    Windows of one day must not overlap and lie within the day ("Mon-Fri 09:00-18:00"; 24:00 is allowed).
+    """
+
+    def __init__(self, zone: str, windows: Iterable[str], holidays: Iterable[str] = ()) -> None:
+        self.local = LocalTime(zone)
+        self._week: tuple[list[tuple[int, int]], ...] = tuple([] for _ in WEEKDAYS)
+        for window in windows:
+            days, _, hours = window.partition(" ")
+            for weekday in _weekdays(days):
+                self._week[weekday].append(_hours(hours))
+        for opened in self._week:
+            opened.sort()
+        self._holidays = {date.fromisoformat(text).toordinal() - EPOCH_ORDINAL for text in holidays}
+        self._open: dict[int, Windows] = {}
+
+    def opened(self, day: int) -> Windows:
+        """Open windows of local day `day`, as instants in order; none on a holiday."""
+        found = self._open.get(day)
+        if found is None:
+            hours = () if day in self._holidays else self._week[(day + 3) % 7]  # 1970-01-01 was a Thursday
+            found = tuple((self.local.wall(day, a), self.local.wall(day, b)) for a, b in hours)
+            self._open[day] = found
+        return found
+
+    def windows_from(self, instant: int) -> Iterator[tuple[int, int]]:
+        """Open windows that end after `instant`, in order, for ten years."""
+        first = instant // DAY - 1  # a local date is at most one day away from the date in UTC
+        for day in range(first, first + SEARCHED_DAYS):
+            for begin, end in self.opened(day):
+                if end > instant:
+                    yield begin, end
+
+    def between(self, start: int, end: int) -> int:
+        """Open microseconds from start to end; negative when end lies before start."""
+        if end < start:
+            return -self.between(end, start)
+        total = 0
+        for day in range(start // DAY - 1, end // DAY + 2):
+            for begin, close in self.opened(day):
+                opened = (end if close > end else close) - (start if begin < start else begin)
+                if opened > 0:
+                    total += opened
+        return total
+
+    def after(self, start: int, allowed: int) -> int:
+        """The earliest instant at which the open time since start reaches `allowed` microseconds."""
+        left = allowed
+        if left <= 0:
+            return start
+        for begin, end in self.windows_from(start):
+            begin = max(begin, start)
+            if end - begin >= left:
+                return begin + left
+            left -= end - begin
+        raise BatonError(
+            "A calendar has too little open time",
+            where=str(self.local.zone),
+            why=f"{minutes(allowed):.0f} open minutes after {iso(start)} do not pass within ten years",
+            next_command="give the calendar open windows in the playbook",
+            exit_code=ExitCode.CONFIGURATION,
+        )
+
+
+def _weekdays(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(WEEKDAYS.index(first), WEEKDAYS.index(last or first) + 1)
+
+
+def _hours(text: str) -> tuple[int, int]:
+    begin, _, end = text.partition("-")
+    return _minute_of_day(begin), _minute_of_day(end)
+
+
+def _minute_of_day(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    return int(hour) * 60 + int(minute)

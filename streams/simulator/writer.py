@@ -1,0 +1,159 @@
+"""Writes a simulation: events.jsonl in arrival order, and beside it what is true of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, TextIO
+
+from schemas.errors import BatonError
+from streams.simulator.clock import iso
+from streams.simulator.facts import LeadFacts
+from streams.simulator.funnel import Funnel, opportunities
+from streams.simulator.rules import Rules, default_playbook, read_rules
+from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START, Arrivals, Plan, chapters
+from streams.simulator.truth import STATES, HandoffTruth, Row, statuses
+
+EVENTS_FILE = "events.jsonl"
+TRUTH_FILE = "truth.json"
+TRUTH_FOLDER = "truth"
+LEAD_VIEWS = ("handoff", "handoff_latency", "handoff_sla", "opportunity")
+
+compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written, and where. events = distinct + duplicates; as_of is an ISO-8601 instant."""
+
+    out: str
+    seed: int
+    leads: int
+    as_of: str
+    events: int
+    distinct: int
+    duplicates: int
+    by_type: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        return asdict(self)
+
+
+class Truth:
+    """Counts what is true while the stories pass, and writes the rows of each view as they come."""
+
+    def __init__(self, rules: Rules, as_of: int, files: dict[str, TextIO]) -> None:
+        self._rules = rules
+        self._as_of = as_of
+        self._files = files
+        self._funnel = Funnel(rules)
+        self._states = dict.fromkeys(STATES, 0)
+
+    def add(self, facts: LeadFacts) -> None:
+        """Count one lead."""
+        self._funnel.add(facts)
+        closed = statuses(facts)
+        for handoff in facts.handoffs.values():
+            truth = HandoffTruth(handoff, facts, self._rules, self._as_of)
+            state = truth.state(closed)
+            self._states[state] += 1
+            self._write("handoff", {"handoff_id": handoff.handoff_id, "state": state})
+            self._write("handoff_latency", truth.latency())
+            for row in truth.sla_rows():
+                self._write("handoff_sla", row)
+        for row in opportunities(facts):
+            self._write("opportunity", row)
+
+    def finish(self) -> None:
+        """Write the views that count over all leads."""
+        for state, handoffs in self._states.items():
+            self._write("black_hole", {"state": state, "handoffs": handoffs})
+        for row in self._funnel.rows():
+            self._write("funnel_stage", row)
+
+    def _write(self, view: str, row: Row) -> None:
+        self._files[view].write(compact(row) + "\n")
+
+
+def simulate(
+    seed: int,
+    leads: int,
+    out: Path,
+    *,
+    start: date = START,
+    days: int = DAYS,
+    duplicates: float = DUPLICATES,
+    late: float = LATE,
+    playbook: Path | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Summary:
+    """Write a simulation into the folder `out`, over what an earlier one left there.
+
+    The same arguments give the same bytes. advance(n) is called as leads are told. Raises BatonError for
+    arguments that make no sense, a playbook that cannot be read and a folder that cannot be written.
+    """
+    plan = Plan(seed, leads, start, days, duplicates, late, playbook or default_playbook())
+    try:
+        return _write(plan, Path(out), advance or (lambda count: None))
+    except OSError as error:
+        raise BatonError(
+            "The simulation cannot be written",
+            where=str(error.filename or out),
+            why=error.strerror or str(error),
+            next_command="baton simulate --out with a folder you may write to",
+        ) from error
+
+
+def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
+    """Truth first and the events last, so that a folder with events.jsonl is complete."""
+    folder = out / TRUTH_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (out / EVENTS_FILE).unlink(missing_ok=True)
+    arrivals = Arrivals(compact)
+    with ExitStack() as stack:
+        files = {
+            view: stack.enter_context((folder / f"{view}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            for view in (*LEAD_VIEWS, "black_hole", "funnel_stage")
+        }
+        truth = Truth(read_rules(plan.playbook), plan.as_of, files)
+        for chapter in chapters(plan):
+            arrivals.add(chapter)
+            if chapter.is_lead:
+                truth.add(LeadFacts(chapter.facts))
+                advance(1)
+        truth.finish()
+    summary = _summary(plan, out, arrivals)
+    stated = summary.as_dict()
+    counts = {name: stated.pop(name) for name in ("events", "distinct", "duplicates", "by_type")}
+    del stated["out"]
+    _write_lines(out / TRUTH_FILE, [json.dumps({**stated, "counts": counts}, indent=2)])
+    _write_lines(out / EVENTS_FILE, arrivals.in_order())
+    return summary
+
+
+def _summary(plan: Plan, out: Path, arrivals: Arrivals) -> Summary:
+    distinct, copies = arrivals.distinct.total(), arrivals.copies.total()
+    return Summary(
+        out=str(out),
+        seed=plan.seed,
+        leads=plan.leads,
+        as_of=iso(plan.as_of),
+        events=distinct + copies,
+        distinct=distinct,
+        duplicates=copies,
+        by_type={type_: arrivals.distinct[type_] for type_ in sorted(arrivals.distinct)},
+    )
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines beside the path and move them there, so that a reader never sees half a file."""
+    beside = path.with_name(path.name + ".partial")
+    with beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
+    os.replace(beside, path)
