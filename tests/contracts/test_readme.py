@@ -40,7 +40,8 @@ def _commands() -> list[tuple[str, list[str]]]:
             while words and re.match(r"\w+=", words[0]):
                 words = words[1:]
             if words and Path(words[0]).name in ("baton", "make"):
-                found.append((f"{page.relative_to(ROOT)}: {line}", [Path(words[0]).name, *words[1:]]))
+                words[0] = Path(words[0]).name
+                found.append((f"{page.relative_to(ROOT)}: {' '.join(words)}", words))
     return found
 
 
