@@ -1,0 +1,178 @@
+"""`baton publish`: a file of events, one JSON object a line, to Kafka."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from time import monotonic
+from typing import Any, BinaryIO
+
+import click
+
+from schemas.errors import BatonError, ExitCode
+from schemas.validation import ContractViolation, EventReader
+from streams.cli.output import json_option, print_json, print_rows, progress, say
+from streams.project import Project
+from streams.publisher import Publisher, PublishReport
+
+LONGEST_LINE = 1024 * 1024
+MOST_SAID = 20
+MOST_LISTED = 1000
+_LINES_BETWEEN_UPDATES = 500
+_WORTH_A_RATE = 1000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    """A line that is not an event: where it is, and why; field is empty when the whole line is wrong."""
+
+    file: str
+    line: int
+    field: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.why}"
+
+
+@dataclass
+class RefusedLines:
+    """Counts every refused line, keeps the first MOST_LISTED, and says the first MOST_SAID."""
+
+    count: int = 0
+    listed: list[RefusedLine] = field(default_factory=list)
+
+    def add(self, line: RefusedLine) -> None:
+        self.count += 1
+        if self.count <= MOST_LISTED:
+            self.listed.append(line)
+        if self.count <= MOST_SAID:
+            say(str(line))
+        elif self.count == MOST_SAID + 1:
+            say(f"and more lines like these; --json lists the first {MOST_LISTED:,}")
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-")
+@click.option("--dry-run", is_flag=True, help="Check the events and send nothing; needs no Kafka.")
+@json_option
+def publish(file: str, dry_run: bool, as_json: bool) -> None:
+    """Publish events from a file of JSON lines, or from standard input (-).
+
+    A line that breaks the contract is refused, with its place and the reason; the others go, and the
+    exit code is 5. Publishing the same file again adds nothing to any number.
+    """
+    started = monotonic()
+    refused = RefusedLines()
+    with ExitStack() as stack:
+        stream = sys.stdin.buffer if file == "-" else stack.enter_context(_open(file))
+        if dry_run:
+            report = _check(stream, file, refused)
+        else:
+            publisher = stack.enter_context(Publisher(Project.here()))
+            _each_event(stream, file, refused, publisher.publish)
+            report = publisher.flush()
+    _summarise(file, report, refused, monotonic() - started, dry_run, as_json)
+    if refused.count:
+        sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+def _check(stream: BinaryIO, file: str, refused: RefusedLines) -> PublishReport:
+    """What publishing would send, as if all of it were acknowledged."""
+    read = EventReader().read
+    by_type: Counter[str] = Counter()
+
+    def count(event: Any) -> None:
+        by_type[read(event)[0].name] += 1
+
+    _each_event(stream, file, refused, count)
+    return PublishReport(by_type.total(), by_type)
+
+
+def _each_event(stream: BinaryIO, file: str, refused: RefusedLines, take: Callable[[Any], object]) -> None:
+    """Hand the event of every line to take(), with a progress bar over the file's bytes."""
+    name = "<stdin>" if file == "-" else file
+    size = os.fstat(stream.fileno()).st_size if file != "-" else None
+    read = 0
+    with progress() as bar:
+        task = bar.add_task("events", total=size)
+        for number, line in _lines(stream):
+            read += len(line)
+            if number % _LINES_BETWEEN_UPDATES == 0:
+                bar.update(task, completed=read, description=f"line {number:,}, bytes")
+            try:
+                if line and not line.isspace():
+                    take(_parsed(line))
+            except ContractViolation as violation:
+                refused.add(RefusedLine(name, number, violation.field, violation.why))
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line). Of an overlong line only the beginning is kept, so memory stays bounded."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        rest = line
+        while not rest.endswith(b"\n") and rest:
+            rest = stream.readline(LONGEST_LINE)
+        yield number, line
+
+
+def _parsed(line: bytes) -> Any:
+    """The line's JSON value. Raises ContractViolation, so that both kinds of bad line are told alike."""
+    if len(line) > LONGEST_LINE:
+        raise ContractViolation("", f"the line is longer than {LONGEST_LINE:,} bytes")
+    try:
+        return json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        why = f"the line is not UTF-8: {error.reason} at byte {error.start + 1}"
+        raise ContractViolation("", why) from None
+    except json.JSONDecodeError as error:
+        raise ContractViolation("", f"the line is not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:
+        raise ContractViolation("", f"the line is not JSON that can be read: {error}") from None
+
+
+def _open(file: str) -> BinaryIO:
+    try:
+        return open(file, "rb", buffering=LONGEST_LINE)
+    except OSError as error:
+        raise BatonError(
+            "The file of events cannot be read",
+            where=file,
+            why=error.strerror or str(error),
+            next_command="name a file with one JSON object a line, or - for standard input",
+            exit_code=ExitCode.USAGE,
+        ) from error
+
+
+def _summarise(
+    file: str, report: PublishReport, refused: RefusedLines, seconds: float, dry_run: bool, as_json: bool
+) -> None:
+    """The summary on stdout. `published` counts events Kafka acknowledged; in a dry run, those that would go."""
+    by_type = dict(sorted(report.by_type.items()))
+    if as_json:
+        print_json(
+            {
+                "file": file,
+                "is_dry_run": dry_run,
+                "published": report.acked,
+                "refused": refused.count,
+                "by_type": by_type,
+                "seconds": round(seconds, 3),
+                "refused_lines": [asdict(line) for line in refused.listed],
+            }
+        )
+        return
+    print_rows(("event", "would publish" if dry_run else "published"), by_type.items())
+    verb = "would be published" if dry_run else "published"
+    rate = f", {report.acked / seconds:,.0f} a second" if report.acked >= _WORTH_A_RATE else ""
+    print(f"{report.acked:,} {verb}, {refused.count:,} refused, {seconds:.1f} s{rate}")
