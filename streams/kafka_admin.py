@@ -87,11 +87,13 @@ def unreachable(servers: str, why: str) -> BatonError:
 
 def _refuse_dead_ports(servers: str) -> None:
     """Say at once that nothing listens, instead of letting the client retry until its deadline."""
-    reasons = []
+    reasons = {}
     for server, host in zip(servers.split(","), broker_hosts(servers), strict=True):
         try:
             socket.create_connection((host, int(server.rpartition(":")[2])), timeout=5).close()
             return
         except OSError as error:
-            reasons.append(f"{server.strip()}: {error.strerror or error}")
-    raise unreachable(servers, "; ".join(reasons))
+            reasons[server.strip()] = error.strerror or str(error)
+    if len(reasons) == 1:
+        raise unreachable(servers, reasons.popitem()[1])
+    raise unreachable(servers, "; ".join(f"{server}: {reason}" for server, reason in reasons.items()))

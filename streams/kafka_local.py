@@ -35,6 +35,8 @@ from streams.project import Project
 
 # A broker that was killed reads its logs again before it answers; it gets the time as long as it lives.
 START_SECONDS = 120.0
+# One that has been up for long either answers soon or hangs.
+HANGING_SECONDS = 10.0
 STOP_SECONDS = 30.0
 LEAST_FREE_BYTES = 200_000_000
 
@@ -63,7 +65,7 @@ def start_broker(project: Project, tell: Callable[[str], None] = lambda text: No
         notes = []
         if record is not None and record.is_running():
             tell(f"A broker of this project runs (pid {record.pid}), asking it ...")
-            if _answers_within(record, START_SECONDS if _is_young(record) else 10.0):
+            if _answers_within(record, START_SECONDS if _is_young(record) else HANGING_SECONDS):
                 return _broker_of(record, project)
             record.stop(STOP_SECONDS)
             notes.append(f"the broker of an earlier run (pid {record.pid}) did not answer and was stopped")
@@ -340,4 +342,7 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 group.initial.rebalance.delay.ms=0
+# After a kill the controller waits for the old broker's session to end before it lets the new one in.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 """

@@ -119,7 +119,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The object in this file, None when there is no file. Raises BatonError for anything else."""
     try:
         document = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error

@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
 from streams.process_record import ProcessRecord
-
-PACKAGED_PLAYBOOK = Path(__file__).resolve().parent.parent / "projections" / "playbook.toml"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Project:
     def playbook_file(self) -> Path:
         """playbook.toml of the current folder when there is one, else the packaged default."""
         own = self.cwd / "playbook.toml"
-        return own if own.exists() else PACKAGED_PLAYBOOK
+        return own if own.exists() else DEFAULT_PLAYBOOK
 
     def make_folders(self) -> None:
         """Create the project's folders if they are missing. Raises BatonError when they cannot be written."""

@@ -170,8 +170,8 @@ def log_extent(
         ]
         if not places:
             return {}
-        first = client.list_partition_offsets({place: OffsetSpec.EARLIEST for place in places})
-        after = client.list_partition_offsets({place: OffsetSpec.LATEST for place in places})
+        first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+        after = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
     return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
 
 

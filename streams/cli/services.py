@@ -1,0 +1,276 @@
+"""`baton up`, `baton down` and `baton status`: the broker and the worker of this project."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.errors import BatonError, ExitCode
+from streams import kafka_local, worker_process
+from streams.cli.output import json_option, print_json, print_rows, say
+from streams.kafka_admin import admin
+from streams.project import Project
+from streams.topics import (
+    DEAD_LETTER,
+    PARTITIONS,
+    REPAIR_COMMAND,
+    TopicReport,
+    committed_offsets,
+    ensure_topics,
+    log_extent,
+    repair_topics,
+)
+
+
+@click.command()
+@click.option("--no-worker", is_flag=True, help="Start Kafka and make the topics only.")
+@click.option(
+    "--repair-topics",
+    is_flag=True,
+    help="Give topics that exist the partitions and the unlimited retention Baton needs.",
+)
+@json_option
+def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
+    """Start what is not running yet: Kafka, the topics, the worker. Safe to run again."""
+    project = Project.here()
+    project.make_folders()
+    state: dict[str, Any] = {"project": str(project.home)}
+    state["broker"] = _broker_up(project)
+    state["topics"] = _topics_up(project, repair_topics)
+    state["worker"] = None if no_worker else _worker_up(project)
+    started = [name for name in ("broker", "worker") if state[name] and state[name]["is_new"]]
+    started += ["topics"] if state["topics"]["created"] else []
+    state["started"] = started
+    state["next"] = _next_commands(project, state)
+    if as_json:
+        print_json(state)
+        return
+    if not started:
+        say("Everything was already running.")
+    _print_addresses(project, state)
+    say("next:  " + "\n       ".join(state["next"]))
+
+
+def _broker_up(project: Project) -> dict[str, Any]:
+    if project.kafka:
+        with admin(project) as client:
+            cluster = client.describe_cluster()
+        say(f"Kafka at {project.kafka} answers (BATON_KAFKA; Baton neither starts nor stops it).")
+        return {
+            "bootstrap": project.kafka,
+            "is_local": False,
+            "is_new": False,
+            "pid": None,
+            "cluster_id": cluster["cluster_id"],
+            "notes": [],
+        }
+    broker = kafka_local.start_broker(project, say)
+    for note in broker.notes:
+        say(f"note: {note}")
+    return {
+        "bootstrap": broker.bootstrap,
+        "is_local": True,
+        "is_new": broker.is_new,
+        "pid": broker.pid,
+        "cluster_id": broker.cluster_id,
+        "notes": list(broker.notes),
+    }
+
+
+def _topics_up(project: Project, repair: bool) -> dict[str, Any]:
+    report: TopicReport = ensure_topics(project)
+    repaired = report.faults if repair else ()
+    if repaired:
+        repair_topics(project, repaired)
+        report = ensure_topics(project)
+    for fault in repaired:
+        say(f"repaired {fault.topic}: {fault.setting} is now {fault.needed} (was {fault.found})")
+    for fault in report.faults:
+        say(f"warning: {fault}\n         repair: {REPAIR_COMMAND}")
+    return {
+        "created": list(report.created),
+        "existing": list(report.existing),
+        "repaired": [str(fault) for fault in repaired],
+        "faults": [str(fault) for fault in report.faults],
+    }
+
+
+def _worker_up(project: Project) -> dict[str, Any]:
+    worker = worker_process.start_worker(project, say)
+    return {
+        "pid": worker.pid,
+        "is_new": worker.is_new,
+        "ready_at": worker.ready_at,
+        "log": str(worker.log_file),
+    }
+
+
+def _next_commands(project: Project, state: dict[str, Any]) -> list[str]:
+    if state["worker"] is None:
+        return ["baton up        start the worker too", "baton down      stop Kafka"]
+    return [
+        "baton demo --once   a made-up quarter to look at",
+        "baton status        events, lag, sizes",
+        "baton down          stop" + ("" if project.kafka else "; the data stays"),
+    ]
+
+
+def _print_addresses(project: Project, state: dict[str, Any]) -> None:
+    broker, worker = state["broker"], state["worker"]
+    kafka_is = "BATON_KAFKA" if not broker["is_local"] else f"pid {broker['pid']}"
+    rows = [
+        ("Kafka", f"{broker['bootstrap']}  ({kafka_is})"),
+        ("topics", f"{len(PARTITIONS)} ({len(state['topics']['created'])} made now)"),
+        ("worker", f"pid {worker['pid']}, ready since {worker['ready_at']}" if worker else "not started"),
+        ("warehouse", project.warehouse_file),
+        ("logs", project.logs_dir),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:<10} {value}")
+
+
+@click.command()
+@json_option
+def down(as_json: bool) -> None:
+    """Stop the worker and then the broker, those this project started and no other. The data stays."""
+    project = Project.here()
+    outcomes = {
+        "worker": worker_process.stop_worker(project),
+        "broker": kafka_local.stop_broker(project),
+    }
+    if as_json:
+        print_json({"project": str(project.home), **outcomes})
+        return
+    told = {
+        "none": "was not running",
+        "gone": "had already ended",
+        "stopped": "stopped",
+        "killed": "did not end in time and was killed (nothing it acknowledged is lost)",
+    }
+    for name, outcome in outcomes.items():
+        click.echo(f"{name:<10} {told[outcome]}")
+    if project.kafka:
+        say(f"Kafka at {project.kafka} was left alone (BATON_KAFKA).")
+
+
+@dataclass(frozen=True)
+class _TopicState:
+    """One row of `baton status`. lag: events the sink has not committed yet; None where it does not read."""
+
+    topic: str
+    partitions: int
+    events: int
+    lag: int | None
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Is Kafka there, how many events, how far is the worker, how big are the files? Changes nothing.
+
+    Exit code 4 when no broker answers.
+    """
+    project = Project.here()
+    problem: BatonError | None = None
+    topics: list[_TopicState] = []
+    try:
+        topics = _topic_states(project)
+    except BatonError as error:
+        problem = error
+    state = _status_document(project, topics, problem)
+    if as_json:
+        print_json(state)
+    else:
+        _print_status(state, problem)
+    if problem is not None:
+        sys.exit(int(ExitCode.UNREACHABLE))
+
+
+def _topic_states(project: Project) -> list[_TopicState]:
+    extent = log_extent(project, PARTITIONS)
+    committed = committed_offsets(project)
+    states = []
+    for topic in PARTITIONS:
+        places = [place for place in extent if place[0] == topic]
+        events = sum(extent[place][1] - extent[place][0] for place in places)
+        lag = sum(extent[place][1] - committed.get(place, extent[place][0]) for place in places)
+        states.append(_TopicState(topic, len(places), events, None if topic == DEAD_LETTER else lag))
+    return states
+
+
+def _status_document(
+    project: Project, topics: list[_TopicState], problem: BatonError | None
+) -> dict[str, Any]:
+    broker = None if project.kafka else kafka_local.find_broker(project)
+    worker = worker_process.find_worker(project)
+    return {
+        "project": str(project.home),
+        "broker": {
+            "bootstrap": project.kafka or (broker.bootstrap if broker else None),
+            "is_local": project.kafka is None,
+            "is_reachable": problem is None,
+            "pid": broker.pid if broker else None,
+            "problem": problem.as_dict() if problem else None,
+        },
+        "topics": [asdict(topic) for topic in topics],
+        "worker": {
+            "is_running": worker is not None,
+            "is_ready": worker is not None and worker.is_ready,
+            "pid": worker.pid if worker else None,
+            "ready_at": worker.ready_at if worker else None,
+        },
+        "bytes": {
+            "warehouse": _size(project.warehouse_file) + _size(Path(f"{project.warehouse_file}.wal")),
+            "kafka": _size(project.kafka_data_dir),
+            "logs": _size(project.logs_dir),
+        },
+    }
+
+
+def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
+    broker, worker = state["broker"], state["worker"]
+    if broker["bootstrap"] is None:
+        click.echo("Kafka      not running")
+    else:
+        kind = f"pid {broker['pid']}" if broker["is_local"] else "BATON_KAFKA"
+        answers = "answers" if broker["is_reachable"] else "DOES NOT ANSWER"
+        click.echo(f"Kafka      {broker['bootstrap']} ({kind}), {answers}")
+    if not worker["is_running"]:
+        click.echo("worker     not running")
+    else:
+        readiness = f"ready since {worker['ready_at']}" if worker["is_ready"] else "not ready yet"
+        click.echo(f"worker     pid {worker['pid']}, {readiness}")
+    sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
+    click.echo(f"files      {sizes}  in {state['project']}\n")
+    if problem is not None:
+        say(str(problem))
+        return
+    rows = [(topic["topic"], topic["partitions"], topic["events"], topic["lag"]) for topic in state["topics"]]
+    print_rows(("topic", "partitions", "events", "lag"), rows)
+    missing = [topic["topic"] for topic in state["topics"] if not topic["partitions"]]
+    if missing:
+        say(f"warning: {', '.join(missing)} do not exist; next: baton up")
+    elif not worker["is_running"]:
+        say("next:  baton up   (starts the worker)")
+
+
+def _size(path: Path) -> int:
+    """Bytes on disk of a file or of everything below a folder (Kafka's indexes are sparse files)."""
+    if path.is_dir():
+        return sum(_size(entry) for entry in path.iterdir() if not entry.is_symlink())
+    try:
+        return path.stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
+def _human(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
