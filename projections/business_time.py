@@ -27,7 +27,8 @@ _WINDOW = re.compile(
 SQL_FUNCTIONS = (
     """
     create or replace macro open_us_until(open_us_before, opens_at, closes_at, instant) as
-        open_us_before + least(epoch_us(instant), epoch_us(closes_at)) - epoch_us(opens_at)
+        open_us_before + epoch_us(instant) - epoch_us(opens_at)
+        - greatest(epoch_us(instant) - epoch_us(closes_at), 0)
     """,
 )
 

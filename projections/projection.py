@@ -15,8 +15,8 @@ open clocks are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +24,9 @@ from schemas.errors import BatonError, ExitCode
 
 STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
+
+_FACTS = re.compile(r"\bfacts\.(\w+)")
+_BRANCHES = "\nunion all by name\n"
 
 _MERGES: dict[str, Callable[[str], str]] = {
     "min": lambda column: f"min({column})",
@@ -68,9 +71,17 @@ class Projection:
         merges = ", ".join(f"{_MERGES[c.merge](c.name)} as {c.name}" for c in self.columns)
         return f"select {keys}, {merges} from {rows} group by {keys}"
 
-    def lifted(self, table_of: Callable[[str], str]) -> str:
-        """SQL: partial states of the facts in the tables that `table_of` names."""
-        return re.sub(r"\bfacts\.(\w+)", lambda match: table_of(match[1]), self.select)
+    def lifted(self, table_of: Callable[[str], str], present: Collection[str] | None = None) -> str:
+        """SQL: partial states of the facts in the tables that `table_of` names.
+
+        `present` leaves out the branches of other fact tables: a batch pays for what it holds.
+        """
+        branches = [
+            _FACTS.sub(lambda match: table_of(match[1]), branch)
+            for branch in self.select.split(_BRANCHES)
+            if present is None or _fact_table(branch) in present
+        ]
+        return _BRANCHES.join(branches)
 
     def evaluated(self, as_of: str) -> str:
         """SQL of a view with its instant filled in: a literal, or a sub-query."""
@@ -88,7 +99,9 @@ def read_projection(path: Path) -> Projection:
             header[named[1]] = named[2].strip()
             last = named[1]
         elif continued := re.fullmatch(r"--\s{3,}(\S.*)", line):
-            if last == "columns":
+            if last == "columns" and line.startswith("--    "):
+                columns[-1] = replace(columns[-1], says=f"{columns[-1].says} {continued[1].strip()}")
+            elif last == "columns":
                 columns.append(_column(path, number, continued[1], "state" in header))
             else:
                 header[last] = f"{header[last]} {continued[1].strip()}"
@@ -109,6 +122,11 @@ def read_projection(path: Path) -> Projection:
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,
     )
+
+
+def _fact_table(branch: str) -> str:
+    found = _FACTS.search(branch)
+    return found[1] if found else ""
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -46,8 +46,9 @@ told as (
         reassignments,
         list_max(reassignments) as last_assignment,
         list_max(list_filter(reassignments, lambda assigned:
-            assigned.occurred_at <= coalesce(first_answer.occurred_at, $as_of))) as assignment_before_answer
+            assigned.occurred_at <= coalesce(first_answer.occurred_at, clock.as_of))) as assignment_before_answer
     from state.handoff
+    cross join (select $as_of as as_of) as clock
     where offer is not null
 ),
 recycled as (

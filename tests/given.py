@@ -1,0 +1,56 @@
+"""Given events: put them into a warehouse the way the sink does, without a broker in between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from schemas.catalogue import CATALOGUE
+from schemas.codec import ROW, decode, encode
+from schemas.validation import read_event
+from warehouse.commit import Batch, Committer
+from warehouse.warehouse import Warehouse
+
+
+def as_bytes(events: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    """Events in the JSON form of `baton publish` as they travel through Kafka."""
+    return [encode(event_type, record) for event_type, record in map(read_event, events)]
+
+
+def given(warehouse: Warehouse, values: Sequence[bytes], *, cuts: Sequence[int] = ()) -> None:
+    """Commit the values in this order, cut into batches at these places."""
+    committer = Committer(warehouse.connection)
+    edges = [0, *sorted(cut % (len(values) + 1) for cut in cuts), len(values)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        if start < stop:
+            committer.commit(_batch(values[start:stop], start))
+
+
+def _batch(values: Sequence[bytes], offset: int) -> Batch:
+    decoded = decode(values, CATALOGUE)
+    assert not decoded.failures, decoded.failures[:3]
+    facts = {
+        name: frame.with_columns(
+            pl.lit(0, pl.Int32).alias("kafka_partition"), (pl.col(ROW) + offset).alias("kafka_offset")
+        ).drop(ROW)
+        for name, frame in decoded.frames.items()
+    }
+    return Batch(facts, offsets={("given", 0): (offset + len(values), len(values))})
+
+
+def shuffled(values: Sequence[bytes], seed: int) -> list[bytes]:
+    """The same values in another order, decided by the seed."""
+    mixed = list(values)
+    random.Random(seed).shuffle(mixed)
+    return mixed
+
+
+def view(warehouse: Warehouse, name: str, columns: Sequence[str], as_of: datetime) -> list[tuple[Any, ...]]:
+    """Rows of a public view at an instant, sorted."""
+    warehouse.pin_as_of(as_of)
+    rows = warehouse.connection.execute(f"select {', '.join(columns)} from funnel.{name}").fetchall()
+    return sorted(rows, key=repr)

@@ -1,0 +1,150 @@
+"""The tables and views of a warehouse, made from the contract, the projections and the playbook.
+
+Schemas: `log` holds every readable record as it came, duplicates too; `facts` shows each event once;
+`partial` holds partial states, appended; `state` shows them merged; `funnel` is what analysts see;
+`playbook` and `warehouse` hold what the name says. Everything here can be applied again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import polars as pl
+
+from projections.business_time import SQL_FUNCTIONS
+from projections.projection import Projection, states, views
+from schemas.catalogue import CATALOGUE, EventType
+from schemas.codec import column_type
+
+LAYOUT_VERSION = 1
+POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
+SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
+SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
+
+_TABLES = (
+    """
+    create table if not exists warehouse.next_offset (
+        topic varchar not null, kafka_partition integer not null,
+        next_offset bigint not null, records bigint not null)
+    """,
+    """
+    create table if not exists warehouse.failed_event (
+        topic varchar not null, kafka_partition integer not null, kafka_offset bigint not null,
+        kafka_at timestamptz, stage varchar not null, reason varchar not null, event_type varchar,
+        key blob, value blob)
+    """,
+    """
+    create table if not exists warehouse.outbox (
+        event_id varchar not null, event_type varchar not null, record json not null,
+        made_at timestamptz not null, sent_at timestamptz)
+    """,
+    "create table if not exists warehouse.setting (name varchar not null, setting varchar not null)",
+    # One row. Null means the wall clock; a pinned instant makes every number repeatable.
+    "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
+    """
+    create or replace view warehouse.as_of as
+        select coalesce((select max(as_of) from warehouse.pinned_as_of), now()) as as_of
+    """,
+    """
+    create table if not exists playbook.version (
+        playbook_version varchar, name varchar, zone varchar, window_unit varchar, at_risk_share double)
+    """,
+    "create table if not exists playbook.calendar (position integer, calendar varchar, zone varchar)",
+    "create table if not exists playbook.team (team varchar, side varchar, calendar varchar)",
+    "create table if not exists playbook.member (owner varchar, team varchar, calendar varchar)",
+    "create table if not exists playbook.stage (position integer, stage varchar, entered_by varchar)",
+    """
+    create table if not exists playbook.sla (
+        sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
+        allowed_us bigint, attempts integer)
+    """,
+    """
+    create table if not exists playbook.open_time (
+        calendar varchar, opens_at timestamptz, closes_at timestamptz, open_us_before bigint)
+    """,
+)
+
+
+def statements() -> Iterator[str]:
+    """All DDL of a warehouse, in an order that works on an empty file and on a complete one."""
+    for schema in SCHEMAS:
+        yield f"create schema if not exists {schema}"
+    yield from SQL_FUNCTIONS
+    yield from _TABLES
+    for event in CATALOGUE.facts:
+        yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
+        yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
+    yield f"create or replace view facts.event as {all_events()}"
+    for state in states():
+        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
+        yield f"create table if not exists partial.{state.name} as {everything} limit 0"
+        yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
+    for view in views():
+        yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
+        yield from _comments(view)
+
+
+def live_as_of() -> str:
+    """SQL for the instant at which live views read open clocks."""
+    return "(select as_of from warehouse.as_of)"
+
+
+def public_views() -> tuple[Projection, ...]:
+    """The views analysts see."""
+    return views()
+
+
+@cache
+def sql_type(column: pl.DataType) -> str:
+    """DuckDB's type for a column type of the contract."""
+    if isinstance(column, pl.Decimal):
+        return f"decimal({column.precision},{column.scale})"
+    if isinstance(column, pl.Datetime):
+        return "timestamptz"
+    named = {
+        "String": "varchar",
+        "Boolean": "boolean",
+        "Int32": "integer",
+        "Int64": "bigint",
+        "Float64": "double",
+        "Date": "date",
+    }
+    return named[str(column)]
+
+
+def _log_columns(event: EventType) -> str:
+    columns = [f"{field['name']} {sql_type(column_type(field['type']))}" for field in event.fields]
+    return ", ".join([*columns, "kafka_partition integer", "kafka_offset bigint"])
+
+
+def _distinct_facts(event: EventType) -> str:
+    """Each event once. Should two records share an id and differ, the one that sorts first stands: order of arrival never decides."""
+    others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
+    return (
+        f"select event_id, {others} from log.{event.table}"
+        f" qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1"
+    )
+
+
+def all_events() -> str:
+    """SQL: the envelope and subjects of every event, each once."""
+    branches = []
+    for event in CATALOGUE.facts:
+        present = {field["name"] for field in event.fields}
+        subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
+        branches.append(
+            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
+            f" from facts.{event.table}"
+        )
+    return " union all ".join(branches)
+
+
+def _comments(view: Projection) -> Iterator[str]:
+    yield f"comment on view funnel.{view.name} is {_quoted(f'{view.says} ({view.grain})')}"
+    for column in view.columns:
+        yield f"comment on column funnel.{view.name}.{column.name} is {_quoted(column.says)}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

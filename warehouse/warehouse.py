@@ -1,0 +1,141 @@
+"""The warehouse: one DuckDB file that holds facts, partial states and the Kafka offsets they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+import duckdb
+import pyarrow as pa
+
+from projections.business_time import open_time
+from projections.playbook import Playbook
+from schemas.errors import BatonError, ExitCode
+from warehouse import layout
+
+MEMORY_LIMIT = "2GB"
+CHECKPOINT_THRESHOLD = "256MB"
+
+
+@dataclass
+class Warehouse:
+    """An open warehouse file. One process at a time owns it: DuckDB's file lock keeps a second writer out."""
+
+    path: Path | None
+    connection: duckdb.DuckDBPyConnection
+
+    @classmethod
+    def open(cls, path: Path | None, playbook: Playbook, *, threads: int = 2) -> Warehouse:
+        """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged."""
+        if path is not None:
+            _make_folder(path)
+        try:
+            connection = duckdb.connect(
+                str(path) if path else ":memory:",
+                config={
+                    "threads": threads,
+                    "memory_limit": MEMORY_LIMIT,
+                    "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                    "preserve_insertion_order": True,
+                },
+            )
+        except duckdb.Error as error:
+            raise _cannot_open(path, error) from error
+        connection.execute("set global TimeZone = 'UTC'")
+        warehouse = cls(path, connection)
+        warehouse._lay_out(playbook)
+        return warehouse
+
+    def _lay_out(self, playbook: Playbook) -> None:
+        """Make what is missing and put the playbook in. In one transaction: readers see before or after."""
+        self.connection.execute("begin")
+        try:
+            for statement in layout.statements():
+                self.connection.execute(statement)
+            self._put_playbook(playbook)
+            self.connection.execute("commit")
+        except BaseException:
+            self.connection.execute("rollback")
+            raise
+
+    def _put_playbook(self, playbook: Playbook) -> None:
+        put = self._put_rows
+        in_force = self.connection.execute("select playbook_version from playbook.version").fetchone()
+        if in_force == (playbook.version,):
+            return
+        head = (playbook.version, playbook.name, playbook.zone, playbook.window, playbook.at_risk_share)
+        put("version", [head])
+        put("calendar", [(i, c.id, c.zone) for i, c in enumerate(playbook.calendars)])
+        put("team", [(team.id, team.side, team.calendar) for team in playbook.teams])
+        put("member", [(owner, team, calendar) for owner, (team, calendar) in playbook.members.items()])
+        put("stage", [(i, stage, event) for i, (stage, event) in enumerate(playbook.stages)])
+        put("sla", [
+            (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // timedelta(microseconds=1), s.attempts)
+            for s in playbook.slas
+        ])  # fmt: skip
+        intervals = pa.concat_tables([open_time(calendar) for calendar in playbook.calendars])
+        self.connection.execute("delete from playbook.open_time")
+        self.connection.register("intervals", intervals)
+        self.connection.execute("insert into playbook.open_time by name select * from intervals")
+        self.connection.unregister("intervals")
+
+    def _put_rows(self, table: str, rows: list[tuple[object, ...]]) -> None:
+        self.connection.execute(f"delete from playbook.{table}")
+        if rows:
+            holes = ", ".join("?" * len(rows[0]))
+            self.connection.executemany(f"insert into playbook.{table} values ({holes})", rows)
+
+    def next_offsets(self) -> Mapping[tuple[str, int], int]:
+        """Where to read on, by (topic, partition). A partition never read is not in it."""
+        rows = self.connection.execute("select topic, kafka_partition, next_offset from warehouse.next_offset")
+        return {(topic, partition): offset for topic, partition, offset in rows.fetchall()}
+
+    def pin_as_of(self, as_of: datetime | None) -> None:
+        """Read open clocks at this instant from now on, or (None) at the wall clock."""
+        self.connection.execute("delete from warehouse.pinned_as_of")
+        if as_of is not None:
+            self.connection.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BatonError(
+            "The warehouse's folder cannot be made",
+            where=str(path.parent),
+            why=str(error),
+            next_command="set BATON_HOME to a folder you may write to",
+            exit_code=ExitCode.CONFIGURATION,
+        ) from error
+
+
+def _cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
+    why = str(error).splitlines()[0]
+    if "lock" in why.lower():
+        return BatonError(
+            "The warehouse is in use by another process",
+            where=str(path),
+            why=why,
+            next_command="ask the running worker with `baton sql`, or stop it with `baton down`",
+        )
+    return BatonError(
+        "The warehouse cannot be opened",
+        where=str(path),
+        why=why,
+        next_command=f"free disk space or move {path} aside; the next start reads the whole log again",
+    )
