@@ -1,4 +1,4 @@
-"""Seeded chance. Only `random()`, `gauss()` and `getrandbits()` are used, whose sequences hold across Pythons."""
+"""Seeded chance, from `random()`, `gauss()` and `getrandbits()` only: their sequences hold across Pythons."""
 
 from __future__ import annotations
 

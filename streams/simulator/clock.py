@@ -45,12 +45,12 @@ def microseconds_of(when: datetime) -> int:
 def iso(instant: int) -> str:
     """2026-03-02T09:00:00.000000Z."""
     day, rest = divmod(instant, DAY)
+    minute, rest = divmod(rest, MINUTE)
     second, micro = divmod(rest, SECOND)
-    minute, second = divmod(second, 60)
-    hour, minute = divmod(minute, 60)
-    return f"{iso_day(day)}T{hour:02d}:{minute:02d}:{second:02d}.{micro:06d}Z"
+    return f"{_days.get(day) or iso_day(day)}{_MINUTES[minute]}{second:02d}.{micro:06d}Z"
 
 
+_MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
 _days: dict[int, str] = {}
 
 

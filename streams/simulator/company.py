@@ -48,7 +48,9 @@ def _goals(world: World, dice: Dice, leads: int, tell: Any) -> str:
     year, month = iso_day(world.first_day)[:4], int(iso_day(world.first_day)[5:7])
     cents = max(leads, 100) * 90_000 * 100
     prefix = f"goal-{world.seed}-{year}"
-    lines = [(prefix, None, year, "sales", "revenue", cents)]
+    lines: list[tuple[str, str | None, str, str, str, int]] = [
+        (prefix, None, year, "sales", "revenue", cents)
+    ]
     for quarter in range(1, 5):
         lines.append((f"{prefix}-q{quarter}", prefix, f"{year}-Q{quarter}", "sales", "revenue", cents // 4))
     lines.append((f"{prefix}-kept", prefix, year, "customer_success", "retained_revenue", cents // 3))

@@ -45,8 +45,9 @@ def sell(lead: Lead, handoff: Handoff, at: int) -> None:
             _win(lead, handoff, deal, ends_at + int(dice.around(6, 0.5) * DAY))  # they came back
 
 
-def _ids(deal: Deal, lead_id: str | None, **fields: Any) -> dict[str, Any]:
-    return {"opportunity_id": deal.opportunity_id, "lead_id": lead_id, **fields}
+def _ids(deal: Deal, **fields: Any) -> dict[str, Any]:
+    """The ids of a deal's event, with what it says."""
+    return {"opportunity_id": deal.opportunity_id, "lead_id": deal.lead_id, **fields}
 
 
 def _open(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
@@ -54,7 +55,6 @@ def _open(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
     has_amount = dice.chance(0.85)
     fields = _ids(
         deal,
-        deal.lead_id,
         account_id=lead.account.account_id,
         handoff_id=handoff.handoff_id if dice.chance(0.6) else None,
         owner=deal.owner if dice.chance(0.95) else None,
@@ -74,8 +74,12 @@ def _identify_group(lead: Lead, at: int) -> None:
             continue
         account.told.add(contact_id)
         at += int(dice.around(1.5, 0.9) * DAY)
-        fields = {"account_id": account.account_id, "contact_id": contact_id, "role": role}
-        fields["lead_id"] = lead.lead_id if contact_id == lead.contact_id else None
+        fields = {
+            "account_id": account.account_id,
+            "contact_id": contact_id,
+            "role": role,
+            "lead_id": lead.lead_id if contact_id == lead.contact_id else None,
+        }
         lead.tell("BuyingGroupMemberIdentified", at, "salesforce", None, fields)
 
 
@@ -84,9 +88,7 @@ def _negotiate(lead: Lead, deal: Deal, at: int) -> int | None:
     dice = lead.dice
     for stage, probability in STAGES:
         if stage != STAGES[0][0] or dice.chance(0.4):
-            fields = _ids(
-                deal, deal.lead_id, stage=stage, probability=probability if dice.chance(0.8) else None
-            )
+            fields = _ids(deal, stage=stage, probability=probability if dice.chance(0.8) else None)
             lead.tell("OpportunityStageEntered", at, "salesforce", deal.owner, fields)
         if dice.chance(0.55):
             _call(lead, deal, at)
@@ -122,7 +124,6 @@ def _revise(lead: Lead, deal: Deal, at: int) -> None:
         deal.cents = int(deal.cents * dice.within(0.75, 1.3)) // 50 * 50
     fields = _ids(
         deal,
-        deal.lead_id,
         amount=money(deal.cents) if is_repriced else None,
         currency=lead.account.currency if is_repriced else None,
         closes_on=iso_day(at // DAY + int(dice.within(10, 80)))
@@ -134,9 +135,7 @@ def _revise(lead: Lead, deal: Deal, at: int) -> None:
 
 
 def _lose(lead: Lead, deal: Deal, at: int) -> None:
-    fields = _ids(
-        deal, deal.lead_id, account_id=lead.account.account_id, reason_code=lead.dice.draw(LOSS_REASONS)
-    )
+    fields = _ids(deal, account_id=lead.account.account_id, reason_code=lead.dice.draw(LOSS_REASONS))
     lead.tell("OpportunityLost", at, "salesforce", deal.owner, fields)
 
 
@@ -147,7 +146,6 @@ def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
         _promise(lead, deal, at - int(dice.within(1, 10) * DAY), at)
     fields = _ids(
         deal,
-        deal.lead_id,
         account_id=account.account_id,
         amount=money(deal.cents),
         currency=account.currency,

@@ -1,4 +1,4 @@
-"""What the systems between the story and Kafka do to it: wrong clocks, delays, lateness, disorder, duplicates.
+"""What the systems between the story and Kafka do to it: wrong clocks, delays, disorder, duplicates.
 
 The story knows none of this, and this knows nothing of the story: with other shares the same things happen,
 only differently told.

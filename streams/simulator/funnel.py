@@ -1,4 +1,4 @@
-"""What is true of the simulated funnel and of each opportunity, counted from the emitted facts of each lead."""
+"""What is true of the simulated funnel and of each opportunity, counted from the emitted facts."""
 
 from __future__ import annotations
 

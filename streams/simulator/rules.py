@@ -1,4 +1,4 @@
-"""What the playbook file says to a simulation: calendars, members, SLAs and stages, read straight from TOML."""
+"""What the playbook says to a simulation: calendars, members, SLAs, stages, read straight from its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole simulation: the stories of all leads, seen through the disorder, in the form events are published in."""
+"""A whole simulation: the stories of all leads, seen through the disorder, as events to publish."""
 
 from __future__ import annotations
 

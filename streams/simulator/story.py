@@ -134,7 +134,7 @@ def pursue(lead: Lead, at: int, reason: str, previous: Handoff | None = None, de
 
 
 def assign(lead: Lead, handoff: Handoff) -> int:
-    """The CRM takes the offer in and names an owner; somebody on leave passes it on. When it lies with them."""
+    """The CRM takes the offer in and names an owner, who may be on leave. When it lies with somebody."""
     dice, world = lead.dice, lead.world
     median = 95 * SECOND if dice.chance(0.96) else 5 * HOUR
     at = handoff.at + int(dice.around(median, 0.8))
@@ -223,7 +223,7 @@ def _dispute(lead: Lead, handoff: Handoff, at: int) -> None:
         fields = {
             **dispute,
             "resolution": dice.pick(("upheld", "rejected", "corrected")),
-            "resolved_by": "ops",
+            "resolved_by": "revenue operations",
         }
         lead.tell("DisputeResolved", opened_at + int(dice.around(4, 0.6) * DAY), "baton", None, fields)
 

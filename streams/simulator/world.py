@@ -1,4 +1,4 @@
-"""The world a story happens in: companies and their people, our own people and their absences, campaigns, clocks.
+"""The world a story happens in: companies and their people, our own people on leave, campaigns, clocks.
 
 Everything comes from the seed, the period and the playbook; the wall clock has no say.
 """

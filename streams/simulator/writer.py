@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -48,7 +48,7 @@ class Summary:
 class Truth:
     """Counts what is true while the stories pass, and writes the rows of each view as they come."""
 
-    def __init__(self, rules: Rules, as_of: int, files: dict[str, TextIO]) -> None:
+    def __init__(self, rules: Rules, as_of: int, files: Mapping[str, TextIO]) -> None:
         self._rules = rules
         self._as_of = as_of
         self._files = files
