@@ -171,7 +171,9 @@ class _Reader:
     def _team(self, index: int, block: Mapping[str, Any], calendars: set[str]) -> Team:
         calendar = self._text("team", index, block, "calendar")
         if calendar not in calendars:
-            raise self.fault("team", index, f"no calendar {calendar!r}; known: {', '.join(sorted(calendars))}")
+            raise self.fault(
+                "team", index, f"no calendar {calendar!r}; known: {', '.join(sorted(calendars))}"
+            )
         side = self._one_of("team", index, block, "side", ("marketing", "sales"))
         return Team(self._text("team", index, block, "id"), side, calendar)
 
@@ -198,7 +200,9 @@ class _Reader:
             if event not in CATALOGUE.event_types:
                 raise self.fault("stage", index, f"nothing enters {stage!r}: there is no event {event!r}")
             if event not in _STAGE_EVENTS:
-                raise self.fault("stage", index, f"{event} marks no stage; use one of {', '.join(_STAGE_EVENTS)}")
+                raise self.fault(
+                    "stage", index, f"{event} marks no stage; use one of {', '.join(_STAGE_EVENTS)}"
+                )
             if stage in (name for name, _ in stages) or event in (name for _, name in stages):
                 raise self.fault("stage", index, f"stage {stage!r} or its event {event} stands twice")
             stages.append((stage, event))
@@ -221,8 +225,12 @@ class _Reader:
                 raise self.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
         sla_id = self._one_of("sla", index, block, "id", _SLAS)
-        if (sla_id == "attempts") != isinstance(attempts, int) or (isinstance(attempts, int) and attempts < 1):
-            raise self.fault("sla", index, "attempts = N (at least 1) belongs to the SLA 'attempts', and only to it")
+        if (sla_id == "attempts") != isinstance(attempts, int) or (
+            isinstance(attempts, int) and attempts < 1
+        ):
+            raise self.fault(
+                "sla", index, "attempts = N (at least 1) belongs to the SLA 'attempts', and only to it"
+            )
         return Sla(
             id=sla_id,
             from_team=block["from_team"],
@@ -281,18 +289,24 @@ class _Reader:
         parsed = re.fullmatch(r"(\d+) (minute|hour|day)s?", text.strip())
         if parsed is None or int(parsed[1]) == 0:
             raise self.fault(
-                name, index, f"{key} = {text!r}; say it in one unit, such as '90 minutes', '2 hours' or '14 days'"
+                name,
+                index,
+                f"{key} = {text!r}; say it in one unit, such as '90 minutes', '2 hours' or '14 days'",
             )
         if parsed[2] == "day" and block.get("clock") == "business":
             raise self.fault(
-                name, index, f"{key} = {text!r} with clock = 'business': a business day has no fixed length, say hours"
+                name,
+                index,
+                f"{key} = {text!r} with clock = 'business': a business day has no fixed length, say hours",
             )
         return timedelta(minutes=int(parsed[1]) * _UNITS[parsed[2]])
 
     def fault(self, name: str, index: int, why: str) -> BatonError:
         heads = [n for n, line in enumerate(self.lines, 1) if re.match(rf"\s*\[\[?{re.escape(name)}\]", line)]
         line = heads[index] if index < len(heads) else 1
-        return _fault(f"{self.where}:{line}", f"[{name}] {why}", f"mend {self.where}, then: baton playbook check")
+        return _fault(
+            f"{self.where}:{line}", f"[{name}] {why}", f"mend {self.where}, then: baton playbook check"
+        )
 
 
 def _fault(where: str, why: str, next_command: str) -> BatonError:

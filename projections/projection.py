@@ -171,7 +171,9 @@ def _in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
     waiting = {projection.name: projection for projection in projections}
     ordered: list[Projection] = []
     while waiting:
-        ready = [p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)]
+        ready = [
+            p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)
+        ]
         if not ready:
             cycle = ", ".join(sorted(waiting))
             raise _bad_header(next(iter(waiting.values())).path, 1, f"these views read each other: {cycle}")

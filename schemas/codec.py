@@ -166,7 +166,10 @@ def _decode_group(
         bodies, rows = bodies.slice(whole), rows.slice(whole)
         if len(bodies) > _SINGLY_UP_TO:
             middle = len(bodies) // 2
-            pending += [(bodies.slice(middle), rows.slice(middle)), (bodies.slice(0, middle), rows.slice(0, middle))]
+            pending += [
+                (bodies.slice(middle), rows.slice(middle)),
+                (bodies.slice(0, middle), rows.slice(0, middle)),
+            ]
             continue
         faults = [block.fault(body) for body in bodies.to_pylist()]
         if not any(faults):  # fastavro reads what polars refuses: leave out the first and go on
@@ -196,9 +199,7 @@ class _BlockReader:
         ends = memoryview(offsets).cast("q")
         first, last = ends[guarded.offset], ends[guarded.offset + len(guarded)]
         joined = memoryview(data)[first:last]
-        container = b"".join(
-            (self._header, _zigzag(len(guarded)), _zigzag(len(joined)), joined, _SYNC)
-        )
+        container = b"".join((self._header, _zigzag(len(guarded)), _zigzag(len(joined)), joined, _SYNC))
         try:
             frame = pl.read_avro(io.BytesIO(container))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, OverflowError):
@@ -272,16 +273,21 @@ def column_type(avro: Any) -> pl.DataType:
 
 def _as_newest(frame: pl.DataFrame, event: EventType) -> pl.DataFrame:
     """The columns of the newest version: added ones take their default, dropped ones go, instants are zoned."""
+    return frame.select(_newest_columns(event, tuple(frame.columns)))
+
+
+@cache
+def _newest_columns(event: EventType, present: tuple[str, ...]) -> list[pl.Expr]:
     columns: list[pl.Expr] = []
     for avro_field in event.fields:
         name, wanted = avro_field["name"], column_type(avro_field["type"])
-        if name not in frame.columns:
+        if name not in present:
             columns.append(pl.lit(avro_field.get("default"), dtype=wanted).alias(name))
         elif isinstance(wanted, pl.Datetime):
             columns.append(pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
         else:
             columns.append(pl.col(name).cast(wanted))
-    return frame.select(*columns, pl.col(ROW))
+    return [*columns, pl.col(ROW)]
 
 
 def _zigzag(number: int) -> bytes:

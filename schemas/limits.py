@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 import polars as pl
 
@@ -18,10 +19,9 @@ def impossible(
     frame: pl.DataFrame, event: EventType, row_column: str
 ) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
     """(rows that may be true, [(row, what is impossible)]). A row with several faults names the first."""
-    rules = _rules(event)
-    broken = frame.select(pl.any_horizontal(rule for _, rule in rules).any()).item()
-    if not broken:
+    if not frame.select(_any_broken(event)).item():
         return frame, []
+    rules = _rules(event)
     reason = pl.coalesce(pl.when(rule).then(pl.lit(text)) for text, rule in rules)
     judged = frame.with_columns(reason.alias("_reason"))
     refused = judged.filter(pl.col("_reason").is_not_null())
@@ -31,6 +31,12 @@ def impossible(
     )
 
 
+@cache
+def _any_broken(event: EventType) -> pl.Expr:
+    return pl.any_horizontal(rule for _, rule in _rules(event)).any()
+
+
+@cache
 def _rules(event: EventType) -> list[tuple[str, pl.Expr]]:
     """(what is wrong, true where it is wrong) for each field that can be wrong."""
     rules: list[tuple[str, pl.Expr]] = []

@@ -83,7 +83,7 @@ class Project:
 
     @property
     def warehouse_file(self) -> Path:
-        return self.home / "warehouse.duckdb"
+        return self.home / "baton.duckdb"
 
     @property
     def kafka_data_dir(self) -> Path:

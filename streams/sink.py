@@ -26,6 +26,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, Failure, RegistryLookup, decode
 from schemas.errors import BatonError
+from schemas.registry import SchemaRegistry
+from streams.project import Project
 from streams.topics import SINK_GROUP
 from warehouse.commit import Batch, Committer, failed_table
 from warehouse.folding import Folding
@@ -35,7 +37,7 @@ MAX_BATCH_RECORDS = 20_000
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
 FETCH_BYTES = 32 << 20
-LAG_COMMIT_SECONDS = 5.0
+LAG_TOLD_EVERY_SECONDS = 2.0
 
 Extent = Mapping[tuple[str, int], tuple[int, int]]
 Offsets = Mapping[tuple[str, int], int]
@@ -93,7 +95,6 @@ class Sink:
         self.progress = Progress()
         self._next: dict[tuple[str, int], int] = {}
         self._until: dict[tuple[str, int], int] | None = None
-        self._lag_told_at = 0.0
 
     async def run(self, stop: asyncio.Event, until: Offsets | None = None) -> Progress:
         """Read until `stop` is set, or until every partition of `until` has reached its offset.
@@ -123,7 +124,7 @@ class Sink:
         consumer.assign([TopicPartition(*place) for place in self.extent])
         stored = self.warehouse.next_offsets()
         for place, (begin, end) in self.extent.items():
-            at = stored.get(place, 0)
+            at = stored.get(place, begin)
             if not begin <= at <= end:
                 raise _lost_log(place, at, begin, end)
             self._next[place] = at
@@ -136,9 +137,11 @@ class Sink:
         ready: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         with ThreadPoolExecutor(1, "decode") as decoding, ThreadPoolExecutor(1, "commit") as committing:
             async with asyncio.TaskGroup() as stages:
+                lag = stages.create_task(self._tell_lag_tools(consumer))
                 stages.create_task(self._fetch(consumer, stop, raw))
                 stages.create_task(self._decode(raw, ready, decoding))
-                stages.create_task(self._commit(consumer, ready, committing))
+                await stages.create_task(self._commit(consumer, ready, committing))
+                lag.cancel()
 
     async def _fetch(
         self, consumer: AIOKafkaConsumer, stop: asyncio.Event, raw: asyncio.Queue[Fetched | None]
@@ -196,10 +199,9 @@ class Sink:
             self.progress.records += batch.records
             self.progress.batches += 1
             self.progress.committed_at = time.time()
-            if self._until is None:
-                await self._tell_lag_tools(consumer, batch)
             self.progress.waiting = sum(
-                max(0, (consumer.highwater(TopicPartition(*place)) or 0) - at) for place, at in self._next.items()
+                max(0, (consumer.highwater(TopicPartition(*place)) or 0) - at)
+                for place, at in self._next.items()
             )
             if self.on_commit:
                 self.on_commit(self.progress)
@@ -208,15 +210,20 @@ class Sink:
         self.committer.commit(batch)
         self.folding.fold_what_outgrew()
 
-    async def _tell_lag_tools(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
-        now = time.monotonic()
-        if now - self._lag_told_at < LAG_COMMIT_SECONDS:
-            return
-        self._lag_told_at = now
-        stored = self.warehouse.connection.cursor().execute(
-            "select topic, kafka_partition, next_offset from warehouse.next_offset"
-        )
-        await consumer.commit({TopicPartition(t, p): offset for t, p, offset in stored.fetchall()})
+    async def _tell_lag_tools(self, consumer: AIOKafkaConsumer) -> None:
+        """Keep the group's offsets in Kafka near the warehouse's. Nothing of ours ever reads them."""
+        told: Offsets = {}
+        while self._until is None:
+            await asyncio.sleep(LAG_TOLD_EVERY_SECONDS)
+            stored = self.warehouse.next_offsets()
+            if stored != told:
+                await consumer.commit({TopicPartition(*place): offset for place, offset in stored.items()})
+                told = stored
+
+
+def registry_lookup(project: Project) -> RegistryLookup | None:
+    """How to find the schema of a Confluent-framed event; None when no registry is configured."""
+    return SchemaRegistry(project.schema_registry).schema if project.schema_registry else None
 
 
 def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
@@ -284,6 +291,3 @@ def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonErr
         why=f"the warehouse stands at offset {at}; the log now holds {begin} to {end}",
         next_command="restore the topic from a replica or backup; never reset offsets, or numbers will be missing events",
     )
-
-
-__all__ = ["MAX_BATCH_RECORDS", "Fetched", "Progress", "Sink", "to_batch"]

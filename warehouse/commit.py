@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from projections.projection import Projection, states
-from schemas.catalogue import CATALOGUE, EventType
+from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 
 FAILED_COLUMNS = pa.schema(
     [
@@ -25,6 +25,17 @@ FAILED_COLUMNS = pa.schema(
         ("value", pa.binary()),
     ]
 )
+
+_TO_DEAD_LETTER = """
+insert into warehouse.outbox by name
+select
+    concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
+    $dead_letter_topic as topic, key, value, false as is_sent,
+    json_object('baton_topic', topic, 'baton_partition', kafka_partition::varchar,
+                'baton_offset', kafka_offset::varchar, 'baton_stage', stage, 'baton_reason', reason,
+                'baton_event_type', event_type) as headers
+from failed_in_batch
+"""
 
 
 @dataclass
@@ -66,10 +77,11 @@ class Committer:
             # 2. partial states of exactly these facts
             for projection in self.projections:
                 self._append_partial(projection, {event.table for event in present})
-            # 3. what could not be understood, with its bytes
+            # 3. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
+                execute(_TO_DEAD_LETTER, {"dead_letter_topic": DEAD_LETTER_TOPIC})
             # 4. where to read on
             self._advance_offsets(batch.offsets)
             # 5. all of it, or nothing
@@ -122,4 +134,6 @@ def _batch_table(table: str) -> str:
 def failed_table(rows: Iterable[tuple[object, ...]]) -> pa.Table:
     """Rows in the order of FAILED_COLUMNS as a table."""
     columns = list(zip(*rows, strict=True)) or [()] * len(FAILED_COLUMNS)
-    return pa.table([pa.array(c, t) for c, t in zip(columns, FAILED_COLUMNS.types, strict=True)], FAILED_COLUMNS)
+    return pa.table(
+        [pa.array(c, t) for c, t in zip(columns, FAILED_COLUMNS.types, strict=True)], FAILED_COLUMNS
+    )

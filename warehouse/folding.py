@@ -61,6 +61,8 @@ def rebuild(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         },
     )
     return {
-        projection.name: connection.execute(f"select count(*) from partial.{projection.name}").fetchall()[0][0]
+        projection.name: connection.execute(f"select count(*) from partial.{projection.name}").fetchall()[0][
+            0
+        ]
         for projection in states()
     }

@@ -36,10 +36,9 @@ _TABLES = (
     """,
     """
     create table if not exists warehouse.outbox (
-        event_id varchar not null, event_type varchar not null, record json not null,
-        made_at timestamptz not null, sent_at timestamptz)
+        message_id varchar not null, topic varchar not null, key blob, value blob,
+        headers json not null, is_sent boolean not null)
     """,
-    "create table if not exists warehouse.setting (name varchar not null, setting varchar not null)",
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """
@@ -119,7 +118,8 @@ def _log_columns(event: EventType) -> str:
 
 
 def _distinct_facts(event: EventType) -> str:
-    """Each event once. Should two records share an id and differ, the one that sorts first stands: order of arrival never decides."""
+    """Each event once. Of records that share an id and differ, the one that sorts first stands,
+    so that the order of arrival never decides."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
     return (
         f"select event_id, {others} from log.{event.table}"

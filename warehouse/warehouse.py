@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -72,10 +73,12 @@ class Warehouse:
         put("team", [(team.id, team.side, team.calendar) for team in playbook.teams])
         put("member", [(owner, team, calendar) for owner, (team, calendar) in playbook.members.items()])
         put("stage", [(i, stage, event) for i, (stage, event) in enumerate(playbook.stages)])
-        put("sla", [
-            (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // timedelta(microseconds=1), s.attempts)
+        microsecond = timedelta(microseconds=1)
+        slas = [
+            (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // microsecond, s.attempts)
             for s in playbook.slas
-        ])  # fmt: skip
+        ]
+        put("sla", slas)
         intervals = pa.concat_tables([open_time(calendar) for calendar in playbook.calendars])
         self.connection.execute("delete from playbook.open_time")
         self.connection.register("intervals", intervals)
@@ -90,8 +93,33 @@ class Warehouse:
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""
-        rows = self.connection.execute("select topic, kafka_partition, next_offset from warehouse.next_offset")
-        return {(topic, partition): offset for topic, partition, offset in rows.fetchall()}
+        stored = self.connection.cursor().execute(
+            "select topic, kafka_partition, next_offset from warehouse.next_offset"
+        )
+        return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
+
+    def ask(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run one SELECT on a cursor of its own; (column names, rows)."""
+        try:
+            kinds = [s.type for s in duckdb.extract_statements(statement)]
+            if kinds != [duckdb.StatementType.SELECT]:
+                raise BatonError(
+                    "Only reading is allowed here",
+                    where=statement[:200],
+                    why="it is not one SELECT",
+                    next_command='baton sql "select * from funnel.handoff_latency limit 3"',
+                    exit_code=ExitCode.USAGE,
+                )
+            asked = self.connection.cursor().execute(statement)
+            return [column[0] for column in asked.description or []], asked.fetchall()
+        except duckdb.Error as error:
+            raise BatonError(
+                "The query failed",
+                where=statement[:200],
+                why=str(error).split("\n\nLINE")[0],
+                next_command="baton sql --help",
+                exit_code=ExitCode.USAGE,
+            ) from error
 
     def pin_as_of(self, as_of: datetime | None) -> None:
         """Read open clocks at this instant from now on, or (None) at the wall clock."""

@@ -97,9 +97,9 @@ select
     (answered_open_us - owner_open_us) / 60000000.0::double as owner_minutes,
     case
         when answer_us is null then null
-        when answer_us < 5 * 60000000 then '0-5'
-        when answer_us < 15 * 60000000 then '5-15'
-        when answer_us < 60 * 60000000 then '15-60'
+        when answer_us < 300000000 then '0-5'
+        when answer_us < 900000000 then '5-15'
+        when answer_us < 3600000000 then '15-60'
         else '60+'
     end as band,
     is_clock_suspect,

@@ -48,7 +48,8 @@ def test_the_view_says_what_happened(story: tuple[Warehouse, Path], view: str) -
 def _by_key(rows: list[dict[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
     keys = [c for c in ("handoff_id", "sla", "opportunity_id", "stage", "window_start") if c in rows[0]]
     return {
-        tuple(str(row[c]) for c in keys or ["state"]): {c: _plain(c, v) for c, v in row.items()} for row in rows
+        tuple(str(row[c]) for c in keys or ["state"]): {c: _plain(c, v) for c, v in row.items()}
+        for row in rows
     }
 
 

@@ -1,0 +1,31 @@
+"""`baton sql`: one SELECT over the live tables."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from streams.cli.output import json_option, print_json, print_rows
+from streams.project import Project
+from streams.reading import ask_warehouse
+
+
+@click.command()
+@click.argument("statement", required=False)
+@json_option
+def sql(statement: str | None, as_json: bool) -> None:
+    """Run one SELECT over what analysts see, also while the worker writes.
+
+    STATEMENT is read from standard input when it is left out or '-'. The views are in schema funnel:
+
+    \b
+      baton sql "select state, handoffs from funnel.black_hole"
+      baton sql "select table_name, comment from duckdb_views() where schema_name = 'funnel'"
+    """
+    text = sys.stdin.read() if statement in (None, "-") else str(statement)
+    columns, rows = ask_warehouse(Project.here(), text.strip().rstrip(";"))
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_rows(columns, rows)

@@ -1,0 +1,96 @@
+"""`baton verify` and `baton rebuild`: proving the numbers, and making them again."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from projections.playbook import read_playbook
+from schemas.errors import BatonError, ExitCode
+from streams.cli.output import json_option, print_json, print_rows, progress, say
+from streams.project import Project
+from streams.replay import Verification
+from streams.replay import verify as verify_project
+from streams.sink import Progress as SinkProgress
+from warehouse.folding import rebuild as rebuild_states
+from warehouse.warehouse import Warehouse
+
+
+@click.command()
+@json_option
+def verify(as_json: bool) -> None:
+    """Replay the log from nothing into a second warehouse and compare every table.
+
+    Exit code 0: every table is equal and good + failed + duplicate is what the log holds. 5: not so.
+    """
+    project = Project.here()
+    with progress() as bar:
+        task = bar.add_task("replaying the log", total=None)
+
+        def advance(reached: SinkProgress) -> None:
+            bar.update(task, completed=reached.records, total=reached.records + reached.waiting)
+
+        verification = verify_project(project, advance)
+    if as_json:
+        print_json(verification.as_dict())
+    else:
+        show(verification)
+    if not verification.is_equal:
+        sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+def show(verification: Verification) -> None:
+    """The verdict, the books, and what differs."""
+    books = verification.live.books
+    print_rows(
+        ("records in the log", "good", "failed", "duplicate"),
+        [(verification.log_records, books.good, books.failed, books.duplicate)],
+    )
+    tables = verification.as_dict()["tables"]
+    shown = verification.differing or [name for name in tables if name.startswith(("funnel.", "state."))]
+    print_rows(
+        ("table", "rows", "live", "replay"),
+        [
+            (n, tables[n]["rows"], _short(tables[n]["hash_live"]), _short(tables[n]["hash_replay"]))
+            for n in shown
+        ],
+    )
+    if verification.is_equal:
+        print(f"verify: equal ({len(tables)} tables)")
+        return
+    print("verify: NOT EQUAL")
+    if not books.add_up or books.total != verification.log_records:
+        say(f"the books do not add up: {books}, the log holds {verification.log_records}")
+    say("next: keep .baton/ for a report, then `baton down` and `baton rebuild`; the log has every event")
+
+
+def _short(content: str) -> str:
+    return content[-12:]
+
+
+@click.command()
+@json_option
+def rebuild(as_json: bool) -> None:
+    """Compute all states again from the stored facts and swap them in at once.
+
+    The worker must be stopped: one process owns the file.
+    """
+    project = Project.here()
+    if not project.warehouse_file.exists():
+        raise BatonError(
+            "There is nothing to rebuild",
+            where=str(project.warehouse_file),
+            why="no worker has run in this project folder",
+            next_command="baton up",
+            exit_code=ExitCode.CONFIGURATION,
+        )
+    with Warehouse.open(project.warehouse_file, read_playbook(project.playbook_file)) as warehouse:
+        started = time.perf_counter()
+        rows = rebuild_states(warehouse.connection)
+        seconds = time.perf_counter() - started
+    if as_json:
+        print_json({"seconds": round(seconds, 3), "states": rows})
+    else:
+        print_rows(("state", "rows"), rows.items())

@@ -1,0 +1,115 @@
+"""Replaying the log from nothing into a second warehouse, to prove that the first one is right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from projections.playbook import Playbook, read_playbook
+from schemas.catalogue import CATALOGUE
+from streams.project import Project
+from streams.reading import ask_warehouse
+from streams.sink import Progress, Sink, registry_lookup
+from streams.topics import log_extent
+from warehouse.content_hash import Books, TableHash, books, books_sql, hashes, hashes_sql
+from warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a warehouse says at one moment: table hashes, the books, and the offsets all of it stands at."""
+
+    tables: dict[str, TableHash]
+    books: Books
+    offsets: dict[tuple[str, int], int]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Live against replay, table by table."""
+
+    as_of: datetime
+    live: Snapshot
+    replay: Snapshot
+    log_records: int
+
+    @property
+    def differing(self) -> list[str]:
+        names = self.live.tables.keys() | self.replay.tables.keys()
+        return sorted(n for n in names if self.live.tables.get(n) != self.replay.tables.get(n))
+
+    @property
+    def is_equal(self) -> bool:
+        """Every table equal, and the books of the log add up on both sides."""
+        return (
+            not self.differing
+            and self.live.books == self.replay.books
+            and self.live.books.add_up
+            and self.live.books.total == self.log_records
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        nothing = TableHash(0, "missing")
+        tables = {}
+        for name in sorted(self.live.tables.keys() | self.replay.tables.keys()):
+            live, replay = self.live.tables.get(name, nothing), self.replay.tables.get(name, nothing)
+            tables[name] = {"rows": live.rows, "hash_live": live.content, "hash_replay": replay.content}
+        log = {k: getattr(self.live.books, k) for k in ("good", "failed", "duplicate", "total")}
+        return {
+            "equal": self.is_equal,
+            "as_of": self.as_of.isoformat(),
+            "differing": self.differing,
+            "tables": tables,
+            "log": {**log, "in_kafka": self.log_records},
+            "offsets": {f"{t}/{p}": o for (t, p), o in sorted(self.live.offsets.items())},
+        }
+
+
+def verify(project: Project, on_progress: Callable[[Progress], None] | None = None) -> Verification:
+    """Compare the live warehouse with a replay of the log up to the same offsets.
+
+    Works while the worker writes: the live side is read in one statement, and the replay stops where
+    that statement stood. Raises BatonError when Kafka or the warehouse cannot be reached.
+    """
+    as_of = datetime.now(UTC)
+    extent = log_extent(project, CATALOGUE.fact_topics)
+    live = _live_snapshot(project, as_of)
+    replay_file = project.run_dir / "replay.duckdb"
+    _remove(replay_file)
+    try:
+        with Warehouse.open(replay_file, read_playbook(project.playbook_file)) as second:
+            lookup = registry_lookup(project)
+            sink = Sink(second, project.client_settings(), extent, registry=lookup, on_commit=on_progress)
+            asyncio.run(sink.run(asyncio.Event(), until=live.offsets))
+            tables = dict(hashes(second.connection, as_of))
+            replay = Snapshot(tables, books(second.connection), dict(second.next_offsets()))
+    finally:
+        _remove(replay_file)
+    log_records = sum(max(0, at - extent[place][0]) for place, at in live.offsets.items() if place in extent)
+    return Verification(as_of, live, replay, log_records)
+
+
+def _live_snapshot(project: Project, as_of: datetime) -> Snapshot:
+    """Hashes, books and offsets of the live side in one SELECT, hence of one moment."""
+    statement = (
+        f"select (select list([name, rows::varchar, content]) from ({hashes_sql(as_of)})) as tables,"
+        f" (select [good, failed, duplicate, total] from ({books_sql()})) as books,"
+        " (select list([topic, kafka_partition::varchar, next_offset::varchar]) from warehouse.next_offset)"
+        " as offsets"
+    )
+    _, rows = ask_warehouse(project, statement)
+    tables, counts, offsets = rows[0]
+    return Snapshot(
+        {name: TableHash(int(count), content) for name, count, content in tables},
+        Books(*counts),
+        {(topic, int(partition)): int(at) for topic, partition, at in offsets or []},
+    )
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".wal")):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""The analysts' door: live SQL for other processes while the worker writes, over DuckDB's Quack protocol.
+
+It listens on loopback, wants a token, and lets through SELECT statements only. What a statement may
+do is judged on DuckDB's own parse of it, never on its text: one that is not a SELECT does not
+serialise, and table functions must be on a short list (docs/adr/0007).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb_extensions import import_extension
+
+from schemas.errors import BatonError, ExitCode
+
+TABLE_FUNCTIONS = (
+    "range",
+    "generate_series",
+    "unnest",
+    "json_each",
+    "json_tree",
+    "duckdb_schemas",
+    "duckdb_tables",
+    "duckdb_views",
+    "duckdb_columns",
+)
+FORBIDDEN_FUNCTIONS = ("getenv", "nextval", "currval", "setseed", "write_log")
+
+_MAY_RUN = f"""
+create or replace macro main.may_run(connection_id, statement) as coalesce(
+    not (json_serialize_sql(statement::varchar) ->> '$.error')::boolean
+    and list_has_all(
+        {list(TABLE_FUNCTIONS)!r},
+        coalesce((json_serialize_sql(statement::varchar) ->> '$..function.function_name'), []))
+    and not list_has_any(
+        {list(FORBIDDEN_FUNCTIONS)!r},
+        coalesce((json_serialize_sql(statement::varchar) ->> '$..function_name'), [])),
+    false)
+"""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where the door is and the token that opens it. Kept in a file only its owner can read."""
+
+    address: str
+    token: str
+
+    def save(self, path: Path) -> None:
+        """Write the file with mode 0600 from its first byte, and put it in place at once."""
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"address": self.address, "token": self.token}, file)
+        fresh.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Door | None:
+        """The door of a running worker, or None when no worker left one."""
+        try:
+            content = json.loads(path.read_text())
+            return cls(content["address"], content["token"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+
+
+def open_door(connection: duckdb.DuckDBPyConnection) -> Door:
+    """Serve this database on a free loopback port with a fresh token.
+
+    From then on the process can neither read other files through SQL nor change its settings.
+    """
+    load_extensions(connection)
+    door = Door(f"quack:127.0.0.1:{_free_port()}", secrets.token_urlsafe(32))
+    connection.execute(_MAY_RUN)
+    connection.execute("set global quack_authorization_function = 'may_run'")
+    connection.execute("call quack_serve(?, token = ?)", [door.address, door.token])
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return door
+
+
+def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load httpfs and quack from their wheels. Raises BatonError when they are not installed."""
+    try:
+        for extension in ("httpfs", "quack"):
+            import_extension(extension, con=connection)
+            connection.execute(f"load {extension}")
+    except Exception as error:  # the loader raises whatever the missing wheel provokes
+        raise BatonError(
+            "A DuckDB extension is not installed",
+            where=f"duckdb {duckdb.__version__}",
+            why=str(error).splitlines()[0],
+            next_command="make setup",
+            exit_code=ExitCode.CONFIGURATION,
+        ) from error
+
+
+def ask(door: Door, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SELECT through the door; (column names, rows). It sees whole transactions only."""
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    load_extensions(connection)
+    try:
+        asked = connection.execute(
+            "select * from quack_query(?, ?, token = ?)", [door.address, statement, door.token]
+        )
+        return [column[0] for column in asked.description or []], asked.fetchall()
+    except duckdb.Error as error:
+        raise _refused(door, statement, str(error)) from error
+    finally:
+        connection.close()
+
+
+def _refused(door: Door, statement: str, why: str) -> BatonError:
+    first = why.split("\n\nLINE")[0].strip()
+    if "Authorization failed" in why:
+        return BatonError(
+            "Only reading is allowed here",
+            where=statement[:200],
+            why="the statement is not a SELECT, or it calls a function that reaches outside the tables",
+            next_command='baton sql "select * from funnel.handoff_latency limit 3"',
+            exit_code=ExitCode.USAGE,
+        )
+    if "onnect" in first and "refused" in first.lower() or "HTTP" in first and "connection" in first.lower():
+        return BatonError(
+            "The worker's SQL door does not answer",
+            where=door.address,
+            why=first,
+            next_command="baton status",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+    return BatonError(
+        "The query failed",
+        where=statement[:200],
+        why=first,
+        next_command="baton sql --help",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
