@@ -157,7 +157,7 @@ def _open(file: str) -> BinaryIO:
 def _summarise(
     file: str, report: PublishReport, refused: RefusedLines, seconds: float, dry_run: bool, as_json: bool
 ) -> None:
-    """The summary on stdout. `published` counts events Kafka acknowledged; in a dry run, those that would go."""
+    """The summary on stdout. `published` counts acknowledged events; in a dry run, those that would go."""
     by_type = dict(sorted(report.by_type.items()))
     if as_json:
         print_json(

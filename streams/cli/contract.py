@@ -1,0 +1,96 @@
+"""`baton contract`: is the contract kept, and is its reference page up to date."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+import schemas
+from schemas.compatibility import ContractCheck, check_contract
+from schemas.errors import BatonError, ExitCode
+from streams.cli.output import json_option, print_json, say
+
+SOURCE_TREE = Path(schemas.__file__).resolve().parents[1]
+REFERENCE = Path("docs/reference/events.md")
+
+
+@click.group()
+def contract() -> None:
+    """Check the event contract, and write its reference page."""
+
+
+@contract.command()
+@click.option("--publish", is_flag=True, help="List new versions as published: they never change again.")
+@json_option
+def check(publish: bool, as_json: bool) -> None:
+    """Check every .avsc: rules, compatibility of all versions, and that no published one was edited.
+
+    The exit code is 5 when something must be mended.
+    """
+    found = check_contract(publish=publish)
+    if as_json:
+        print_json(_as_dict(found))
+    else:
+        _print(found)
+    if found.problems:
+        sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+@contract.command()
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit code 5 when it is stale.")
+@json_option
+def docs(only_check: bool, as_json: bool) -> None:
+    """Write docs/reference/events.md from the .avsc files of the source tree."""
+    from schemas.reference import render  # only here: reading the catalogue stops at a broken file
+
+    path = SOURCE_TREE / REFERENCE
+    wanted = render()
+    is_stale = not path.exists() or path.read_text(encoding="utf-8") != wanted
+    if is_stale and not only_check:
+        _write(path, wanted)
+    if as_json:
+        print_json({"file": str(path), "was_stale": is_stale, "written": is_stale and not only_check})
+    elif not is_stale:
+        print(f"{path} is up to date")
+    elif not only_check:
+        print(f"{path} written")
+    if is_stale and only_check:
+        say(f"{path} is stale\n  next:  baton contract docs")
+        sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BatonError(
+            "The reference page cannot be written",
+            where=str(path),
+            why=error.strerror or str(error),
+            next_command="run it where the source tree is, as in: git clone, make setup, baton contract docs",
+            exit_code=ExitCode.CONFIGURATION,
+        ) from error
+
+
+def _as_dict(found: ContractCheck) -> dict[str, object]:
+    return {
+        "events": len({file.name for file in found.files}),
+        "versions": len(found.files),
+        "newly_published": list(found.newly_published),
+        "problems": [asdict(problem) for problem in found.problems],
+    }
+
+
+def _print(found: ContractCheck) -> None:
+    for problem in found.problems:
+        place = f"{problem.file}, field {problem.field}" if problem.field else problem.file
+        print(f"{place}\n  why:   {problem.why}\n  next:  {problem.next}")
+    for version in found.newly_published:
+        print(f"published {version}")
+    events = len({file.name for file in found.files})
+    count = len(found.problems)
+    problems = f"{count or 'no'} problem{'' if count == 1 else 's'}"
+    print(f"{events} events, {len(found.files)} versions, {problems}")
