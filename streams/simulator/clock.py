@@ -85,7 +85,7 @@ class LocalTime:
 class Calendar:
     """Zone, open windows and holidays of a team or a member.
 
-    Windows of one day must not overlap and lie within the day ("Mon-Fri 09:00-18:00"; 24:00 is allowed).
+    Windows read like "Mon-Fri 09:00-18:00"; 24:00 is allowed, and windows that overlap count once.
     """
 
     def __init__(self, zone: str, windows: Iterable[str], holidays: Iterable[str] = ()) -> None:
@@ -104,8 +104,8 @@ class Calendar:
         """Open windows of local day `day`, as instants in order; none on a holiday."""
         found = self._open.get(day)
         if found is None:
-            hours = () if day in self._holidays else self._week[(day + 3) % 7]  # 1970-01-01 was a Thursday
-            found = tuple((self.local.wall(day, a), self.local.wall(day, b)) for a, b in hours)
+            hours = [] if day in self._holidays else self._week[(day + 3) % 7]  # 1970-01-01 was a Thursday
+            found = _joined((self.local.wall(day, a), self.local.wall(day, b)) for a, b in hours)
             self._open[day] = found
         return found
 
@@ -148,9 +148,23 @@ class Calendar:
         )
 
 
-def _weekdays(text: str) -> range:
+def _joined(windows: Iterable[tuple[int, int]]) -> Windows:
+    """Windows in order of their begin, with overlaps joined and those that DST skips left out."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in windows:
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        elif begin < end:
+            joined.append((begin, end))
+    return tuple(joined)
+
+
+def _weekdays(text: str) -> list[int]:
+    """Mon-Fri is 0 to 4; Sat-Mon runs over the end of the week."""
     first, _, last = text.partition("-")
-    return range(WEEKDAYS.index(first), WEEKDAYS.index(last or first) + 1)
+    begin = WEEKDAYS.index(first)
+    days = (WEEKDAYS.index(last or first) - begin) % 7 + 1
+    return [(begin + day) % 7 for day in range(days)]
 
 
 def _hours(text: str) -> tuple[int, int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from streams.simulator.clock import EPOCH, iso
+from streams.simulator.clock import EPOCH, MINUTE, iso
 from streams.simulator.facts import Fact, LeadFacts
 from streams.simulator.rules import Rules
 from streams.simulator.truth import Row, statuses
@@ -15,13 +15,14 @@ OF_A_LEAD = ("OpportunityOpened", "OpportunityWon", "OpportunityLost")
 
 
 class Funnel:
-    """Counts of every stage and month. Leads are added in any order, each once."""
+    """Counts of every stage and window. Leads are added in any order, each once."""
 
     def __init__(self, rules: Rules) -> None:
         self._stages = rules.stages
         self._zone = rules.zone
         self._counts: dict[tuple[int, str], dict[str, int]] = {}
-        self._months: dict[int, str] = {}
+        self._window = rules.window
+        self._windows: dict[int, str] = {}
 
     def add(self, facts: LeadFacts) -> None:
         """Count a lead in each stage it entered. A lead that entered none is not in the funnel."""
@@ -62,15 +63,15 @@ class Funnel:
         return "returned" if returned_at == latest else "still_there"
 
     def _at(self, stage: int, instant: int) -> dict[str, int]:
-        return self._counts.setdefault((stage, self._month(instant)), dict.fromkeys(COUNTS, 0))
+        return self._counts.setdefault((stage, self._window_of(instant)), dict.fromkeys(COUNTS, 0))
 
-    def _month(self, instant: int) -> str:
-        """First day of the calendar month, in the playbook's zone."""
-        quarter = instant // 900_000_000  # no zone changes its date within a quarter of an hour
-        found = self._months.get(quarter)
+    def _window_of(self, instant: int) -> str:
+        """First day of the window, in the playbook's zone."""
+        quarter = instant // (15 * MINUTE)  # no zone changes its date within a quarter of an hour
+        found = self._windows.get(quarter)
         if found is None:
             local = (EPOCH + timedelta(microseconds=instant)).astimezone(self._zone)
-            found = self._months[quarter] = local.date().replace(day=1).isoformat()
+            found = self._windows[quarter] = _first_day(self._window, local.date()).isoformat()
         return found
 
     def rows(self) -> list[Row]:
@@ -89,6 +90,14 @@ class Funnel:
                 }
             )
         return rows
+
+
+def _first_day(window: str, day: date) -> date:
+    """First day of the day, week, month, quarter or year that `day` lies in."""
+    if window == "week":
+        return day - timedelta(days=day.weekday())
+    first_month = {"quarter": (day.month - 1) // 3 * 3 + 1, "year": 1}.get(window, day.month)
+    return day if window == "day" else date(day.year, first_month, 1)
 
 
 def _of_lead(facts: LeadFacts, type_: str) -> list[Fact]:

@@ -99,7 +99,7 @@ class Lead:
     def offer(
         self, at: int, from_team: str, to_team: str, reason: str, previous: Handoff | None = None
     ) -> Handoff:
-        """Offer the lead to a team. Some systems send the same offer again, minutes later."""
+        """Offer the lead to a team. Some systems offer twice, in one instant or minutes apart."""
         dice = self.dice
         self.handoffs += 1
         owner = self.world.person(dice, to_team, self.account.region)
@@ -120,7 +120,8 @@ class Lead:
         source = "hubspot" if from_team == MARKETING else "salesforce"
         self.tell("HandoffOffered", at, source, None, fields)
         if dice.chance(0.006):
-            self.tell("HandoffOffered", at + int(dice.within(1, 50) * MINUTE), source, None, fields)
+            again_at = at + int(max(0.0, dice.within(-50, 50)) * MINUTE)
+            self.tell("HandoffOffered", again_at, source, None, fields)
         return handoff
 
     def about(self, handoff: Handoff, **fields: Any) -> dict[str, Any]:

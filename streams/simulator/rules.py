@@ -39,6 +39,7 @@ class Rules:
     stages: tuple[tuple[str, str], ...]
     at_risk_share: float
     zone: ZoneInfo
+    window: str
 
     def team_calendar(self, team: str) -> Calendar:
         """The team's calendar; the first of the playbook for a team it does not name."""
@@ -60,7 +61,7 @@ def read_rules(path: Path) -> Rules:
     """Read the playbook. What it lacks or misspells is a BatonError that names the file."""
     try:
         return _rules(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BatonError(
             "The playbook cannot be read",
             where=str(path),
@@ -90,6 +91,7 @@ def _rules(text: dict[str, Any]) -> Rules:
         stages=tuple((row["id"], row["entered_by"]) for row in text["stage"]),
         at_risk_share=float(text["playbook"]["at_risk_share"]),
         zone=ZoneInfo(text["playbook"]["zone"]),
+        window=text["playbook"]["window"],
     )
 
 

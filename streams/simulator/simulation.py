@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.errors import BatonError, ExitCode
+from schemas.limits import EARLIEST, LATEST
 from streams.simulator.clock import DAY, iso, microseconds_of
 from streams.simulator.company import tell_company
 from streams.simulator.customer import was_customer
-from streams.simulator.disorder import Disorder
+from streams.simulator.disorder import LONGEST_LATE, Disorder
 from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
 from streams.simulator.rules import default_playbook, read_rules
@@ -25,6 +26,8 @@ START = date(2026, 1, 5)
 DAYS = 120
 DUPLICATES = 0.02
 LATE = 0.03
+FIRST_START = date(EARLIEST.year + 2, 1, 1)  # old customers were onboarded up to 400 days before the period
+LAST_RECORDED = microseconds_of(LATEST)
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ class Plan:
             raise _refused("--leads", self.leads, "a simulation needs at least 1 lead")
         if not 1 <= self.days <= 3650:
             raise _refused("--days", self.days, "the period is 1 to 3650 days long")
-        if not date(1971, 1, 1) <= self.start <= date(2200, 1, 1):
-            raise _refused("--start", self.start, "the period begins between 1971 and 2200")
+        if not FIRST_START <= self.start or self.as_of + LONGEST_LATE >= LAST_RECORDED:
+            why = f"the period begins on {FIRST_START} or later and ends before {LATEST.year}"
+            raise _refused("--start", self.start, why)
         for name, share in (("--duplicates", self.duplicates), ("--late", self.late)):
             if not 0 <= share <= 1:
                 raise _refused(name, share, "a share lies between 0 and 1")

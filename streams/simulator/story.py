@@ -177,7 +177,8 @@ def give_back(lead: Lead, handoff: Handoff, at: int, depth: int, reason: str | N
     lead.tell("HandoffReturned", at, "salesforce", handoff.owner, fields)
     if dice.chance(0.04):
         _dispute(lead, handoff, at)
-    disposition = acknowledge(lead, handoff, at)
+    disposition = _sorted_out(lead, handoff, at) if reason == "duplicate" else None
+    disposition = disposition or acknowledge(lead, handoff, at)
     if disposition is None:
         if dice.chance(0.03):  # sales think again and take it after all
             accept(lead, handoff, at + int(dice.around(1.5, 0.6) * DAY), MOST_RECYCLES)
@@ -187,6 +188,15 @@ def give_back(lead: Lead, handoff: Handoff, at: int, depth: int, reason: str | N
         if disposition == "nurture":
             lead.touch(back_at, "form_submitted", "web", inbound=True, automated=False)
         pursue(lead, back_at + int(dice.around(20, 1.0) * MINUTE), "score_reached", handoff, depth + 1)
+
+
+def _sorted_out(lead: Lead, handoff: Handoff, at: int) -> str | None:
+    """A rule of the CRM disqualifies some duplicates in the instant of their return."""
+    if not lead.dice.chance(0.2):
+        return None
+    fields = lead.about(handoff, acknowledged_by="duplicate rule", disposition="disqualify")
+    lead.tell("FeedbackAcknowledged", at, "salesforce", handoff.owner, fields)
+    return "disqualify"
 
 
 def acknowledge(lead: Lead, handoff: Handoff, at: int) -> str | None:
@@ -236,6 +246,10 @@ def accept(lead: Lead, handoff: Handoff, at: int, depth: int) -> None:
     if dice.chance(0.07):  # the eager call first and click "accept" afterwards
         lead.attempt(lead.acts(owner, DEVELOPMENT, handoff.at, dice.around(6, 0.8)), handoff, "phone")
     lead.tell("HandoffAccepted", answered_at, "salesforce", owner, lead.about(handoff, owner=owner))
+    if dice.chance(0.005):  # a colleague takes it from the same list in the same instant
+        colleague = lead.world.person(dice, DEVELOPMENT, lead.account.region)
+        fields = lead.about(handoff, owner=colleague)
+        lead.tell("HandoffAccepted", answered_at, "salesforce", owner, fields)
     if dice.chance(0.4):
         sequence(lead, handoff, answered_at)
     if dice.chance(0.06):
