@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint check-docs bench up down lock clean
+.PHONY: help setup demo test lint reference check-docs bench up down lock clean
 
 SHELL := /bin/sh
 VENV  := .venv
@@ -32,7 +32,11 @@ lint: setup ## Style, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-check-docs: setup ## Does what the README and the guides say still exist?
+reference: setup ## Write the generated pages of docs/reference again
+	$(BIN)/baton contract docs
+
+check-docs: setup ## Are the generated pages fresh, and does what the README and the guides say exist?
+	$(BIN)/baton contract docs --check
 	$(BIN)/python -m pytest tests/contracts
 
 bench: setup $(VENV)/.bench ## Measure Baton and its peer on this machine
