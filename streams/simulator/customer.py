@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 from streams.simulator.chance import Odds
 from streams.simulator.clock import DAY, iso_day
 from streams.simulator.lead import Lead
+from streams.simulator.world import SALES
 
 CHURN_REASONS = Odds(
     ("price", 24), ("no_use", 34), ("company_closed", 8), ("competitor", 22), ("promise_missed", 12)
+)
+PROMISES = (
+    "Single sign-on is ready before the roll-out.",
+    "A named engineer helps with the migration.",
+    "The export covers invoices of the last five years.",
+    "Support answers within four hours.",
 )
 TERMS = Odds((30, 45), (91, 35), (365, 20))
 
@@ -42,9 +49,17 @@ def was_customer(lead: Lead) -> None:
     dice = lead.dice
     cents = (int(dice.around(70 * lead.account.employees**0.5, 0.6)) + 40) * 25_00
     subscription_id = f"sub-{lead.account.account_id[4:]}"
-    at = lead.world.start - int(dice.within(20, 400) * DAY)
+    world = lead.world
+    at = world.start - int(dice.within(20, 400) * DAY)
+    deal = Deal(
+        f"opp-{lead.account.account_id[4:]}", None, cents, world.person(dice, SALES, lead.account.region)
+    )
+    for _ in range(int(dice.random() * 2.6)):
+        promise(lead, deal, at - 9 * DAY, None, world.first_day + int(dice.within(-10, world.days + 30)))
     _onboard(lead, subscription_id, cents, at, None)
-    live(lead, subscription_id, cents, max(at, lead.world.start - int(dice.within(0, 60) * DAY)))
+    is_disappointed = _promises(lead, deal, at)
+    seen_at = max(at, world.start - int(dice.within(0, 60) * DAY))
+    live(lead, subscription_id, cents, seen_at, is_disappointed=is_disappointed)
 
 
 def _onboard(lead: Lead, subscription_id: str, cents: int, at: int, opportunity_id: str | None) -> None:
@@ -56,6 +71,22 @@ def _onboard(lead: Lead, subscription_id: str, cents: int, at: int, opportunity_
         "currency": lead.account.currency,
     }
     lead.tell("CustomerOnboarded", at, "gainsight", None, fields)
+
+
+def promise(lead: Lead, deal: Deal, at: int, opportunity_id: str | None, due_on: int) -> None:
+    """Promise the company something by a day. What it is worth shows once they are a customer."""
+    dice = lead.dice
+    promise_id = f"pro-{deal.opportunity_id[4:]}-{len(deal.promises) + 1}"
+    fields = {
+        "promise_id": promise_id,
+        "account_id": lead.account.account_id,
+        "opportunity_id": opportunity_id,
+        "made_by": deal.owner,
+        "promise": dice.pick(PROMISES),
+        "due_on": iso_day(due_on) if dice.chance(0.85) else None,
+    }
+    lead.tell("PromiseMade", at, "salesforce", deal.owner, fields)
+    deal.promises.append((promise_id, due_on))
 
 
 def _promises(lead: Lead, deal: Deal, onboarded_at: int) -> bool:
@@ -93,7 +124,7 @@ def live(lead: Lead, subscription_id: str, cents: int, at: int, *, is_disappoint
             lost = int(cents * dice.within(0.05, 0.4)) // 100 * 100
             cents -= lost
             _changed(lead, "SubscriptionContracted", subscription_id, lost, changed_at)
-        if dice.chance(0.22 if is_disappointed else 0.06):
+        if dice.chance(0.3 if is_disappointed else 0.08):
             reason = "promise_missed" if is_disappointed and dice.chance(0.6) else dice.draw(CHURN_REASONS)
             _changed(lead, "SubscriptionChurned", subscription_id, cents, at, reason_code=reason)
             return

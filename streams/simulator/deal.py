@@ -6,18 +6,12 @@ from typing import Any
 
 from streams.simulator.chance import Odds
 from streams.simulator.clock import DAY, HOUR, MINUTE, iso_day
-from streams.simulator.customer import Deal, become_customer, money
+from streams.simulator.customer import Deal, become_customer, money, promise
 from streams.simulator.lead import Handoff, Lead
 from streams.simulator.world import SALES, SUCCESS
 
 STAGES = (("discovery", 0.1), ("evaluation", 0.3), ("proposal", 0.5), ("negotiation", 0.75))
 LOSS_REASONS = Odds(("price", 28), ("competitor", 22), ("no_decision", 26), ("timing", 16), ("fit", 8))
-PROMISES = (
-    "Single sign-on is ready before the roll-out.",
-    "A named engineer helps with the migration.",
-    "The export covers invoices of the last five years.",
-    "Support answers within four hours.",
-)
 
 
 def sell(lead: Lead, handoff: Handoff, at: int) -> None:
@@ -94,6 +88,9 @@ def _negotiate(lead: Lead, deal: Deal, at: int) -> int | None:
             _call(lead, deal, at)
         if dice.chance(0.35):
             _revise(lead, deal, at)
+        if stage == "proposal" and dice.chance(0.5):
+            for _ in range(1 + int(dice.random() * 1.6)):
+                promise(lead, deal, at, deal.opportunity_id, at // DAY + int(dice.within(20, 60)))
         at = lead.acts(deal.owner, SALES, at, dice.around(4.5 * 540, 0.7))
         if dice.chance(0.14):
             return None
@@ -140,10 +137,8 @@ def _lose(lead: Lead, deal: Deal, at: int) -> None:
 
 
 def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
-    """Book the deal, remember what was promised, and hand the customer over."""
+    """Book the deal and hand the customer over."""
     dice, account = lead.dice, lead.account
-    if dice.chance(0.45):
-        _promise(lead, deal, at - int(dice.within(1, 10) * DAY), at)
     fields = _ids(
         deal,
         account_id=account.account_id,
@@ -169,20 +164,3 @@ def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
     if dice.chance(0.7):
         lead.reached(at + int(dice.around(20, 0.8) * HOUR), customer, "meeting")
     become_customer(lead, deal, at)
-
-
-def _promise(lead: Lead, deal: Deal, at: int, won_at: int) -> None:
-    dice = lead.dice
-    for _ in range(1 + int(dice.random() * 1.6)):
-        promise_id = f"pro-{deal.opportunity_id[4:]}-{len(deal.promises) + 1}"
-        due_on = won_at // DAY + int(dice.within(14, 60))
-        fields = {
-            "promise_id": promise_id,
-            "account_id": lead.account.account_id,
-            "opportunity_id": deal.opportunity_id if dice.chance(0.9) else None,
-            "made_by": deal.owner,
-            "promise": dice.pick(PROMISES),
-            "due_on": iso_day(due_on) if dice.chance(0.85) else None,
-        }
-        lead.tell("PromiseMade", at, "salesforce", deal.owner, fields)
-        deal.promises.append((promise_id, due_on))
