@@ -271,7 +271,7 @@ def _differing_envelopes(files: Sequence[SchemaFile]) -> Iterator[Problem]:
     for file in files:
         found = file.schema["fields"][: len(ENVELOPE)]
         if [(field["name"], field.get("type")) for field in found] == list(ENVELOPE.items()):
-            texts[file.label] = json.dumps(found)
+            texts[file.label] = json.dumps(found, sort_keys=True)
     usual = Counter(texts.values()).most_common(1)
     model = min((label for label, text in texts.items() if text == usual[0][0]), default="another event")
     for file in files:
@@ -320,14 +320,26 @@ def _incompatible(reader: SchemaFile, writer: SchemaFile) -> Iterator[Problem]:
         return  # told by the rules, for the file that Avro refuses
     if result.compatibility is SchemaCompatibilityType.compatible:
         return
-    fields = reader.schema["fields"]
-    places = re.findall(r"fields/(\d+)", " ".join(result.locations))
-    names = ", ".join(sorted({fields[int(place)]["name"] for place in places}))
     kinds = ", ".join(sorted({kind.value for kind in result.incompatibilities}))
     said = "; ".join(sorted(result.messages))
     why = f"v{reader.version} cannot read what v{writer.version} wrote: {kinds} ({said})"
     remedy = "add only fields that may be null with default null, and remove only such fields"
-    yield Problem(max(reader, writer, key=lambda file: file.version).label, names, why, remedy)
+    newer = max(reader, writer, key=lambda file: file.version)
+    yield Problem(newer.label, ", ".join(_at_fault(_parsed(reader), _parsed(writer))), why, remedy)
+
+
+def _at_fault(reader: avro.schema.Schema, writer: avro.schema.Schema) -> Iterator[str]:
+    """The reader's fields that cannot be filled. (The checker forgets where it was inside a union.)"""
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    written = writer.fields_dict
+    for field in reader.fields:
+        if field.name not in written:
+            if not field.has_default:
+                yield field.name
+            continue
+        result = checker.get_compatibility(field.type, written[field.name].type)
+        if result.compatibility is not SchemaCompatibilityType.compatible:
+            yield field.name
 
 
 def _parsed(file: SchemaFile) -> avro.schema.Schema:

@@ -1,0 +1,319 @@
+"""An event is what the contract says, or it is refused with its field and the reason."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.catalogue import CATALOGUE, EventType
+from schemas.codec import decode, encode
+from schemas.errors import ExitCode
+from schemas.limits import LONGEST_TEXT, WIDEST_MONEY
+from schemas.validation import ContractViolation, event_identity, read_event
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+OFFER = {
+    "type": "HandoffOffered",
+    "event_id": "offer-1",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "recorded_at": "2026-03-02T09:00:01Z",
+    "source": "hubspot",
+    "handoff_id": "handoff-1",
+    "lead_id": "lead-1",
+    "from_team": "marketing",
+    "to_team": "sales_development",
+}
+WIN = {
+    "type": "OpportunityWon",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "salesforce",
+    "opportunity_id": "deal-1",
+    "account_id": "account-1",
+    "amount": "1200.50",
+    "currency": "EUR",
+}
+PROFILE = {
+    "type": "LeadProfiled",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "hubspot",
+    "lead_id": "lead-1",
+}
+TOUCH = {
+    "type": "TouchRecorded",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "marketo",
+    "lead_id": "lead-1",
+    "team": "marketing",
+    "channel": "web",
+    "activity": "visit",
+    "is_inbound": True,
+    "is_automated": False,
+}
+PLAN = {
+    "type": "CampaignPlanned",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "marketo",
+    "campaign_id": "spring",
+    "name": "Spring",
+    "channel": "web",
+    "starts_on": "2026-03-02",
+}
+
+
+def test_an_event_becomes_a_record_with_every_field() -> None:
+    event, record = read_event(OFFER)
+
+    assert event is CATALOGUE.event_types["HandoffOffered"]
+    assert list(record) == [field["name"] for field in event.fields]
+    assert record["occurred_at"] == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    assert record["owner"] is None
+
+
+REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    ("an unknown event", OFFER, {"type": "HandofOffered"}, "type", "did you mean HandoffOffered?"),
+    ("an event like no other", OFFER, {"type": "xyz"}, "type", "there are AlertAcknowledged"),
+    ("an event without type", OFFER, {"type": None}, "type", "missing"),
+    ("a type that is no name", OFFER, {"type": ["HandoffOffered"]}, "type", "is not an event"),
+    ("an unknown field", OFFER, {"lead": "x"}, "lead", "did you mean lead_id?"),
+    ("an unknown field that is null", OFFER, {"leadid": None}, "leadid", "did you mean lead_id?"),
+    ("a required field as null", OFFER, {"lead_id": None}, "lead_id", "null but required"),
+    ("an empty id", OFFER, {"lead_id": ""}, "lead_id", "empty"),
+    ("a blank id", OFFER, {"lead_id": " \t"}, "lead_id", "empty"),
+    ("an empty optional id", OFFER, {"account_id": ""}, "account_id", "left out when unknown"),
+    ("an empty source", OFFER, {"source": ""}, "source", "empty"),
+    ("an empty event id", OFFER, {"event_id": ""}, "event_id", "empty"),
+    ("a number as text", OFFER, {"from_team": 7}, "from_team", "expected text, got the number 7"),
+    ("an object as text", OFFER, {"from_team": {"a": 1}}, "from_team", "events are flat"),
+    ("a list as text", OFFER, {"from_team": ["a"]}, "from_team", "events are flat"),
+    ("text with NUL", OFFER, {"from_team": "a\0b"}, "from_team", "NUL"),
+    ("half a surrogate pair", OFFER, {"from_team": "\ud800"}, "from_team", "surrogate"),
+    ("text too long", OFFER, {"reason": "x" * (LONGEST_TEXT + 1)}, "reason", "32,769 bytes"),
+    ("text too long in UTF-8", OFFER, {"reason": "é" * (LONGEST_TEXT // 2 + 1)}, "reason", "32,770 bytes"),
+    ("an instant without zone", OFFER, {"occurred_at": "2026-03-02T09:00:00"}, "occurred_at", "has no zone"),
+    ("a naive datetime", OFFER, {"occurred_at": datetime(2026, 3, 2)}, "occurred_at", "has no zone"),
+    ("a day as instant", OFFER, {"occurred_at": "2026-03-02"}, "occurred_at", "not an ISO-8601 instant"),
+    ("a number as instant", OFFER, {"occurred_at": 1772442000000}, "occurred_at", "expected an ISO-8601"),
+    ("no such day", OFFER, {"occurred_at": "2026-02-30T09:00:00Z"}, "occurred_at", "not an ISO-8601 instant"),
+    ("too early", OFFER, {"occurred_at": "1999-12-31T23:59:59Z"}, "occurred_at", "not between 2000 and 2100"),
+    ("too late", OFFER, {"occurred_at": "2100-01-01T00:00:00Z"}, "occurred_at", "not between 2000 and 2100"),
+    ("year one, ahead", OFFER, {"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at", "not between"),
+    ("year 9999, behind", OFFER, {"occurred_at": "9999-12-31T23:59:59-14:00"}, "occurred_at", "not between"),
+    ("below a minimum", OFFER, {"data_completeness": -0.1}, "data_completeness", "below the minimum, 0"),
+    ("not a number", OFFER, {"data_completeness": float("nan")}, "data_completeness", "not a finite"),
+    ("infinity", OFFER, {"data_completeness": float("inf")}, "data_completeness", "not a finite"),
+    ("text as number", OFFER, {"data_completeness": "0.5"}, "data_completeness", "expected a number"),
+    ("a flag as number", OFFER, {"data_completeness": True}, "data_completeness", "got true"),
+    ("an inexact whole", OFFER, {"data_completeness": 2**53 + 1}, "data_completeness", "held exactly"),
+    ("text as flag", TOUCH, {"is_inbound": "true"}, "is_inbound", "expected true or false"),
+    ("one as flag", TOUCH, {"is_inbound": 1}, "is_inbound", "expected true or false"),
+    ("a fraction as count", PROFILE, {"employees": 1.5}, "employees", "expected a whole number"),
+    ("a float as count", PROFILE, {"employees": 5.0}, "employees", "expected a whole number"),
+    ("a flag as count", PROFILE, {"employees": True}, "employees", "got true"),
+    ("a count too large", PROFILE, {"employees": 2**31}, "employees", "what 32 bits hold"),
+    ("a huge count", PROFILE, {"employees": 10**5000}, "employees", "what 32 bits hold"),
+    ("a huge number as text", PROFILE, {"country": 10**5000}, "country", "a very large number"),
+    ("a negative count", PROFILE, {"employees": -1}, "employees", "below the minimum, 0"),
+    ("money as float", WIN, {"amount": 1200.5}, "amount", "money is decimal"),
+    ("money as flag", WIN, {"amount": True}, "amount", "expected a decimal"),
+    ("five decimals", WIN, {"amount": "1.00001"}, "amount", "not a decimal with at most"),
+    ("five decimals, as Decimal", WIN, {"amount": Decimal("1.00001")}, "amount", "decimals"),
+    ("fifteen digits", WIN, {"amount": "123456789012345"}, "amount", "not a decimal with at most"),
+    ("fifteen digits, as int", WIN, {"amount": WIDEST_MONEY}, "amount", "more than 14 digits"),
+    ("an exponent", WIN, {"amount": "1e3"}, "amount", "not a decimal with at most"),
+    ("money not finite", WIN, {"amount": Decimal("NaN")}, "amount", "decimals"),
+    ("other digits", WIN, {"amount": "١٢"}, "amount", "not a decimal with at most"),
+    ("negative money", WIN, {"amount": "-0.01"}, "amount", "below the minimum, 0"),
+    ("an instant as day", PLAN, {"starts_on": "2026-03-02T00:00:00Z"}, "starts_on", "is not a day"),
+    ("a compact day", PLAN, {"starts_on": "20260302"}, "starts_on", "is not a day"),
+    ("a datetime as day", PLAN, {"starts_on": NOW}, "starts_on", "expected a day"),
+    ("a day too early", PLAN, {"starts_on": "1999-12-31"}, "starts_on", "not between"),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "field", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_what_the_contract_refuses(
+    event: dict[str, Any], change: dict[str, Any], field: str, why: str
+) -> None:
+    with pytest.raises(ContractViolation) as caught:
+        read_event({**event, **change})
+
+    assert caught.value.field == field
+    assert why in caught.value.why
+    assert caught.value.exit_code is ExitCode.DATA_PROBLEMS
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(ContractViolation) as caught:
+        read_event({name: value for name, value in OFFER.items() if name != "lead_id"})
+    assert (caught.value.field, caught.value.why) == ("lead_id", "is missing and required")
+
+
+@pytest.mark.parametrize("thing", [[], "event", 7, None, [OFFER]])
+def test_only_an_object_is_an_event(thing: Any) -> None:
+    with pytest.raises(ContractViolation, match="breaks the contract"):
+        read_event(thing)
+
+
+TAKEN = [
+    (OFFER, "occurred_at", "2026-03-02T10:00:00+01:00", datetime(2026, 3, 2, 9, tzinfo=UTC)),
+    (OFFER, "occurred_at", "2026-03-02 09:00:00Z", datetime(2026, 3, 2, 9, tzinfo=UTC)),
+    (OFFER, "occurred_at", "2026-03-02T09:00:00.0000019Z", datetime(2026, 3, 2, 9, 0, 0, 1, tzinfo=UTC)),
+    (OFFER, "occurred_at", NOW.astimezone(timezone(timedelta(hours=9))), NOW),
+    (OFFER, "data_completeness", 1, 1.0),
+    (OFFER, "reason", "x" * LONGEST_TEXT, "x" * LONGEST_TEXT),
+    (OFFER, "reason", "", ""),
+    (PLAN, "starts_on", date(2026, 3, 2), date(2026, 3, 2)),
+    (WIN, "amount", 1200, Decimal(1200)),
+    (WIN, "amount", "99999999999999.9999", Decimal("99999999999999.9999")),
+    (WIN, "amount", Decimal("1.50000"), Decimal("1.5")),
+]
+
+
+@pytest.mark.parametrize(("event", "field", "given_value", "read_value"), TAKEN)
+def test_what_the_contract_takes(
+    event: dict[str, Any], field: str, given_value: Any, read_value: Any
+) -> None:
+    event_type, record = read_event({**event, field: given_value})
+
+    assert record[field] == read_value
+    assert type(record[field]) is type(read_value)
+    assert _decoded(event_type, record)[field] == read_value
+
+
+# --- what Baton fills in --------------------------------------------------------------------------
+
+
+def test_the_clock_fills_recorded_at() -> None:
+    assert read_event(WIN, clock=lambda: NOW)[1]["recorded_at"] == NOW
+    assert read_event(OFFER, clock=lambda: NOW)[1]["recorded_at"] != NOW
+
+
+SAME_FACTS = [
+    {"occurred_at": "2026-03-02T10:00:00+01:00"},
+    {"occurred_at": datetime(2026, 3, 2, 9, tzinfo=UTC)},
+    {"amount": "1200.5000"},
+    {"amount": Decimal("1200.5")},
+    {"recorded_at": "2026-05-05T05:05:05Z"},
+    {"owner": None},
+]
+
+
+@pytest.mark.parametrize("change", SAME_FACTS)
+def test_the_same_facts_get_the_same_id(change: dict[str, Any]) -> None:
+    backwards = dict(reversed({**WIN, **change}.items()))
+    assert read_event(backwards)[1]["event_id"] == read_event(WIN)[1]["event_id"]
+
+
+def test_other_facts_get_another_id() -> None:
+    ids = {
+        read_event({**WIN, **change})[1]["event_id"]
+        for change in ({}, {"amount": "1200.51"}, {"source": "hubspot"}, {"owner": "ana"})
+    }
+    assert len(ids) == 4
+
+
+def test_the_id_of_an_event_never_changes() -> None:
+    """Given once to a publisher's file, it must come out the same in every later release."""
+    assert read_event(WIN)[1]["event_id"] == "f2bc03b2-21f7-5452-88d5-2e88b9731ada"
+
+
+def test_the_id_is_made_from_what_is_said_only() -> None:
+    event, record = read_event(OFFER)
+    assert event_identity(event, {**record, "event_id": "other", "recorded_at": NOW}) == event_identity(
+        event, record
+    )
+
+
+# --- laws -----------------------------------------------------------------------------------------
+
+INSTANTS = st.datetimes(
+    min_value=datetime(2000, 1, 1), max_value=datetime(2099, 12, 31), timezones=st.just(UTC)
+)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
+IDS = TEXT.filter(lambda text: bool(text.strip()))
+
+
+def _values(event: EventType, field: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values of a field in their JSON form."""
+    avro, lowest = field["type"], field.get("minimum")
+    if isinstance(avro, list):
+        return st.none() | _values(event, {**field, "type": avro[1]})
+    kind = avro if isinstance(avro, str) else avro["logicalType"]
+    is_id = field["name"].endswith("_id") or field["name"] in ("source", event.key)
+    strategies: dict[str, st.SearchStrategy[Any]] = {
+        "string": IDS if is_id else TEXT,
+        "boolean": st.booleans(),
+        "int": st.integers(-(2**31) if lowest is None else lowest, 2**31 - 1),
+        "double": st.floats(lowest, allow_nan=False, allow_infinity=False),
+        "timestamp-micros": INSTANTS.map(datetime.isoformat),
+        "date": st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(date.isoformat),
+        "decimal": st.decimals(lowest, WIDEST_MONEY - 1, places=4).map(str),
+    }
+    return strategies[kind]
+
+
+@st.composite
+def events(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of any type, built from its schema; optional fields may be missing altogether."""
+    event = draw(st.sampled_from(list(CATALOGUE.event_types.values())))
+    required = {f["name"]: _values(event, f) for f in event.fields if not isinstance(f["type"], list)}
+    optional = {f["name"]: _values(event, f) for f in event.fields if isinstance(f["type"], list)}
+    return {"type": event.name, **draw(st.fixed_dictionaries(required, optional=optional))}
+
+
+def _decoded(event: EventType, record: dict[str, Any]) -> dict[str, Any]:
+    stream = io.BytesIO(encode(event, record)[10:])
+    found = fastavro.schemaless_reader(stream, event.parsed, None)
+    assert isinstance(found, dict)
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(events())
+def test_an_event_of_the_contract_survives_the_wire(event: dict[str, Any]) -> None:
+    event_type, record = read_event(json.loads(json.dumps(event)))
+
+    assert _decoded(event_type, record) == record
+    batch = decode([encode(event_type, record)], CATALOGUE)
+    assert not batch.failures
+    (row,) = batch.frames[event_type.name].drop("_row").to_dicts()
+    assert row == record
+
+
+@settings(max_examples=300, deadline=None)
+@given(events())
+def test_reading_a_record_again_changes_nothing(event: dict[str, Any]) -> None:
+    event_type, record = read_event(event)
+    assert read_event({"type": event_type.name, **record}) == (event_type, record)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    events(),
+    st.data(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes()
+        | st.decimals() | st.binary(),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    ),
+)
+def test_any_value_is_taken_or_refused_and_nothing_else(
+    event: dict[str, Any], data: st.DataObject, anything: Any
+) -> None:
+    name = data.draw(st.sampled_from([*event, "type", "no_such_field"]))
+    try:
+        event_type, record = read_event({**event, name: anything})
+    except ContractViolation as violation:
+        assert violation.why
+    else:
+        assert not decode([encode(event_type, record)], CATALOGUE).failures
