@@ -24,7 +24,9 @@ class _LastWarning(logging.Handler):
     text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage()
+        text = record.getMessage()
+        if not text.startswith("Bootstrap failed"):  # that one only repeats the deadline
+            self.text = text
 
 
 _last_warning = _LastWarning(level=logging.WARNING)

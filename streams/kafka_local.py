@@ -176,7 +176,7 @@ def _answers_within(record: ProcessRecord, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while record.is_running() and time.monotonic() < deadline:
         try:
-            with admin(str(record.facts["bootstrap"]), timeout_seconds=5.0) as client:
+            with admin(str(record.facts["bootstrap"]), timeout_seconds=min(5.0, seconds)) as client:
                 return bool(client.describe_cluster()["cluster_id"] == record.facts["cluster_id"])
         except BatonError:
             time.sleep(0.1)

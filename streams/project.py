@@ -52,6 +52,18 @@ class Project:
         project._check_settings()
         return project
 
+    def environ(self) -> dict[str, str]:
+        """This project as environment variables, for a process of ours that is started elsewhere."""
+        settings = {
+            "BATON_HOME": str(self.home),
+            "BATON_KAFKA": self.kafka,
+            "BATON_SCHEMA_REGISTRY": self.schema_registry,
+            "BATON_KAFKA_SASL_USERNAME": self.sasl_username,
+            "BATON_KAFKA_SASL_PASSWORD": self.sasl_password,
+            "BATON_KAFKA_TLS": "1" if self.is_tls else None,
+        }
+        return {name: value for name, value in settings.items() if value}
+
     def _check_settings(self) -> None:
         if self.kafka is not None:
             broker_hosts(self.kafka)

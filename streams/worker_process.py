@@ -73,7 +73,10 @@ def find_worker(project: Project) -> Worker | None:
     record = ProcessRecord.read(project.worker_record_file)
     if record is None or not record.is_running():
         return None
-    ready = read_json(project.worker_ready_file)
+    try:
+        ready = read_json(project.worker_ready_file)
+    except BatonError:  # half written yet
+        ready = None
     # The file may be that of an earlier worker.
     is_ready = ready is not None and ready.get("pid") == record.pid
     ready_at = str(ready.get("ready_at")) if ready is not None and is_ready else None
@@ -94,7 +97,7 @@ def _launch(project: Project, tell: Callable[[str], None]) -> Worker:
         [sys.executable, "-m", "streams.cli.main", "worker"],
         log_file,
         # The environment, not the command line, carries the settings: a login must not show in `ps`.
-        env={**os.environ, "BATON_HOME": str(project.home), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **project.environ(), "PYTHONUNBUFFERED": "1"},
         cwd=project.cwd,
     )
     ProcessRecord.of(child.pid, log_begins=log_begins).write(project.worker_record_file)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 from streams import kafka_local, worker_process
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.kafka_admin import admin
 from streams.project import Project
 from streams.topics import (
-    DEAD_LETTER,
     PARTITIONS,
     REPAIR_COMMAND,
     TopicReport,
@@ -125,7 +126,10 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
     rows = [
         ("Kafka", f"{broker['bootstrap']}  ({kafka_is})"),
         ("topics", f"{len(PARTITIONS)} ({len(state['topics']['created'])} made now)"),
-        ("worker", f"pid {worker['pid']}, ready since {worker['ready_at']}" if worker else "not started"),
+        (
+            "worker",
+            f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}" if worker else "not started",
+        ),
         ("warehouse", project.warehouse_file),
         ("logs", project.logs_dir),
     ]
@@ -198,7 +202,8 @@ def _topic_states(project: Project) -> list[_TopicState]:
         places = [place for place in extent if place[0] == topic]
         events = sum(extent[place][1] - extent[place][0] for place in places)
         lag = sum(extent[place][1] - committed.get(place, extent[place][0]) for place in places)
-        states.append(_TopicState(topic, len(places), events, None if topic == DEAD_LETTER else lag))
+        is_read = topic in CATALOGUE.fact_topics
+        states.append(_TopicState(topic, len(places), events, lag if is_read else None))
     return states
 
 
@@ -242,7 +247,7 @@ def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
     if not worker["is_running"]:
         click.echo("worker     not running")
     else:
-        readiness = f"ready since {worker['ready_at']}" if worker["is_ready"] else "not ready yet"
+        readiness = f"ready since {_moment(worker['ready_at'])}" if worker["is_ready"] else "not ready yet"
         click.echo(f"worker     pid {worker['pid']}, {readiness}")
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     click.echo(f"files      {sizes}  in {state['project']}\n")
@@ -256,6 +261,11 @@ def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
         say(f"warning: {', '.join(missing)} do not exist; next: baton up")
     elif not worker["is_running"]:
         say("next:  baton up   (starts the worker)")
+
+
+def _moment(instant: str) -> str:
+    """An instant as people read it: this machine's own time, to the second."""
+    return datetime.fromisoformat(instant).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def _size(path: Path) -> int:
