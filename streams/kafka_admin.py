@@ -25,7 +25,8 @@ class _LastWarning(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if not text.startswith("Bootstrap failed"):  # that one only repeats the deadline
+        # The deadline told again, and the pauses between tries, are no reasons.
+        if not text.startswith("Bootstrap failed") and "not ready; waiting" not in text:
             self.text = text
 
 

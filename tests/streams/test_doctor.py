@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from schemas.errors import BatonError
+from streams.cli.doctor import CHECKS, Check
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
 
@@ -63,18 +65,6 @@ def test_a_bare_machine(tmp_path: Path) -> None:
     }
 
 
-def test_java_does_not_matter_to_who_has_a_broker(clean_kafka: str, tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    bare = {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "JAVA_HOME": ""}
-    checks = doctor(tmp_path, BATON_KAFKA=clean_kafka, **bare)
-    assert {checks["java"][0]["level"], checks["jars"][0]["level"]} == {"warn"}
-
-
-def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
-    (check,) = doctor(tmp_path, exit_code=5, BATON_KAFKA="127.0.0.1:1")["kafka"]
-    assert (check["level"], check["why"]) == ("fail", "127.0.0.1:1: Connection refused")
-
-
 def test_a_playbook_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "playbook.toml").write_text("[playbook\n")
     (check,) = doctor(tmp_path, exit_code=5)["playbook"]
@@ -86,10 +76,35 @@ def test_settings_that_clash(tmp_path: Path) -> None:
     assert check["what"] == "BATON_KAFKA is not a list of bootstrap servers"
 
 
+# --- single checks ----------------------------------------------------------------------------------
+
+
+def look(name: str, project: Project) -> list[Check]:
+    return list(dict(CHECKS)[name](project))
+
+
+@pytest.mark.parametrize(("bootstrap", "level"), [(None, "fail"), ("127.0.0.1:1", "warn")])
+def test_java_matters_to_who_has_no_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bootstrap: str | None, level: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.delenv("BATON_KAFKA_JARS", raising=False)
+    project = Project(home=tmp_path / ".baton", cwd=tmp_path, kafka=bootstrap)
+    assert [check.level for name in ("java", "jars") for check in look(name, project)] == [level, level]
+
+
+def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
+    (check,) = look("kafka", Project(home=tmp_path, cwd=tmp_path, kafka="127.0.0.1:1"))
+    assert (check.level, check.why) == ("fail", "127.0.0.1:1: Connection refused")
+    assert "baton doctor" not in check.next
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    checks = doctor(tmp_path, exit_code=5, BATON_HOME=str(tmp_path / "file" / ".baton"))
-    assert checks["folder"][0]["level"] == "fail"
+    (check,) = look("folder", Project(home=tmp_path / "file" / ".baton", cwd=tmp_path))
+    assert check.level == "fail" and "BATON_HOME" in check.next
 
 
 @pytest.mark.parametrize("what", ["broker", "worker"])
@@ -100,14 +115,15 @@ def test_what_a_killed_run_left_behind(tmp_path: Path, what: str) -> None:
     record = ProcessRecord(dead.pid, "boot:1", {"bootstrap": "127.0.0.1:1", "cluster_id": "x"})
     dead.wait()
     record.write(project.kafka_record_file if what == "broker" else project.worker_record_file)
-    warned = [check for check in doctor(tmp_path)["process"] if check["level"] == "warn"]
-    assert [check["what"] for check in warned] == [f"The {what} was killed or crashed"]
-    assert str(dead.pid) in warned[0]["why"]
+    (warned,) = [check for check in look("process", project) if check.level == "warn"]
+    assert warned.what == f"The {what} was killed or crashed"
+    assert str(dead.pid) in warned.why
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     project = Project.here({}, tmp_path)
     project.make_folders()
     write_json(project.kafka_record_file, {"pid": "many"})
-    checks = doctor(tmp_path, exit_code=5)
-    assert str(project.kafka_record_file) in checks["process"][0]["why"]
+    with pytest.raises(BatonError) as caught:
+        look("process", project)
+    assert str(project.kafka_record_file) == caught.value.where

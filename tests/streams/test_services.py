@@ -59,28 +59,44 @@ class Shell:
 # --- up, status, down -------------------------------------------------------------------------------
 
 
-def test_the_life_of_a_local_broker(tmp_path: Path) -> None:
+def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     try:
         first = shell.json("up", "--no-worker")
         assert first["started"] == ["broker", "topics"]
         assert first["topics"]["created"] == list(PARTITIONS)
+        assert first["worker"] is None
 
-        again = shell.baton("up", "--no-worker")
+        second = shell.json("up")
+        assert second["started"] == ["worker"]
+        assert second["broker"]["bootstrap"] == first["broker"]["bootstrap"]
+        again = shell.baton("up")
         assert "Everything was already running." in again.stderr
         assert first["broker"]["bootstrap"] in again.stdout
 
         status = shell.json("status")
         assert status["broker"]["is_reachable"] and status["broker"]["pid"] == first["broker"]["pid"]
+        assert status["worker"]["is_ready"] and status["worker"]["pid"] == second["worker"]["pid"]
         assert {t["topic"]: (t["partitions"], t["events"]) for t in status["topics"]} == {
             name: (partitions, 0) for name, partitions in PARTITIONS.items()
         }
         assert status["bytes"]["kafka"] > 0
 
-        assert shell.json("down")["broker"] == "stopped"
+        os.kill(second["worker"]["pid"], signal.SIGKILL)
+        while started_mark(second["worker"]["pid"]) is not None:
+            time.sleep(0.02)
+        assert "worker     not running" in shell.baton("status").stdout
+        third = shell.json("up")
+        assert third["started"] == ["worker"] and third["worker"]["pid"] != second["worker"]["pid"]
+
+        assert shell.json("down") == {
+            "project": str(tmp_path / ".baton"),
+            "worker": "stopped",
+            "broker": "stopped",
+        }
         assert started_mark(first["broker"]["pid"]) is None
+        assert started_mark(third["worker"]["pid"]) is None
         assert "Kafka      not running" in shell.baton("status", exit_code=4).stdout
-        assert "was not running" in shell.baton("down").stdout
     finally:
         shell.baton("down")
 
@@ -163,27 +179,6 @@ def test_topics_set_otherwise_are_told_and_repaired(clean_kafka: str, tmp_path: 
 
 
 # --- the worker -------------------------------------------------------------------------------------
-
-
-def test_the_life_of_a_worker(clean_kafka: str, tmp_path: Path) -> None:
-    shell = Shell(tmp_path, BATON_KAFKA=clean_kafka)
-    try:
-        first = shell.json("up")
-        assert first["started"] == ["worker"] and first["worker"]["ready_at"]
-        assert shell.json("up")["started"] == []
-        assert shell.json("status")["worker"]["is_ready"]
-
-        os.kill(first["worker"]["pid"], signal.SIGKILL)
-        while started_mark(first["worker"]["pid"]) is not None:
-            time.sleep(0.02)
-        assert "worker     not running" in shell.baton("status").stdout
-        second = shell.json("up")
-        assert second["started"] == ["worker"] and second["worker"]["pid"] != first["worker"]["pid"]
-
-        assert shell.json("down")["worker"] == "stopped"
-        assert started_mark(second["worker"]["pid"]) is None
-    finally:
-        shell.baton("down")
 
 
 def test_a_worker_that_cannot_start_shows_its_last_lines(tmp_path: Path) -> None:
@@ -284,10 +279,10 @@ def test_aiokafka_takes_the_same_settings(clean_kafka: str, tmp_path: Path) -> N
     assert set(PARTITIONS) <= asyncio.run(topics())
 
 
-def test_a_password_is_in_no_argument_and_no_file(clean_kafka: str, tmp_path: Path) -> None:
-    # The broker here knows no login, so it is refused; what matters is what is said and written then.
-    shell = Shell(tmp_path, BATON_KAFKA=clean_kafka, **LOGIN)
-    (check,) = [c for c in shell.json("doctor", exit_code=5)["checks"] if c["name"] == "kafka"]
-    assert check["what"] == "Kafka does not answer" and "bootstrap" in check["why"].lower()
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or SECRET.encode() not in path.read_bytes()
+def test_a_refused_login_does_not_tell_the_password(clean_kafka: str, tmp_path: Path) -> None:
+    # The broker here knows no login. The client would only say that it could not bootstrap in time.
+    project = Project.here({"BATON_KAFKA": clean_kafka, **LOGIN}, tmp_path)
+    with pytest.raises(BatonError, match="Kafka does not answer") as caught, admin(project, 1.0):
+        pass
+    assert "Bootstrap connection" in caught.value.why
+    assert SECRET not in json.dumps(caught.value.as_dict())
