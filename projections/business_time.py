@@ -44,7 +44,7 @@ OPEN_TIME_COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class Window:
-    """Open on the weekdays first..last (0 = Monday) from opens to closes, local time. 24:00 is closes = None."""
+    """Open on weekdays first..last (0 = Monday) from opens to closes, local time; 24:00 is closes = None."""
 
     first: int
     last: int

@@ -1,7 +1,7 @@
-"""Events to bytes and back: Avro single-object encoding, or the Confluent wire format, a whole batch at a time.
+"""Events to bytes and back: Avro single-object encoding or the Confluent wire format, a batch at a time.
 
 Reading is columnar. The values of a batch are grouped by writer schema; the datums of one group are
-joined into one Avro container block, each followed by a constant guard string that the reader's
+joined into one Avro container block, each followed by a guard string that the reader's
 schema expects as a last field; polars decodes the block. A datum that is too short or too long
 breaks its guard, so it cannot shift its neighbours unnoticed: it is found and set aside, and the
 rest of the block is decoded again without it (docs/adr/0003).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,8 +31,9 @@ HEADER_LENGTH = {SINGLE_OBJECT_MAGIC[:1]: 10, CONFLUENT_MAGIC: 5}
 ROW = "_row"
 
 _GUARD = "_guard"
-_GUARD_TEXT = "BATN"
-_GUARD_BYTES = b"\x08BATN"
+# Drawn anew by each process, so that no sender can write a datum that forges it.
+_GUARD_TEXT = secrets.token_hex(8)
+_GUARD_BYTES = b"\x20" + _GUARD_TEXT.encode()
 _SYNC = bytes(range(16))
 _SINGLY_UP_TO = 1024  # below this, reading one by one costs less than halving on
 _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no stop
@@ -51,7 +53,7 @@ class Failure:
 
 @dataclass
 class DecodedBatch:
-    """A batch by event type: one frame each, with the newest version's columns and `_row`, the place in the batch.
+    """A batch by event type: a frame each, with the newest version's columns and `_row`, the place in the batch.
 
     Every row of the input is in exactly one frame or one failure.
     """
@@ -272,7 +274,7 @@ def column_type(avro: Any) -> pl.DataType:
 
 
 def _as_newest(frame: pl.DataFrame, event: EventType) -> pl.DataFrame:
-    """The columns of the newest version: added ones take their default, dropped ones go, instants are zoned."""
+    """The newest version's columns: added ones take their default, dropped ones go, instants are zoned."""
     return frame.select(_newest_columns(event, tuple(frame.columns)))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import avro.schema
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
@@ -328,7 +328,7 @@ def _incompatible(reader: SchemaFile, writer: SchemaFile) -> Iterator[Problem]:
     yield Problem(newer.label, ", ".join(_at_fault(_parsed(reader), _parsed(writer))), why, remedy)
 
 
-def _at_fault(reader: avro.schema.Schema, writer: avro.schema.Schema) -> Iterator[str]:
+def _at_fault(reader: avro.schema.RecordSchema, writer: avro.schema.RecordSchema) -> Iterator[str]:
     """The reader's fields that cannot be filled. (The checker forgets where it was inside a union.)"""
     checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
     written = writer.fields_dict
@@ -342,8 +342,8 @@ def _at_fault(reader: avro.schema.Schema, writer: avro.schema.Schema) -> Iterato
             yield field.name
 
 
-def _parsed(file: SchemaFile) -> avro.schema.Schema:
-    return avro.schema.parse(json.dumps(file.schema))
+def _parsed(file: SchemaFile) -> avro.schema.RecordSchema:
+    return cast(avro.schema.RecordSchema, avro.schema.parse(json.dumps(file.schema)))
 
 
 # --- what is published ----------------------------------------------------------------------------

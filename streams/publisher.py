@@ -93,7 +93,8 @@ class Publisher:
         self._report = PublishReport()
         self._on_their_way: deque[_Sent] = deque()
         self._bytes_on_their_way = 0
-        self._is_failed = False
+        self._taken = 0
+        self._failure: DeliveryFailure | None = None
         self._is_closed = False
         ensure_topics(where)
         self._producer = _open_producer(where, delivery_timeout_seconds)
@@ -102,12 +103,14 @@ class Publisher:
         """Check an event and hand it to Kafka's sender; returns its event_id.
 
         Raises ContractViolation, with nothing sent, when it breaks the contract, and BatonError (exit 4) when
-        this or an earlier event could not be delivered. Returning is not yet an acknowledgement: flush() is.
-        Waits while MOST_IN_FLIGHT events are unacknowledged.
+        this or an earlier event could not be delivered; from then on this publisher takes no more. Returning
+        is not yet an acknowledgement: flush() is. Waits while MOST_IN_FLIGHT events are unacknowledged.
         """
+        self._refuse_after_failure()
         event_type, record = self._reader.read(event, self._clock)
         value = self._value(event_type, record)
         key: str = record[event_type.key]
+        self._taken += 1
         try:
             future = self._producer.send(
                 event_type.topic, value, key=key.encode(), headers=_headers(event_type, record)
@@ -129,6 +132,7 @@ class Publisher:
 
     def flush(self) -> PublishReport:
         """Wait until Kafka has every event published so far. Raises BatonError (exit 4) when one failed."""
+        self._refuse_after_failure()
         try:
             self._producer.flush(timeout=self._timeout_seconds)
         except KafkaError:
@@ -139,7 +143,7 @@ class Publisher:
     def close(self) -> None:
         """flush(), then give back connections and threads. Idempotent."""
         try:
-            if not self._is_closed and not self._is_failed:
+            if not self._is_closed and self._failure is None:
                 self.flush()
         finally:
             self._shut()
@@ -197,22 +201,25 @@ class Publisher:
         self, topic: str, key: str, event_type: str, event_id: str, error: Exception
     ) -> DeliveryFailure:
         """Let what is under way come to its end, count it, and tell the first failure."""
-        self._is_failed = True
         deadline = monotonic() + self._timeout_seconds
-        before = self._report.acked + len(self._on_their_way)
         for sent in self._on_their_way:
             _wait_for(sent.future, max(0.0, deadline - monotonic()))
             if sent.future.succeeded():
                 self._count(sent)
         self._on_their_way.clear()
         acked = self._report.acked
-        return DeliveryFailure(
+        self._failure = DeliveryFailure(
             f"Kafka did not take {event_type} {event_id}",
             where=f"topic {topic}, key {key}",
-            why=f"{type(error).__name__}: {error}; {acked:,} of {before:,} events sent were acknowledged",
+            why=f"{type(error).__name__}: {error}; {acked:,} of {self._taken:,} events were acknowledged",
             next_command="publish the same again once Kafka is well: ids stay the same, nothing counts twice",
             report=PublishReport(acked, Counter(self._report.by_type)),
         )
+        return self._failure
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 class DeliveryFailure(BatonError):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from projections.playbook import Playbook, read_playbook
+from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from streams.project import Project
 from streams.reading import ask_warehouse

@@ -84,7 +84,7 @@ class Sink:
         on_commit: Callable[[Progress], None] | None = None,
         committer: Committer | None = None,
     ) -> None:
-        """`kafka`: connection settings for aiokafka. `extent`: (first, next) offset of every partition to read."""
+        """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read."""
         self.warehouse = warehouse
         self.kafka = kafka
         self.registry = registry
@@ -289,5 +289,5 @@ def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonErr
         f"Kafka lost {lost} of a topic that the warehouse has read",
         where=f"{place[0]}, partition {place[1]}",
         why=f"the warehouse stands at offset {at}; the log now holds {begin} to {end}",
-        next_command="restore the topic from a replica or backup; never reset offsets, or numbers will be missing events",
+        next_command="restore the topic from a replica or backup; a reset would lose events from the numbers",
     )

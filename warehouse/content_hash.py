@@ -40,7 +40,7 @@ class Books:
 
 
 def hashes_sql(as_of: datetime) -> str:
-    """One SELECT that hashes every fact, state and view, with open clocks read at `as_of`: (name, rows, hash).
+    """One SELECT that hashes every fact, state and view at `as_of`: (name, rows, hash).
 
     One statement, so that all of it is one snapshot even while a worker writes.
     """

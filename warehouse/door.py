@@ -129,7 +129,7 @@ def _refused(door: Door, statement: str, why: str) -> BatonError:
             next_command='baton sql "select * from funnel.handoff_latency limit 3"',
             exit_code=ExitCode.USAGE,
         )
-    if "onnect" in first and "refused" in first.lower() or "HTTP" in first and "connection" in first.lower():
+    if "Could not connect" in first:
         return BatonError(
             "The worker's SQL door does not answer",
             where=door.address,

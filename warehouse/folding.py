@@ -11,7 +11,7 @@ GROWTH = 2
 
 
 class Folding:
-    """Folds a state once its rows outgrow its last folding, so that each row is folded a bounded number of times."""
+    """Folds a state once it outgrows its last folding: each row is folded a bounded number of times."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection

@@ -11,37 +11,40 @@ import click
 from schemas.errors import BatonError, ExitCode
 
 VERBS = {
-    "up": "streams.cli.services",
-    "down": "streams.cli.services",
-    "status": "streams.cli.services",
-    "doctor": "streams.cli.doctor",
-    "worker": "streams.cli.worker",
-    "publish": "streams.cli.publish",
-    "simulate": "streams.cli.simulate",
-    "demo": "streams.cli.demo",
-    "sql": "streams.cli.sql",
-    "verify": "streams.cli.verify",
-    "rebuild": "streams.cli.verify",
-    "contract": "streams.cli.contract",
-    "playbook": "streams.cli.playbook",
-    "failed": "streams.cli.failed",
-    "alerts": "streams.cli.alerts",
-    "bench": "streams.cli.bench",
+    "up": ("streams.cli.services", "Start Kafka and the worker, or say what already runs."),
+    "down": ("streams.cli.services", "Stop what `up` started; the data stays."),
+    "status": ("streams.cli.services", "What runs, how many events, how far behind."),
+    "doctor": ("streams.cli.doctor", "Find what is wrong before you do."),
+    "demo": ("streams.cli.demo", "A made-up company through a real Kafka."),
+    "publish": ("streams.cli.publish", "Send events from a file of JSON lines."),
+    "simulate": ("streams.cli.simulate", "Write a lifelike funnel, and the truth about it."),
+    "worker": ("streams.cli.worker", "Follow the log in the foreground."),
+    "sql": ("streams.cli.sql", "One SELECT over the live tables."),
+    "verify": ("streams.cli.verify", "Replay the log and compare every table."),
+    "rebuild": ("streams.cli.verify", "Compute all states again from the stored facts."),
+    "failed": ("streams.cli.failed", "Records that could not be understood, and sending them again."),
+    "alerts": ("streams.cli.alerts", "Alerts raised on the stream."),
+    "playbook": ("streams.cli.playbook", "What Marketing and Sales agreed on."),
+    "contract": ("streams.cli.contract", "The event contract: check it, document it."),
+    "bench": ("streams.cli.bench", "Measure speed as ratios, side by side."),
 }
 
 
 class Verbs(click.Group):
-    """Commands by name, imported on use, so that `baton --help` stays quick."""
+    """Commands by name, imported when called, so that `baton --help` and tab completion stay quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = VERBS.get(cmd_name)
-        if module is None:
+        if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, says) for verb, (_, says) in VERBS.items()])
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

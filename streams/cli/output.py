@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+WIDTH_IN_A_PIPE = 160
+LONGEST_UNBROKEN = 30
+
 messages = Console(stderr=True, highlight=False)
-data = Console(highlight=False)
+data = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on stdout.")
 
@@ -41,10 +45,12 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     rows = list(rows)
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], int | float | Decimal) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        cells = [row[index] for row in rows]
+        numeric = any(isinstance(cell, int | float | Decimal) for cell in cells)
+        is_short = all(len(_cell(cell)) <= LONGEST_UNBROKEN for cell in cells)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=is_short)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(escape(_cell(value)) for value in row))
     data.print(table)
 
 
@@ -78,8 +84,3 @@ def progress() -> Progress:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-
-
-def as_table(mapping: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Rows of a two-column table."""
-    return list(mapping.items())

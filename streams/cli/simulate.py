@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from streams.cli.output import as_table, json_option, print_json, print_rows, progress, say
+from streams.cli.output import json_option, print_json, print_rows, progress, say
 from streams.simulator import Summary
 from streams.simulator import simulate as write_simulation
 from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START
@@ -65,5 +65,5 @@ def _show(summary: Summary, as_json: bool) -> None:
     say(f"{summary.events:,} events of {summary.leads:,} leads up to {summary.as_of} in {summary.out}")
     print_rows(
         ("type", "events"),
-        [*as_table(summary.by_type), ("duplicates", summary.duplicates), ("all", summary.events)],
+        [*summary.by_type.items(), ("duplicates", summary.duplicates), ("all", summary.events)],
     )
