@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from schemas.compatibility import EVENTS_FOLDER, INSTANT, MONEY, PUBLISHED, Problem, check_contract
 from schemas.errors import BatonError, ExitCode
+from streams.cli.contract import contract
 
 OFFER = "funnel.marketing/HandoffOffered.v1.avsc"
 WIN = "funnel.sales/OpportunityWon.v1.avsc"
@@ -263,3 +269,42 @@ def test_an_unreadable_list_of_published_is_an_error(folder: Path, text: str) ->
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     (problem,) = check_contract(tmp_path).problems
     assert "no .avsc files" in problem.why
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_is_content_with_the_contract() -> None:
+    run = CliRunner().invoke(contract, ["check"])
+    assert run.exit_code == 0
+    assert run.stdout.rstrip().endswith("versions, no problems")
+
+
+def test_the_command_tells_each_problem_with_file_field_why_and_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _change(folder, OFFER, _set("lead_id", doc=""))
+    monkeypatch.setattr("streams.cli.contract.check_contract", partial(check_contract, folder))
+
+    run = CliRunner().invoke(contract, ["check", "--json"])
+    assert run.exit_code == ExitCode.DATA_PROBLEMS
+    found = json.loads(run.stdout)["problems"]
+    assert [(problem["file"], problem["field"]) for problem in found] == [(OFFER, ""), (OFFER, "lead_id")]
+    assert all(problem["why"] and problem["next"] for problem in found)
+
+    run = CliRunner().invoke(contract, ["check"])
+    assert run.exit_code == ExitCode.DATA_PROBLEMS
+    assert f"{OFFER}, field lead_id\n  why:   it has no doc\n  next:  say what" in run.stdout
+    assert run.stdout.rstrip().endswith("2 problems")
+
+
+def test_a_broken_file_does_not_stop_the_check_itself(folder: Path, tmp_path: Path) -> None:
+    """given a source tree whose catalogue cannot even be imported."""
+    for package in ("schemas", "streams"):
+        shutil.copytree(EVENTS_FOLDER.parents[1] / package, tmp_path / "tree" / package)
+    (tmp_path / "tree" / "schemas" / "events" / OFFER).write_text("{")
+    command = [sys.executable, "-m", "streams.cli.main", "contract", "check"]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "tree")}
+    run = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert run.returncode == ExitCode.DATA_PROBLEMS, run.stderr
+    assert f"{OFFER}\n  why:   it cannot be read as JSON" in run.stdout

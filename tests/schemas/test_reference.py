@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from schemas.catalogue import CATALOGUE, ENVELOPE, Catalogue
+from schemas.errors import BatonError, ExitCode
 from schemas.reference import EXAMPLE, render
 from schemas.validation import read_event
+from streams.cli.contract import contract
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "events.md"
 
 
 def test_the_page_is_not_stale() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), "run: baton contract docs"
+
+
+def test_the_command_writes_and_checks_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.contract.SOURCE_TREE", tmp_path)
+    stale = CliRunner().invoke(contract, ["docs", "--check", "--json"])
+    assert stale.exit_code == ExitCode.DATA_PROBLEMS
+    assert json.loads(stale.stdout) == {
+        "file": str(tmp_path / "docs/reference/events.md"),
+        "was_stale": True,
+        "written": False,
+    }
+
+    nowhere = CliRunner().invoke(contract, ["docs"])
+    assert isinstance(nowhere.exception, BatonError)
+    assert nowhere.exception.exit_code is ExitCode.CONFIGURATION
+
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    assert CliRunner().invoke(contract, ["docs"]).exit_code == 0
+    assert (tmp_path / "docs/reference/events.md").read_text(encoding="utf-8") == render()
+    assert CliRunner().invoke(contract, ["docs", "--check"]).exit_code == 0
 
 
 def test_the_example_is_an_event() -> None:

@@ -48,6 +48,10 @@ class MemoryRegistry(ThreadingHTTPServer):
         return f"http://{self.place}"
 
 
+    def handle_error(self, *_: Any) -> None:
+        """A client that has gone is part of the tests."""
+
+
 class _Protocol(BaseHTTPRequestHandler):
     server: MemoryRegistry
 
