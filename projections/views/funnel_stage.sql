@@ -14,7 +14,7 @@
 --   returned            of those who entered, how many were given back and not offered again
 --   still_there         of those who entered, how many are undecided; never counted as lost
 --   advanced_in_period  leads that advanced from the stage in the window, whenever they entered
---   cohort_rate         advanced / entered: of this cohort, the share that ever advanced
+--   cohort_rate         advanced / entered: of this cohort, the share that ever advanced; null for the last stage
 --   in_period_rate      advanced_in_period / entered: advances and entries of the same window
 --   open_rate           still_there / entered: the share still undecided
 --   playbook_version    the playbook whose stages these are
@@ -96,11 +96,15 @@ select
     coalesce(returned, 0) as returned,
     coalesce(still_there, 0) as still_there,
     coalesce(advanced_in_period, 0) as advanced_in_period,
-    advanced / nullif(entered, 0) as cohort_rate,
-    coalesce(advanced_in_period, 0) / nullif(entered, 0) as in_period_rate,
-    still_there / nullif(entered, 0) as open_rate,
+    advanced / judged as cohort_rate,
+    coalesce(advanced_in_period, 0) / judged as in_period_rate,
+    still_there / judged as open_rate,
     playbook_version
 from entered
 full join advanced using (position, stage, window_start)
 cross join playbook.version
+-- From the last stage nobody advances: it has no conversion, and nothing is undecided in it.
+cross join lateral (
+    select case when position < (select max(position) from playbook.stage) then nullif(entered, 0) end as judged
+)
 order by position, window_start

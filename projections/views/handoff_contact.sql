@@ -2,7 +2,7 @@
 -- grain:  one row per handoff offered
 -- reads:  state.handoff, state.opportunity, facts.contact_attempted, facts.buyer_reached
 -- says:   what the receiving side did about the lead after each handoff; contact that names no handoff
---         counts for the lead's latest handoff offered before it
+--         counts for the lead's latest handoff offered before it; a deal counts for every handoff that led to it
 -- columns:
 --   handoff_id          the handoff
 --   human_attempt_ats   when humans tried to reach the buyer, in order (list of instants)
@@ -12,7 +12,8 @@
 --   opportunities_lost  how many of those are lost
 with
 offered as (
-    select handoff_id, offer.lead_id as lead_id, offer.occurred_at as offered_at
+    select handoff_id, offer.lead_id as lead_id, offer.occurred_at as offered_at,
+        coalesce(last_answer.answer = 'accepted', false) as is_accepted
     from state.handoff
     where offer is not null
 ),
@@ -36,10 +37,17 @@ contact as (
 ),
 linked as (
     select coalesce(contact.handoff_id, latest_offer.handoff_id) as handoff_id,
-        contact.kind, contact.occurred_at, contact.is_lost
+        contact.event_id, contact.kind, contact.occurred_at, contact.is_lost
     from contact
     asof left join latest_offer
         on contact.lead_id = latest_offer.lead_id and contact.occurred_at >= latest_offer.offered_at
+    union
+    -- A deal is also the success of every earlier handoff of its lead that ended accepted.
+    select offered.handoff_id, contact.event_id, contact.kind, contact.occurred_at, contact.is_lost
+    from contact
+    join offered
+        on offered.lead_id = contact.lead_id and offered.offered_at <= contact.occurred_at and offered.is_accepted
+    where contact.kind = 'opportunity'
 )
 select
     offered.handoff_id,

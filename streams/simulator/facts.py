@@ -117,10 +117,20 @@ class LeadFacts:
                 handoff = self._handoff_of(fact, by_offer)
                 if handoff is not None:
                     getattr(handoff, name).append(fact)
+        self._convert_all_who_handed_on(by_offer)
         for handoff in by_offer:
             recycled = self.handoffs.get(handoff.previous or "")
             if recycled is not None and recycled is not handoff:
                 recycled.is_recycled = True
+
+    def _convert_all_who_handed_on(self, by_offer: list[HandoffFacts]) -> None:
+        """A deal is also the success of every earlier handoff of its lead that ended accepted."""
+        for opening in self.of("OpportunityOpened"):
+            for handoff in by_offer if opening.fields["lead_id"] is not None else ():
+                is_earlier = handoff.offered_at <= opening.occurred_at
+                is_accepted = handoff.answers and handoff.answers[-1].type == "HandoffAccepted"
+                if is_earlier and is_accepted and opening not in handoff.opportunities:
+                    handoff.opportunities.append(opening)
 
     def _handoff_of(self, fact: Fact, by_offer: list[HandoffFacts]) -> HandoffFacts | None:
         """The handoff the event names, else the lead's latest one offered by then."""

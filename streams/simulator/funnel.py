@@ -79,14 +79,16 @@ class Funnel:
         rows = []
         for (stage, window), counts in sorted(self._counts.items()):
             entered = counts["entered"]
+            # From the last stage nobody advances: it has no conversion, and nothing is undecided in it.
+            judged = entered if stage < len(self._stages) - 1 else 0
             rows.append(
                 {
                     "stage": self._stages[stage][0],
                     "window_start": window,
                     **counts,
-                    "cohort_rate": counts["advanced"] / entered if entered else None,
-                    "in_period_rate": counts["advanced_in_period"] / entered if entered else None,
-                    "open_rate": counts["still_there"] / entered if entered else None,
+                    "cohort_rate": counts["advanced"] / judged if judged else None,
+                    "in_period_rate": counts["advanced_in_period"] / judged if judged else None,
+                    "open_rate": counts["still_there"] / judged if judged else None,
                 }
             )
         return rows

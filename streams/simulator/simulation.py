@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.errors import BatonError, ExitCode
 from schemas.limits import EARLIEST, LATEST
-from streams.simulator.clock import DAY, iso, microseconds_of
+from streams.simulator.clock import DAY, LAST_DAY, iso, microseconds_of
 from streams.simulator.company import tell_company
 from streams.simulator.customer import was_customer
 from streams.simulator.disorder import LONGEST_LATE, Disorder
@@ -62,9 +62,9 @@ class Plan:
 
     @property
     def as_of(self) -> int:
-        """The instant at which the period ends; what would happen later is not told."""
+        """The instant at which the period ends, in mid-afternoon UTC; what would happen later is not told."""
         start = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
-        return microseconds_of(start) + self.days * DAY
+        return microseconds_of(start) + self.days * DAY + LAST_DAY
 
 
 class Emitted(NamedTuple):

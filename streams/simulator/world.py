@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from streams.simulator.chance import Dice, Odds
-from streams.simulator.clock import DAY, MINUTE, LocalTime
+from streams.simulator.clock import DAY, LAST_DAY, MINUTE, LocalTime
 from streams.simulator.rules import Rules
 
 MARKETING = "marketing"
@@ -83,7 +83,7 @@ class World:
         self.start = start
         self.days = days
         self.first_day = start // DAY
-        self.as_of = start + days * DAY
+        self.as_of = start + days * DAY + LAST_DAY
         self.rules = rules
         dice = Dice(f"{seed}/world")
         self.people = self._people_by_region()

@@ -132,7 +132,7 @@ def test_events_arrive_out_of_order_and_some_of_them_late(events: list[dict[str,
 
 
 def test_nothing_happens_after_the_end(written: tuple[Path, Summary], events: list[dict[str, Any]]) -> None:
-    assert written[1].as_of == "2026-05-05T00:00:00.000000Z"
+    assert written[1].as_of == "2026-05-05T14:00:00.000000Z"
     assert max(e["occurred_at"] for e in events) <= written[1].as_of
     assert max(e["recorded_at"] for e in events) > written[1].as_of
 
