@@ -210,7 +210,7 @@ def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
 
     said = json.loads(result.stdout)
     assert said["events"] == len((tmp_path / "events.jsonl").read_text().splitlines())
-    assert said["as_of"] == "2026-02-04T00:00:00.000000Z"
+    assert said["as_of"] == "2026-02-04T14:00:00.000000Z"
 
 
 @pytest.mark.parametrize(
