@@ -158,7 +158,7 @@ def _unknown_field(obj: Mapping[str, Any], event: EventType) -> ContractViolatio
     known = [str(field["name"]) for field in event.fields]
     unknown = next(name for name in obj if name not in known and name != TYPE_FIELD)
     why = _not_one_of(unknown, f"a field of {event.name}", known)
-    return ContractViolation(str(unknown)[:80], why, event.name)
+    return ContractViolation(_shown(str(unknown))[1:-1], why, event.name)
 
 
 def _not_one_of(given: Any, kind: str, names: Any) -> str:
@@ -291,7 +291,7 @@ def _parsed_instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise _Refused(f"{_shown(text)} is not an ISO-8601 instant: {error}") from None
+        raise _Refused(f"{_shown(text)} is not an ISO-8601 instant{_detail(error)}") from None
 
 
 def _day(value: Any) -> date:
@@ -312,7 +312,7 @@ def _parsed_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise _Refused(f"{_shown(text)} is not a day: {error}") from None
+        raise _Refused(f"{_shown(text)} is not a day{_detail(error)}") from None
 
 
 def _money(minimum: int | None) -> Checker:
@@ -347,8 +347,14 @@ def _decimal(value: Any) -> Decimal:
     return round(value, DECIMALS)
 
 
+def _detail(error: ValueError) -> str:
+    """Python's reason ("day is out of range for month"), unless it only repeats the text."""
+    return "" if str(error).startswith("Invalid") else f": {error}"
+
+
 def _shown(text: str) -> str:
-    return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
+    """Text of a stranger, quoted, cut, and with control characters escaped: it may reach a terminal."""
+    return json.dumps(text if len(text) <= 60 else text[:60] + "...")
 
 
 def _kind(value: Any) -> str:

@@ -16,7 +16,7 @@ import click
 
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import ContractViolation, EventReader
-from streams.cli.output import json_option, print_json, print_rows, progress, say
+from streams.cli.output import json_option, messages, print_json, print_rows, progress
 from streams.project import Project
 from streams.publisher import Publisher, PublishReport
 
@@ -53,9 +53,14 @@ class RefusedLines:
         if self.count <= MOST_LISTED:
             self.listed.append(line)
         if self.count <= MOST_SAID:
-            say(str(line))
+            _say(str(line))
         elif self.count == MOST_SAID + 1:
-            say(f"and more lines like these; --json lists the first {MOST_LISTED:,}")
+            _say(f"and more lines like these; --json lists the first {MOST_LISTED:,}")
+
+
+def _say(text: str) -> None:
+    """One message, one line on stderr, above the progress bar: what starts with file:line is searched for."""
+    messages.print(text, markup=False, soft_wrap=True)
 
 
 @click.command()

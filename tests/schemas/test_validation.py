@@ -83,6 +83,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("an event without type", OFFER, {"type": None}, "type", "missing"),
     ("a type that is no name", OFFER, {"type": ["HandoffOffered"]}, "type", "is not an event"),
     ("an unknown field", OFFER, {"lead": "x"}, "lead", "did you mean lead_id?"),
+    ("an unknown field full of tricks", OFFER, {"\x1b" + "x" * 99: 1}, f"\\u001b{'x' * 59}...", "is not"),
     ("an unknown field that is null", OFFER, {"leadid": None}, "leadid", "did you mean lead_id?"),
     ("a required field as null", OFFER, {"lead_id": None}, "lead_id", "null but required"),
     ("an empty id", OFFER, {"lead_id": ""}, "lead_id", "empty"),
@@ -102,6 +103,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("a day as instant", OFFER, {"occurred_at": "2026-03-02"}, "occurred_at", "not an ISO-8601 instant"),
     ("a number as instant", OFFER, {"occurred_at": 1772442000000}, "occurred_at", "expected an ISO-8601"),
     ("no such day", OFFER, {"occurred_at": "2026-02-30T09:00:00Z"}, "occurred_at", "not an ISO-8601 instant"),
+    ("no instant at all", OFFER, {"occurred_at": "2026-03-02Tx" * 9}, "occurred_at", 'Tx..." is not'),
     ("too early", OFFER, {"occurred_at": "1999-12-31T23:59:59Z"}, "occurred_at", "not between 2000 and 2100"),
     ("too late", OFFER, {"occurred_at": "2100-01-01T00:00:00Z"}, "occurred_at", "not between 2000 and 2100"),
     ("year one, ahead", OFFER, {"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at", "not between"),
@@ -278,7 +280,7 @@ def _decoded(event: EventType, record: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(events())
 def test_an_event_of_the_contract_survives_the_wire(event: dict[str, Any]) -> None:
     event_type, record = read_event(json.loads(json.dumps(event)))
@@ -290,14 +292,14 @@ def test_an_event_of_the_contract_survives_the_wire(event: dict[str, Any]) -> No
     assert row == record
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(events())
 def test_reading_a_record_again_changes_nothing(event: dict[str, Any]) -> None:
     event_type, record = read_event(event)
     assert read_event({"type": event_type.name, **record}) == (event_type, record)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     events(),
     st.data(),

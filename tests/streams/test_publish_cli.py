@@ -107,7 +107,8 @@ def test_bad_lines_are_told_and_the_others_go(clean_kafka: str, tmp_path: Path) 
     for refused, (line, field, why, _) in zip(report["refused_lines"], bad, strict=True):
         assert (refused["file"], refused["line"], refused["field"]) == ("<stdin>", line, field)
         assert why in refused["why"]
-        assert f"<stdin>:{line}: " in run.stderr.decode()
+        place = f"<stdin>:{line}: {field}: " if field else f"<stdin>:{line}: "
+        assert place + refused["why"] in run.stderr.decode().splitlines(), "each on one line"
     assert _in_kafka(clean_kafka) == 2
 
 
