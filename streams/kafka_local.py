@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -210,8 +211,8 @@ def _launch(
 ) -> ProcessRecord:
     """Start a broker and wait until it answers. Leaves nothing running when it raises."""
     properties = project.kafka_data_dir / "server.properties"
-    properties.write_text(_server_properties(project, ports))
-    cluster_id = _format_storage(project, java, jars, properties)
+    cluster_id = _data_of_cluster(project, java, jars, ports)
+    properties.write_text(_server_properties(project.kafka_data_dir / "data", ports))
     write_json(project.run_dir / "kafka-ports.json", {"broker": ports[0], "controller": ports[1]})
 
     tell(f"Starting Kafka {kafka_version()} on 127.0.0.1:{ports[0]} ...")
@@ -280,24 +281,13 @@ def _java_command(java: str, jars: Path, main_class: str, *arguments: str) -> li
     ]
 
 
-def _format_storage(project: Project, java: str, jars: Path, properties: Path) -> str:
+def _data_of_cluster(project: Project, java: str, jars: Path, ports: tuple[int, int]) -> str:
     """Prepare the data folder if it is new; returns the cluster's id. Data that is there stays."""
+    for left_over in project.kafka_data_dir.glob("preparing-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
     meta = project.kafka_data_dir / "data" / "meta.properties"
     if not meta.exists():
-        # Kafka's form of a UUID: 16 bytes as URL-safe base64. A leading dash would read as an option.
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
-        command = _java_command(java, jars, "kafka.tools.StorageTool", "format", "--standalone")
-        run = subprocess.run(
-            [*command, "-t", cluster_id, "-c", str(properties)], capture_output=True, text=True, check=False
-        )
-        if run.returncode != 0 or not meta.exists():
-            said = "\n".join("    " + line for line in (run.stdout + run.stderr).splitlines()[-8:])
-            raise BatonError(
-                "Kafka cannot prepare its data folder",
-                where=str(meta.parent),
-                why=f"exit code {run.returncode}; its last lines:\n{said}",
-                next_command=f"df -h {project.home}; ls -la {project.kafka_data_dir}",
-            )
+        _format_data(project, java, jars, ports)
     found = re.search(r"^cluster\.id=(.+)$", meta.read_text(), re.MULTILINE)
     if found is None:
         raise BatonError(
@@ -310,10 +300,40 @@ def _format_storage(project: Project, java: str, jars: Path, properties: Path) -
     return found[1].strip()
 
 
-def _server_properties(project: Project, ports: tuple[int, int]) -> str:
+def _format_data(project: Project, java: str, jars: Path, ports: tuple[int, int]) -> None:
+    """Format beside the data folder, then rename: a command killed on the way leaves nothing half.
+
+    (Its formatting process may live on a little; what it writes is removed by the next start.)
+    """
+    scratch = Path(tempfile.mkdtemp(dir=project.kafka_data_dir, prefix="preparing-"))
+    properties = scratch / "server.properties"
+    properties.write_text(_server_properties(scratch / "data", ports))
+    # Kafka's form of a UUID: 16 bytes as URL-safe base64. A leading dash would read as an option.
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
+    command = _java_command(java, jars, "kafka.tools.StorageTool", "format", "--standalone")
+    run = subprocess.run(
+        [*command, "-t", cluster_id, "-c", str(properties)], capture_output=True, text=True, check=False
+    )
+    try:
+        if run.returncode == 0:
+            (scratch / "data").rename(project.kafka_data_dir / "data")
+            return
+        said = [line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("\tat ")]
+    except OSError as error:
+        said = [str(error)]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    raise BatonError(
+        "Kafka cannot prepare its data folder",
+        where=str(project.kafka_data_dir / "data"),
+        why="its last lines:\n" + "\n".join("    " + line for line in said[-8:]),
+        next_command=f"df -h {project.home}; ls -la {project.kafka_data_dir}",
+    )
+
+
+def _server_properties(data: Path, ports: tuple[int, int]) -> str:
     broker, controller = ports
-    # Properties files read a backslash as an escape.
-    data = str(project.kafka_data_dir / "data").replace("\\", "\\\\")
+    log_dirs = str(data).replace("\\", "\\\\")  # properties files read a backslash as an escape
     return f"""# Written by `baton up` at every start; changes made here are lost.
 process.roles=broker,controller
 node.id=1
@@ -323,7 +343,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{cont
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
+log.dirs={log_dirs}
 # A topic made by a typo or by a reader that came too early would have the wrong partitions and retention.
 auto.create.topics.enable=false
 # One node: one copy of everything.

@@ -182,6 +182,21 @@ def test_stop_leaves_nothing_running(project: Project) -> None:
     assert kafka_local.stop_broker(project) == "none"
 
 
+def test_a_start_killed_on_the_way_is_simply_done_again(bare: Project) -> None:
+    command = [sys.executable, "-m", "streams.cli.main", "up", "--no-worker"]
+    env = {**os.environ, **bare.environ(), "PYTHONPATH": os.getcwd()}
+    killed = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(bare.kafka_data_dir.glob("preparing-*")):  # its formatting process outlives it
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    try:
+        assert kafka_local.start_broker(bare).is_new
+        assert (bare.kafka_data_dir / "data" / "meta.properties").exists()
+    finally:
+        kafka_local.stop_broker(bare)
+
+
 # --- what is missing is said ------------------------------------------------------------------------
 
 
