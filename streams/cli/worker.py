@@ -4,41 +4,94 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
+import sys
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from projections.playbook import read_playbook
-from schemas.catalogue import CATALOGUE
+from schemas.errors import ExitCode
+from streams.ending import Ending, as_baton_error
 from streams.project import Project
-from streams.sink import Sink, registry_lookup
-from streams.topics import log_extent
+from streams.topics import ensure_topics
 from warehouse.door import open_door
 from warehouse.warehouse import Warehouse
 
+# After a signal: what has not come to its end by then is cut off. Nothing is lost by that, see Ending.
+STOP_SECONDS = 9.0
+
 
 @click.command()
-def worker() -> None:
-    """Follow the log in the foreground until SIGTERM."""
+@click.option(
+    "--only",
+    type=click.Choice(["data", "reaction"]),
+    help="Run one plane alone: the one that owns the warehouse, or the agents, which touch Kafka only.",
+)
+def worker(only: str | None) -> None:
+    """Follow the log in the foreground until SIGTERM or Ctrl-C.
+
+    Ends with exit code 0 within 10 seconds of a signal. Any error ends it too, with a message and another
+    exit code; starting it again is the way to go on, and loses and repeats nothing.
+    """
+    # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
+    os.environ["RUST_BACKTRACE"] = "0"
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     project = Project.here()
     project.make_folders()
+    for fault in ensure_topics(project).faults:
+        logging.getLogger("baton.worker").warning("%s", fault)
+    if only == "reaction":
+        _end_with(_run(project, None, project.run_dir / "reaction-ready.json", is_reacting=True))
     with Warehouse.open(project.warehouse_file, read_playbook(project.playbook_file)) as warehouse:
         open_door(warehouse.connection).save(project.door_file)
-        asyncio.run(_follow(project, warehouse))
+        code = _run(project, warehouse, project.worker_ready_file, is_reacting=only is None)
+        project.door_file.unlink(missing_ok=True)
+    _end_with(code)
 
 
-async def _follow(project: Project, warehouse: Warehouse) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    extent = log_extent(project, CATALOGUE.fact_topics)
-    sink = Sink(warehouse, project.client_settings(), extent, registry=registry_lookup(project))
-    _tell_ready(project)
-    await sink.run(stop)
+def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_reacting: bool) -> int:
+    """Run the planes; the exit code. An error ends the process at once, its message the last words."""
+    from streams.planes import run_planes  # Faust takes a second to import
+
+    def tell_ready() -> None:
+        ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}
+        ready_file.write_text(json.dumps(ready))
+
+    async def follow() -> None:
+        ending = Ending()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _stop_soon, ending)
+        playbook = read_playbook(project.playbook_file)
+        try:
+            await run_planes(project, playbook, warehouse, ending, tell_ready, is_reacting=is_reacting)
+        except Exception as error:
+            baton_error = as_baton_error(error)
+            for file in (ready_file, *([project.door_file] if warehouse else [])):
+                file.unlink(missing_ok=True)
+            click.echo(f"baton: {baton_error}", err=True)
+            _end_with(int(baton_error.exit_code))
+
+    try:
+        asyncio.run(follow())
+    finally:
+        ready_file.unlink(missing_ok=True)
+    return int(ExitCode.OK)
 
 
-def _tell_ready(project: Project) -> None:
-    ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}
-    project.worker_ready_file.write_text(json.dumps(ready))
+def _stop_soon(ending: Ending) -> None:
+    ending.ask()
+    cut_off = threading.Timer(STOP_SECONDS, _end_with, [int(ExitCode.OK)])
+    cut_off.daemon = True
+    cut_off.start()
+
+
+def _end_with(code: int) -> None:
+    """End now: threads of Faust would keep the interpreter alive, and its services talk after the end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

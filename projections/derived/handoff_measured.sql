@@ -1,0 +1,84 @@
+-- view:   handoff_measured
+-- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
+-- reads:  funnel.handoff, state.handoff, playbook.open_time
+-- says:   the moments of each handoff that are known, ready to be told to others as HandoffMeasured events
+-- columns:
+--   event_id          identity, from the handoff, the measure and its moment: a late event that revises the
+--                     moment makes another event, measuring again makes the same one
+--   occurred_at       the moment measured; of overdue, the deadline that passed
+--   handoff_id        the handoff
+--   lead_id           the lead
+--   measure           opened, answered, attempted, reached or overdue
+--   from_team         the team that offered
+--   to_team           the team asked to answer
+--   owner             who owned it at that moment, as known now
+--   offered_at        when it was offered
+--   due_at            when the answer is due; null when no SLA covers the pair
+--   answer            accepted or returned, when it was answered by then
+--   elapsed_minutes   wall-clock minutes from the offer to the moment
+--   business_minutes  the same in open minutes of the calendar
+--   is_clock_suspect  true when the clocks of the two teams disagree
+--   playbook_version  the playbook it is measured by
+--   is_open           true when only as-of says so: overdue, and the answer is still missing
+with
+known as (
+    select
+        handoff_id, lead_id, from_team, to_team, offered_at, answered_at, answer, first_attempt_at, reached_at,
+        answer_due_at as due_at, calendar, is_clock_suspect, playbook_version
+    from funnel.handoff
+),
+-- Silence is an event too: a deadline that passed with no answer by then.
+moment as (
+    select *, 'opened' as measure, offered_at as occurred_at, false as is_open from known
+    union all
+    select *, 'answered', answered_at, false from known where answered_at is not null
+    union all
+    select *, 'attempted', first_attempt_at, false from known where first_attempt_at is not null
+    union all
+    select *, 'reached', reached_at, false from known where reached_at is not null
+    union all
+    select *, 'overdue', due_at, answered_at is null from known where due_at < coalesce(answered_at, $as_of)
+),
+owned as (
+    select
+        moment.*,
+        coalesce(
+            case when told.first_answer.occurred_at <= moment.occurred_at then told.first_answer.owner end,
+            list_max(list_filter(told.reassignments, lambda assigned:
+                assigned.occurred_at <= moment.occurred_at)).to_owner,
+            told.offer.owner) as owner
+    from moment
+    join state.handoff as told using (handoff_id)
+),
+started as (
+    select owned.*,
+        open_us_until(o.open_us_before, o.opens_at, o.closes_at, offered_at) as offered_open_us
+    from owned
+    asof left join playbook.open_time as o
+        on o.calendar = owned.calendar and owned.offered_at >= o.opens_at
+),
+clocked as (
+    select started.*,
+        open_us_until(o.open_us_before, o.opens_at, o.closes_at, occurred_at) as moment_open_us
+    from started
+    asof left join playbook.open_time as o
+        on o.calendar = started.calendar and started.occurred_at >= o.opens_at
+)
+select
+    md5(concat_ws('|', 'HandoffMeasured', handoff_id, measure, epoch_us(occurred_at))) as event_id,
+    occurred_at,
+    handoff_id,
+    lead_id,
+    measure,
+    from_team,
+    to_team,
+    owner,
+    offered_at,
+    due_at,
+    case when answered_at <= occurred_at then answer end as answer,
+    (epoch_us(occurred_at) - epoch_us(offered_at)) / 60000000.0::double as elapsed_minutes,
+    (moment_open_us - offered_open_us) / 60000000.0::double as business_minutes,
+    is_clock_suspect,
+    playbook_version,
+    is_open
+from clocked

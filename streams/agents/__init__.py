@@ -1,0 +1,1 @@
+"""Agents of the reaction plane: plain async generators that are given what they need."""

@@ -1,0 +1,120 @@
+"""Measuring: each moment of a handoff, once known, leaves as a HandoffMeasured event through the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from projections.projection import VIEWS_FOLDER, read_projection
+from schemas.catalogue import CATALOGUE
+from schemas.codec import encode
+
+SOURCE = "baton"
+MOST_PER_PASS = 20_000
+ROWS_AT_A_TIME = 2_000
+
+_MEASURED = read_projection(VIEWS_FOLDER.with_name("derived") / "handoff_measured.sql")
+_EVENT = CATALOGUE.event_types["HandoffMeasured"]
+_INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
+
+# Evaluated as if all time had passed: a deadline still to come says when to look again.
+_MEASURABLE = f"""
+create or replace temp table measurable as
+select measured.*, $as_of::timestamptz as recorded_at, '{SOURCE}' as source
+from ({_MEASURED.evaluated("'infinity'::timestamptz")}) as measured
+where event_id not in (select message_id from warehouse.outbox)
+"""
+_COLUMNS = ", ".join(
+    f"epoch_us({field['name']}) as {field['name']}" if field["name"] in _INSTANTS else field["name"]
+    for field in _EVENT.fields
+)
+_NEW = f"""
+select
+    json_object('ce_specversion', '1.0', 'content-type', 'application/avro', 'ce_id', event_id,
+                'ce_source', source, 'ce_type', '{_EVENT.name}',
+                'ce_time', strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%f+00:00'))::varchar as headers,
+    {_COLUMNS}
+from (select * from measurable where not is_open or occurred_at < $as_of
+      order by occurred_at, event_id limit $most)
+"""
+_NEXT_DEADLINE = "select min(occurred_at) from measurable where is_open and occurred_at >= $as_of"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one pass did. is_all: nothing was left over. next_deadline_at: the earliest open one to come."""
+
+    added: int
+    is_all: bool
+    as_of: datetime
+    next_deadline_at: datetime | None
+
+
+class Measurement:
+    """Adds what has become measurable to the outbox, through a connection of its own. Idempotent."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int = MOST_PER_PASS) -> None:
+        """`most`: rows of one pass, which bounds its memory; what is left over goes with the next one."""
+        self.connection = connection
+        self.most = most
+
+    def as_of(self) -> datetime:
+        """The instant at which open clocks are read now."""
+        row = self.connection.execute("select as_of from warehouse.as_of").fetchone()
+        assert row is not None
+        as_of: datetime = row[0]
+        return as_of
+
+    def measure(self) -> Measured:
+        """One pass, one transaction: what is measurable and not yet in the outbox goes there."""
+        as_of = self.as_of()
+        execute = self.connection.execute
+        execute("begin")
+        try:
+            execute(_MEASURABLE, {"as_of": as_of})
+            row = execute(_NEXT_DEADLINE, {"as_of": as_of}).fetchone()
+            execute(_NEW, {"as_of": as_of, "most": self.most})
+            messages = pa.Table.from_batches(self._messages(), _OUTBOX)
+            if messages.num_rows:
+                self.connection.register("measured_now", messages)
+                execute("insert into warehouse.outbox by name select *, false as is_sent from measured_now")
+                self.connection.unregister("measured_now")
+            execute("drop table measurable")
+            execute("commit")
+        except BaseException:
+            execute("rollback")
+            raise
+        next_deadline_at = row[0] if row else None
+        return Measured(messages.num_rows, messages.num_rows < self.most, as_of, next_deadline_at)
+
+    def _messages(self) -> Iterator[pa.RecordBatch]:
+        names = [column[0] for column in self.connection.description or []]
+        while rows := self.connection.fetchmany(ROWS_AT_A_TIME):
+            messages = [_message(dict(zip(names, row, strict=True))) for row in rows]
+            yield pa.RecordBatch.from_pylist(messages, _OUTBOX)
+
+
+_OUTBOX = pa.schema(
+    [
+        ("message_id", pa.string()),
+        ("topic", pa.string()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("headers", pa.string()),
+    ]
+)
+
+
+def _message(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "message_id": row["event_id"],
+        "topic": _EVENT.topic,
+        "key": row[_EVENT.key].encode(),
+        "headers": row.pop("headers"),
+        "value": encode(_EVENT, row),
+    }
