@@ -1,0 +1,131 @@
+"""The peer: ClickHouse, embedded (chdb), fed the very batches Baton's sink makes.
+
+It does the same work on the same cores: a MergeTree table for each event type, and the same states in
+AggregatingMergeTree tables kept by materialized views. It is spared what it has no means for: offsets in
+the same transaction as the rows, all tables of a batch at once or not at all, and a flush to disk that
+survives a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.catalogue import CATALOGUE, EventType
+from schemas.codec import column_type
+from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
+
+METHOD = (
+    "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
+    "fetching, decoding and batches, one MergeTree table for each event type, one insert for each type "
+    "of a batch, and the same three states as AggregatingMergeTree tables fed by a materialized view "
+    "for each event that feeds them. It keeps no offsets, its tables do not change together, and "
+    "nothing it wrote is forced to disk: it does less than Baton does, so the ratio is not in Baton's "
+    "favour."
+)
+
+STATES_FILE = Path(__file__).with_name("clickhouse_states.sql")
+STATES = ("handoff", "lead", "opportunity")
+SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
+# Words from a short list, which ClickHouse keeps as numbers.
+FEW_VALUES = frozenset(
+    "source team from_team to_team from_owner to_owner owner channel activity reason reason_code currency"
+    " stage disposition acknowledged_by region industry outcome category status segment plan".split()
+)
+SORTED_BY = ("handoff_id", "lead_id", "opportunity_id", "account_id")
+
+
+def measure(bench: Bench) -> Case:
+    """Baton against the peer, with all states."""
+    found = bench.ingested
+    if "clickhouse" not in found:
+        note = "not measured: chdb is not installed (pip install -r requirements-bench.lock)"
+        return Case("clickhouse", METHOD, notes=(note,))
+    ours, spread = median_and_spread([rate(r) for r in found["states"]])
+    theirs, _ = median_and_spread([rate(r) for r in found["clickhouse"]])
+    stored = found["clickhouse"][-1]["stored"]
+    kept = ", ".join(f"{count:,} of {name}" for name, count in stored.items())
+    what = "ingestion with states, against ClickHouse"
+    figure = Figure(
+        what, ours, "events/s", "chdb, same batches", theirs, ours / theirs, "> 1", ours > theirs, spread
+    )
+    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {kept}",))
+
+
+class ClickHouse:
+    """One embedded database in a folder of its own. Not safe to open twice in one process."""
+
+    def __init__(self, folder: Path) -> None:
+        from chdb import session
+
+        self._session = session.Session(str(folder))
+        self._ask: Any = self._session.query
+        for setting in SETTINGS:
+            self._ask(f"set {setting}")
+        self._ask("create database log")
+        self._ask("create database funnel")
+        for event in CATALOGUE.facts:
+            self._ask(_log_table(event))
+        for statement in states_statements():
+            self._ask(statement)
+
+    def insert(self, facts: Mapping[str, pl.DataFrame]) -> None:
+        """One insert for each event type of a batch; the materialized views do the states."""
+        for name, frame in facts.items():
+            table = CATALOGUE.event_types[name].table
+            batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            columns = ", ".join(batch.column_names)
+            self._ask(f"insert into log.{table} ({columns}) select {columns} from Python(batch)")
+
+    def rows(self) -> dict[str, int]:
+        """Events stored and entities of each state, to show that it did the work."""
+        events = " union all ".join(f"select count() as n from log.{e.table}" for e in CATALOGUE.facts)
+        found = {"event": int(str(self._ask(f"select sum(n) from ({events})")))}
+        for state in STATES:
+            found[state] = int(str(self._ask(f"select uniqExact({state}_id) from funnel.{state}")))
+        return found
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def states_statements() -> list[str]:
+    """The statements of clickhouse_states.sql, without its comments."""
+    text = "\n".join(line for line in STATES_FILE.read_text().splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+def _log_table(event: EventType) -> str:
+    columns = [_column(field["name"], field["type"]) for field in event.fields]
+    columns += ["kafka_partition Int32", "kafka_offset Int64"]
+    required = [field["name"] for field in event.fields if not isinstance(field["type"], list)]
+    order = next((name for name in SORTED_BY if name in required), "event_id")
+    listed = ", ".join(columns)
+    return f"create table log.{event.table} ({listed}) engine = MergeTree order by ({order}, occurred_at)"
+
+
+def _column(name: str, avro: Any) -> str:
+    is_nullable = isinstance(avro, list)
+    kind = column_type(avro)
+    if isinstance(kind, pl.Decimal):
+        typed = f"Decimal({kind.precision}, {kind.scale})"
+    elif isinstance(kind, pl.Datetime):
+        typed = "DateTime64(6, 'UTC')"
+    else:
+        typed = _PLAIN[str(kind)]
+    if is_nullable:
+        typed = f"Nullable({typed})"
+    return f"{name} LowCardinality({typed})" if name in FEW_VALUES else f"{name} {typed}"
+
+
+_PLAIN = {
+    "String": "String",
+    "Boolean": "Bool",
+    "Int32": "Int32",
+    "Int64": "Int64",
+    "Float64": "Float64",
+    "Date": "Date32",
+}
