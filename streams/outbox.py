@@ -25,6 +25,7 @@ MOST_MESSAGES = 1_000
 MOST_BYTES = 8 << 20
 IDLE_SECONDS = 0.2
 DELIVERY_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
 # Kafka's default limit is 1 MiB for a record with its headers.
 LARGEST_DEAD_LETTER = 1_000_000
 
@@ -64,8 +65,13 @@ class Courier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close. While Kafka is away this would wait for it for ever; whatever is not marked is sent again."""
         if self._producer is not None:
-            await self._producer.stop()
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._producer.stop()
+            except TimeoutError:
+                pass
 
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Send, and return once Kafka has them all, in this order within a partition.

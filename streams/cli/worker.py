@@ -19,6 +19,7 @@ from schemas.errors import ExitCode
 from streams.ending import Ending, as_baton_error
 from streams.project import Project
 from streams.topics import ensure_topics
+from streams.worker_log import log_warnings
 from warehouse.door import open_door
 from warehouse.warehouse import Warehouse
 
@@ -40,7 +41,7 @@ def worker(only: str | None) -> None:
     """
     # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
     os.environ["RUST_BACKTRACE"] = "0"
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_warnings()
     project = Project.here()
     project.make_folders()
     for fault in ensure_topics(project).faults:
@@ -64,8 +65,11 @@ def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_
 
     async def follow() -> None:
         ending = Ending()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, _stop_soon, ending)
+            loop.add_signal_handler(number, _stop_soon, ending)
+        # An error in one of Faust's threads would be printed and forgotten.
+        threading.excepthook = lambda died: loop.call_soon_threadsafe(ending.fail, died.exc_value)
         playbook = read_playbook(project.playbook_file)
         try:
             await run_planes(project, playbook, warehouse, ending, tell_ready, is_reacting=is_reacting)
@@ -85,6 +89,7 @@ def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_
 
 def _stop_soon(ending: Ending) -> None:
     ending.ask()
+    threading.excepthook = lambda died: None  # Faust's threads stumble over their own end
     cut_off = threading.Timer(STOP_SECONDS, _end_with, [int(ExitCode.OK)])
     cut_off.daemon = True
     cut_off.start()
