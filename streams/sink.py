@@ -265,10 +265,17 @@ def _failed_rows(records: list[ConsumerRecord], failures: list[Failure]) -> list
     rows: list[tuple[object, ...]] = []
     for failure in failures:
         record = records[failure.row]
-        written_at = datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
-        place = (record.topic, record.partition, record.offset, written_at)
+        place = (record.topic, record.partition, record.offset, _written_at(record))
         rows.append((*place, failure.stage, failure.reason, failure.event_type, record.key, record.value))
     return rows
+
+
+def _written_at(record: ConsumerRecord) -> datetime | None:
+    """The record's Kafka timestamp. Its producer may have put anything there: what is no time is None."""
+    try:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _reached(fetched: Fetched) -> dict[tuple[str, int], tuple[int, int]]:
