@@ -28,11 +28,17 @@ def effort(examples: int) -> settings:
         deadline=None,
         print_blob=True,
         phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.large_base_example,
+        ],
     )
 
 
-INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59, 999_999), timezones=st.just(UTC))
+INSTANTS = st.datetimes(
+    datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59, 999_999), timezones=st.just(UTC)
+)
 MONEY = st.integers(0, 10**18 - 1).map(lambda units: Decimal(units).scaleb(-4))
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
 IDS = TEXT.filter(str.strip)
@@ -40,7 +46,9 @@ IDS = TEXT.filter(str.strip)
 
 def records(event: EventType, pools: Pools | None = None) -> st.SearchStrategy[Record]:
     """Records that keep the contract. `pools` gives some fields, by name, values of its own choice."""
-    return st.fixed_dictionaries({field["name"]: _values(event, field, pools or {}) for field in event.fields})
+    return st.fixed_dictionaries(
+        {field["name"]: _values(event, field, pools or {}) for field in event.fields}
+    )
 
 
 def _values(event: EventType, field: Mapping[str, Any], pools: Pools) -> st.SearchStrategy[Any]:

@@ -41,7 +41,9 @@ DELAYS = st.sampled_from(
         timedelta(days=90),
     ]
 )
-MOMENTS = st.builds(lambda birth, delay, sign: birth + sign * delay, BIRTHS, DELAYS, st.sampled_from([1, 1, 1, -1]))
+MOMENTS = st.builds(
+    lambda birth, delay, sign: birth + sign * delay, BIRTHS, DELAYS, st.sampled_from([1, 1, 1, -1])
+)
 
 LEADS = st.sampled_from(["lead-1", "lead-2", "lead-3"])
 HANDOFFS = st.sampled_from(["handoff-1", "handoff-2", "handoff-3", "handoff-4", "never-offered"])
@@ -158,7 +160,7 @@ def funnels(draw: st.DrawFn) -> list[Told]:
 
 @st.composite
 def arrivals(draw: st.DrawFn, told: list[Told]) -> tuple[list[bytes], list[int]]:
-    """The same events as Kafka may bring them: in any order, some several times, cut into batches anywhere."""
+    """The same events as Kafka may bring them: any order, some several times, cut into batches anywhere."""
     values = [event.value for event in told]
     values += draw(st.lists(st.sampled_from(values), max_size=6))
     cuts = draw(st.lists(st.integers(0, len(values)), max_size=4))

@@ -45,7 +45,9 @@ def logs(draw: st.DrawFn, told: list[Told]) -> tuple[list[tuple[str, bytes | Non
     ]
     copies = draw(st.lists(st.sampled_from(entries), max_size=5))
     unreadable = [("funnel.sales", value) for value in draw(st.lists(UNREADABLE, max_size=5))]
-    misrouted = [("funnel.success", value) for _, value in draw(st.lists(st.sampled_from(entries), max_size=2))]
+    misrouted = [
+        ("funnel.success", value) for _, value in draw(st.lists(st.sampled_from(entries), max_size=2))
+    ]
     log = draw(st.permutations(entries + copies + unreadable + misrouted))
     return log, len(unreadable) + len(misrouted), len(entries) + len(copies) - len(distinct)
 
@@ -68,7 +70,9 @@ def test_good_and_failed_and_duplicate_make_up_the_log(
     assert (found.good + found.failed + found.duplicate, found.total) == (len(log), len(log))
     assert (found.failed, found.duplicate) == (failed, duplicate)
     assert shared.next_offsets() == {(topic, 0): end for topic, end in ends.items()}
-    kept = shared.connection.execute("select topic, kafka_offset, value from warehouse.failed_event").fetchall()
+    kept = shared.connection.execute(
+        "select topic, kafka_offset, value from warehouse.failed_event"
+    ).fetchall()
     numbered = _numbered(log)
     assert all(numbered[(topic, offset)] == value for topic, offset, value in kept), "its very bytes are kept"
     queued = shared.connection.execute("select count(distinct message_id) from warehouse.outbox").fetchall()
