@@ -30,7 +30,7 @@ class Project:
     home: Path
     cwd: Path
     kafka: str | None = None
-    schema_registry: str | None = None
+    schema_registry: str | None = field(default=None, repr=False)
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     is_tls: bool = False

@@ -29,6 +29,10 @@ QUESTIONS = {
             where window_start < (select date_trunc('month', as_of) from warehouse.as_of))
         order by position""",
     "black_hole": "select state, handoffs, says from funnel.black_hole",
+    "alerts": """
+        select rule, severity, replace(replace(subject, '>', ' → '), '_', ' ') as "handoff", state,
+            count(*) as alerts, max(window_start_at) as latest
+        from funnel.alert group by all order by alerts desc""",
 }
 
 
@@ -111,8 +115,8 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     )
     offered = sum(row[1] for row in answers["handoff_latency_by_pair"][1])
     data.print(f"{total:,} handoffs in a state = {offered:,} offered\n")
-    if answers.get("alerts", ([], []))[1]:
-        _section("Alerts raised", "too many answers overdue in one hour", answers["alerts"])
+    if answers["alerts"][1]:
+        _section("Alerts raised on the stream", "too many answers overdue in one hour of event time", answers["alerts"])
     books = verification.live.books
     data.print(
         f"The log holds {books.total:,} records: {books.good:,} good + {books.failed:,} failed"

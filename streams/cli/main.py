@@ -56,7 +56,8 @@ def baton() -> None:
 def main() -> None:
     """Run a verb; a BatonError becomes a message with the next command, and its exit code."""
     try:
-        baton.main(standalone_mode=False)
+        # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
+        sys.exit(baton.main(standalone_mode=False) or 0)
     except BatonError as error:
         if "--json" in sys.argv:
             print(json.dumps(error.as_dict()))
@@ -68,8 +69,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(int(ExitCode.USAGE))
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-WIDTH_IN_A_PIPE = 160
-LONGEST_UNBROKEN = 30
+WIDTH_IN_A_PIPE = 2_000  # what reads a pipe folds for itself
 
 messages = Console(stderr=True, highlight=False)
 data = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
@@ -47,8 +46,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     for index, name in enumerate(columns):
         cells = [row[index] for row in rows]
         numeric = any(isinstance(cell, int | float | Decimal) for cell in cells)
-        is_short = all(len(_cell(cell)) <= LONGEST_UNBROKEN for cell in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=is_short)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     data.print(table)
@@ -70,7 +68,7 @@ def _cell(value: Any) -> str:
 
 def say(text: str) -> None:
     """A message for the person at the terminal, on stderr."""
-    messages.print(text, markup=False)
+    messages.print(text, markup=False, soft_wrap=True)
 
 
 def progress() -> Progress:
