@@ -139,7 +139,11 @@ async def _produce(project: Project, events: Iterable[Encoded], mix: Counter[str
     open_batches: dict[tuple[str, int], Any] = {}
     sent: list[asyncio.Future[Any]] = []
     producer = AIOKafkaProducer(
-        **project.client_settings(), acks="all", compression_type=COMPRESSION, max_batch_size=BATCH_BYTES
+        **project.client_settings(),
+        acks="all",
+        enable_idempotence=True,
+        compression_type=COMPRESSION,
+        max_batch_size=BATCH_BYTES,
     )
     await producer.start()
     try:
