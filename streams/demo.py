@@ -16,15 +16,17 @@ from datetime import datetime
 from pathlib import Path
 
 from projections.playbook import read_playbook
-from schemas.catalogue import CATALOGUE
+from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError, ExitCode
+from streams.app import APP_ID, OVERDUE_BY_PAIR
 from streams.kafka_local import start_broker, stop_broker
 from streams.project import Project
 from streams.publisher import Publisher
 from streams.reading import ask_warehouse
 from streams.simulator import simulate
-from streams.topics import ensure_topics, log_extent
+from streams.topics import committed_offsets, end_offsets, ensure_topics, log_extent
 from streams.worker_process import start_worker, stop_worker
+from warehouse.measurement import waiting_sql
 from warehouse.warehouse import Warehouse
 
 DEMO_FOLDER = ".baton-demo"
@@ -92,8 +94,12 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     tell("Publishing it; the worker follows ...")
     _publish(demo, demo.home / "story" / "events.jsonl", advance)
     at = timed("publish", at)
+    _wait_until_read(demo, advance)
+    at = timed("catch up", at)
+    tell("Measuring handoffs and raising alerts ...")
+    _wait_until_reacted(demo)
     records = _wait_until_read(demo, advance)
-    timed("catch up", at)
+    timed("react", at)
     return DemoRun(demo, as_of, records, seconds)
 
 
@@ -116,6 +122,25 @@ def _publish(demo: Project, story: Path, advance: Advance) -> None:
             if number % 500 == 0:
                 advance(number, len(lines))
         publisher.flush()
+
+
+def _wait_until_reacted(demo: Project) -> None:
+    """Wait until every handoff is measured and the agents have read all that was measured."""
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    while time.monotonic() < deadline:
+        _, rows = ask_warehouse(demo, waiting_sql())
+        if rows == [(0, 0)]:
+            ends = end_offsets(demo, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
+            read = committed_offsets(demo, APP_ID)
+            if all(read.get(place, 0) >= end for place, end in ends.items()):
+                return
+        time.sleep(0.5)
+    raise BatonError(
+        "The reaction plane has not caught up",
+        where=str(demo.logs_dir / "worker.log"),
+        why=f"after {CATCH_UP_SECONDS} s, {rows[0][0]} measurements and {rows[0][1]} messages are waiting",
+        next_command=f"BATON_HOME={os.path.relpath(demo.home)} baton status",
+    )
 
 
 def _wait_until_read(demo: Project, advance: Advance) -> int:

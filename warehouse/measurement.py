@@ -45,6 +45,17 @@ from (select * from measurable where not is_open or occurred_at < $as_of
 _NEXT_DEADLINE = "select min(occurred_at) from measurable where is_open and occurred_at >= $as_of"
 
 
+def waiting_sql() -> str:
+    """One SELECT: measurements not yet in the outbox, and messages of the outbox not yet sent."""
+    return f"""
+        select
+            (select count(*) from ({_MEASURED.evaluated("(select as_of from warehouse.as_of)")})
+             where event_id not in (select message_id from warehouse.outbox)
+               and (not is_open or occurred_at < (select as_of from warehouse.as_of))) as unmeasured,
+            (select count(*) from warehouse.outbox where not is_sent) as unsent
+        """
+
+
 @dataclass(frozen=True)
 class Measured:
     """What one pass did. is_all: nothing was left over. next_deadline_at: the earliest open one to come."""

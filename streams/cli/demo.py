@@ -116,7 +116,11 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     offered = sum(row[1] for row in answers["handoff_latency_by_pair"][1])
     data.print(f"{total:,} handoffs in a state = {offered:,} offered\n")
     if answers["alerts"][1]:
-        _section("Alerts raised on the stream", "too many answers overdue in one hour of event time", answers["alerts"])
+        _section(
+            "Alerts raised on the stream",
+            "too many answers overdue in one hour of event time",
+            answers["alerts"],
+        )
     books = verification.live.books
     data.print(
         f"The log holds {books.total:,} records: {books.good:,} good + {books.failed:,} failed"
