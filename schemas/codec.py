@@ -4,7 +4,8 @@ Reading is columnar. The values of a batch are grouped by writer schema; the dat
 joined into one Avro container block, each followed by a guard string that the reader's
 schema expects as a last field; polars decodes the block. A datum that is too short or too long
 breaks its guard, so it cannot shift its neighbours unnoticed: it is found and set aside, and the
-rest of the block is decoded again without it (docs/adr/0003).
+rest of the block is decoded again without it (docs/adr/0003). What becomes of a value depends on its
+own bytes only, never on its neighbours, so that every cut of the log gives the same facts and failures.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -23,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.catalogue import Catalogue, EventType, Schema
-from schemas.limits import impossible
+from schemas.limits import WIDEST_MONEY, impossible
 
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
@@ -35,7 +37,7 @@ _GUARD = "_guard"
 _GUARD_TEXT = secrets.token_hex(8)
 _GUARD_BYTES = b"\x20" + _GUARD_TEXT.encode()
 _SYNC = bytes(range(16))
-_SINGLY_UP_TO = 1024  # below this, reading one by one costs less than halving on
+_SORTED_UP_TO = 1024  # below this, looking at each datum costs less than halving on
 _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no stop
 
 RegistryLookup = Callable[[int], Schema | None]
@@ -53,7 +55,7 @@ class Failure:
 
 @dataclass
 class DecodedBatch:
-    """A batch by event type: a frame each, with the newest version's columns and `_row`, the place in the batch.
+    """A batch by event type: a frame each, with the newest version's columns and `_row`, the place.
 
     Every row of the input is in exactly one frame or one failure.
     """
@@ -140,8 +142,11 @@ def _writer(
         schema = registry(schema_id)
         if schema is None:
             return f"the schema registry has no schema {schema_id}"
-        event = catalogue.event_types.get(str(schema.get("name")))
-        return (event, schema) if event else f"{schema.get('name')} is not an event of the contract"
+        event = catalogue.event_types.get(str(schema.get("name")).removeprefix("funnel."))
+        if event is None:
+            return f"{schema.get('name')} is not an event of the contract"
+        why = unfit(schema, event)
+        return f"registry schema {schema_id} is no version of {event.name}: {why}" if why else (event, schema)
     if len(header) < 10 or not header.startswith(SINGLE_OBJECT_MAGIC):
         return f"its header 0x{header.hex()} is cut short or not Avro single-object encoding"
     found = catalogue.by_fingerprint.get(header[2:])
@@ -166,22 +171,32 @@ def _decode_group(
         if whole == len(bodies):
             continue
         bodies, rows = bodies.slice(whole), rows.slice(whole)
-        if len(bodies) > _SINGLY_UP_TO:
-            middle = len(bodies) // 2
-            pending += [
-                (bodies.slice(middle), rows.slice(middle)),
-                (bodies.slice(0, middle), rows.slice(0, middle)),
-            ]
+        if len(bodies) == 1:
+            broken.append((rows[0].as_py(), block.fault(bodies[0].as_py())))
             continue
-        faults = [block.fault(body) for body in bodies.to_pylist()]
-        if not any(faults):  # fastavro reads what polars refuses: leave out the first and go on
-            faults[0] = f"not a {writer['name']} that can be read in a batch"
-        broken += [(row, why) for row, why in zip(rows.to_pylist(), faults, strict=True) if why]
-        readable = pa.array([why is None for why in faults])
-        if pc.any(readable).as_py():
-            pending.append((bodies.filter(readable), rows.filter(readable)))
+        pending += _divided(block, bodies, rows)
     empty = block.empty().with_columns(pl.Series(ROW, [], pl.Int64))
     return (pl.concat(frames) if frames else empty), broken
+
+
+def _divided(
+    block: _BlockReader, bodies: pa.LargeBinaryArray, rows: pa.Array
+) -> Iterator[tuple[pa.LargeBinaryArray, pa.Array]]:
+    """Parts of a block that could not be read as a whole; each is read again.
+
+    A small block is divided by what fastavro says of each datum: the good ones stay together, each bad
+    one stands alone. That is a guess which saves reads. Only the block reader decides.
+    """
+    if len(bodies) <= _SORTED_UP_TO:
+        is_good = [block.is_good(body) for body in bodies.to_pylist()]
+        if not all(is_good):
+            yield from ((bodies.slice(i, 1), rows.slice(i, 1)) for i, good in enumerate(is_good) if not good)
+            if any(is_good):
+                yield bodies.filter(pa.array(is_good)), rows.filter(pa.array(is_good))
+            return
+    middle = len(bodies) // 2
+    yield bodies.slice(middle), rows.slice(middle)
+    yield bodies.slice(0, middle), rows.slice(0, middle)
 
 
 class _BlockReader:
@@ -212,15 +227,29 @@ class _BlockReader:
         good = frame.height if whole.all() else int(whole.arg_min() or 0)
         return frame.drop(_GUARD), good
 
-    def fault(self, body: bytes) -> str | None:
-        """Why one datum cannot be read, as fastavro sees it; None when it can."""
+    def is_good(self, body: bytes) -> bool:
+        """Whether fastavro reads the datum, to its last byte."""
+        return self._fastavro(body)[1] is None
+
+    def fault(self, body: bytes) -> str:
+        """Why this datum, which the block reader refuses, cannot be read."""
+        record, why = self._fastavro(body)
+        if why:
+            return why
+        wide = [name for name, v in record.items() if isinstance(v, Decimal) and abs(v) >= WIDEST_MONEY]
+        rest = f"{wide[0]} has more digits than money has" if wide else "the block reader refuses it"
+        return f"not a {self.writer['name']}: {rest}"
+
+    def _fastavro(self, body: bytes) -> tuple[dict[str, Any], str | None]:
+        """(record, None), or ({}, what fastavro says is wrong)."""
         stream = io.BytesIO(body)
+        named = f"not a {self.writer['name']}:"
         try:
-            fastavro.schemaless_reader(stream, _parsed(self._text), None)
+            record: Any = fastavro.schemaless_reader(stream, _parsed(self._text), None)
         except Exception as error:  # fastavro raises whatever hostile bytes provoke
-            return f"not a {self.writer['name']}: {type(error).__name__}: {error}"[:300]
+            return {}, f"{named} {type(error).__name__}: {error}"[:300]
         left = len(body) - stream.tell()
-        return f"not a {self.writer['name']}: {left} bytes too many after the datum" if left else None
+        return record, f"{named} {left} bytes too many after the datum" if left else None
 
     def empty(self) -> pl.DataFrame:
         """No rows, with the columns of the writer."""
@@ -235,8 +264,10 @@ def _parsed(text: str) -> Any:
 @cache
 def _container_header(text: str) -> bytes:
     schema = json.loads(text)
-    schema["fields"] = [*schema["fields"], {"name": _GUARD, "type": "string"}]
-    guarded = json.dumps(schema).encode()
+    # Names and types only: the words of the contract would be parsed again with every block.
+    fields = [{"name": f["name"], "type": f["type"]} for f in schema["fields"]]
+    fields.append({"name": _GUARD, "type": "string"})
+    guarded = json.dumps({"type": "record", "name": schema["name"], "fields": fields}).encode()
     return b"".join(
         (b"Obj\x01", _zigzag(2), _zigzag(11), b"avro.schema", _zigzag(len(guarded)), guarded)
         + (_zigzag(10), b"avro.codec", _zigzag(4), b"null", _zigzag(0), _SYNC)
@@ -271,6 +302,42 @@ def column_type(avro: Any) -> pl.DataType:
         "double": pl.Float64(),
     }
     return plain[avro]
+
+
+def unfit(writer: Schema, event: EventType) -> str | None:
+    """Why records of this schema cannot be read as the newest version of the event; None when they can.
+
+    For schemas from a registry: nothing else has checked those.
+    """
+    fields = writer.get("fields")
+    if writer.get("type") != "record" or not isinstance(fields, list):
+        return "it is not a record"
+    try:
+        written = {f["name"]: (column_type(f["type"]), _is_nullable(f["type"])) for f in fields}
+    except (KeyError, TypeError, StopIteration):
+        return "it has a field of a type that events may not have"
+    for wanted in event.fields:
+        name, kind = wanted["name"], column_type(wanted["type"])
+        if name not in written:
+            if "default" not in wanted:
+                return f"{name} is required, and it has none"
+            continue
+        its_kind, is_nullable = written[name]
+        if its_kind != kind and (its_kind, kind) not in _WIDENED:
+            return f"its {name} is {its_kind}, not {kind}"
+        if is_nullable and not _is_nullable(wanted["type"]):
+            return f"its {name} may be null, and the contract's may not"
+    return None
+
+
+# What Avro lets a reader widen.
+_WIDENED = ((pl.Int32(), pl.Int64()), (pl.Int32(), pl.Float64()), (pl.Int64(), pl.Float64()))
+
+
+def _is_nullable(avro: Any) -> bool:
+    if isinstance(avro, list) and (len(avro) != 2 or "null" not in avro):
+        raise TypeError("events have no unions but of a type and null")
+    return isinstance(avro, list)
 
 
 def _as_newest(frame: pl.DataFrame, event: EventType) -> pl.DataFrame:

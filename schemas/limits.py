@@ -42,12 +42,12 @@ def _rules(event: EventType) -> list[tuple[str, pl.Expr]]:
     rules: list[tuple[str, pl.Expr]] = []
     for field in event.fields:
         name, avro = field["name"], field["type"]
-        required = not isinstance(avro, list)
-        base = avro if required else avro[1]
+        base = avro[1] if isinstance(avro, list) else avro
         column = pl.col(name)
         if base == "string":
-            if required and (name.endswith("_id") or name == "source"):
-                rules.append((f"{name} is empty", column == ""))
+            # An optional id that is not known is null: "" would name a subject.
+            if name.endswith("_id") or name in ("source", event.key):
+                rules.append((f"{name} is empty", ~column.str.contains(r"\S")))
             rules.append(
                 (f"{name} is longer than {LONGEST_TEXT} bytes", column.str.len_bytes() > LONGEST_TEXT)
             )
