@@ -41,7 +41,7 @@ class Ending:
         if self.error is not None:
             raise self.error
 
-    async def watch(self, work: Awaitable[object]) -> None:
+    async def watch(self, part: str, work: Awaitable[object]) -> None:
         """Run a part of the worker. That it fails, or ends although nobody asked, ends the process."""
         try:
             await work
@@ -49,6 +49,9 @@ class Ending:
             raise
         except BaseException as error:
             self.fail(error)
+        else:
+            if not self.stop.is_set():
+                self.fail(_ended_by_itself(part))
 
     @asynccontextmanager
     async def before_ack(self) -> AsyncIterator[None]:
@@ -62,6 +65,15 @@ class Ending:
         except Exception as error:
             self.fail(error)
             await asyncio.Event().wait()
+
+
+def _ended_by_itself(part: str) -> BatonError:
+    return BatonError(
+        "A part of the worker ended by itself",
+        where=part,
+        why="nobody asked it to, and it gave no error",
+        next_command="look at the lines above in the log, then: baton up",
+    )
 
 
 def as_baton_error(error: BaseException) -> BatonError:

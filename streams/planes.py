@@ -67,7 +67,7 @@ class DataService(mode.Service):
 
     async def on_start(self) -> None:
         """Start the parts. What fails in them ends the process, whatever mode makes of it."""
-        self.running = self.add_future(self.ending.watch(self.plane.run(self.ending.stop)))
+        self.running = self.add_future(self.ending.watch("data plane", self.plane.run(self.ending.stop)))
 
     async def on_stop(self) -> None:
         """Let the parts finish what they have in hand; mode would cancel them."""
@@ -93,7 +93,7 @@ async def run_planes(
             plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), courier)
         if not is_reacting:
             assert plane is not None
-            running = asyncio.create_task(ending.watch(plane.run(ending.stop)))
+            running = asyncio.create_task(ending.watch("data plane", plane.run(ending.stop)))
             tell_ready()
             await ending.wait()
             await running
@@ -101,7 +101,7 @@ async def run_planes(
             app = make_app(project, playbook, courier.deliver, ending, registry_lookup(project))
             data = DataService(plane, ending) if plane else None
             worker = ReactionWorker(app, *([data] if data else []))
-            starting = asyncio.create_task(ending.watch(_start(worker, ending, tell_ready)))
+            starting = asyncio.create_task(ending.watch("reaction plane", _follow(worker, tell_ready)))
             await ending.wait()
             await _stop(worker, starting)
             if data and data.running:
@@ -109,17 +109,17 @@ async def run_planes(
         await ending.wait()  # an error on the way out is an error
 
 
-async def _start(worker: ReactionWorker, ending: Ending, tell_ready: Callable[[], None]) -> None:
-    """Start Faust, say so when it follows the log, and fail when any of its services crashes."""
+async def _follow(worker: ReactionWorker, tell_ready: Callable[[], None]) -> None:
+    """Start Faust, say so when it follows the log, and return when it stops. Raises what crashed it."""
     await worker.start()
     ready = asyncio.create_task(worker.is_ready.wait())
-    ended = asyncio.create_task(worker.wait_until_stopped())
-    await asyncio.wait([ready, ended], return_when=asyncio.FIRST_COMPLETED)
+    stopped = asyncio.create_task(worker.wait_until_stopped())
+    await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
     if ready.done():
         tell_ready()
-    await ended
-    if worker.crashed and not ending.stop.is_set():
-        raise worker.crash_reason or RuntimeError("Faust crashed and gave no reason")
+    await stopped
+    if worker.crash_reason:
+        raise worker.crash_reason
 
 
 async def _stop(worker: ReactionWorker, starting: asyncio.Task[None]) -> None:

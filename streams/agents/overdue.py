@@ -1,7 +1,9 @@
 """The agent that counts overdue answers of a pair of teams in a window, and opens an alert at the threshold.
 
 Windows are cut in event time, from the moment a deadline passed, so a replayed log opens the alerts
-the live one did. Counting is by handoff: the same one again changes nothing.
+the live one did. Counting is by handoff, and an alert opened at the moment the threshold-th of them went
+overdue, in whatever order they are told: one told late may move that moment back, which is one more
+AlertOpened of the same alert, and the earliest stands.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ SOURCE = "baton"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# What is known of one rule, pair and window: {"overdue_at": {handoff: microseconds}, "is_open": bool}.
-# Once the alert is open nothing more needs to be known, which bounds its size by the threshold.
+# What is known of a rule, a pair and a window: {"overdue_at": {handoff: microseconds}, "opened_at": or null}.
+# The earliest handoffs up to the threshold are kept, no more: that bounds its size.
 Tally = dict[str, Any]
 
 
@@ -46,9 +48,9 @@ async def open_alerts(
     clock: Callable[[], datetime],
     registry: RegistryLookup | None = None,
 ) -> AsyncIterator[None]:
-    """Count each overdue measurement under every rule. An alert is opened once, by its id.
+    """Count each overdue measurement under every rule. Telling the same ones again opens nothing new.
 
-    The alert is in Kafka before the tally says so: a crash in between opens it again, under the same id.
+    The alert is in Kafka before the tally says so: a crash in between opens it again, under the same ids.
     """
     async for event in events:
         async with before_ack():
@@ -68,33 +70,35 @@ async def _count(
     deliver: Deliver,
     clock: Callable[[], datetime],
 ) -> None:
+    key = f"{rule.id}|{pair_of(measured)}"
+    before = windows.get(key) or {"overdue_at": {}, "opened_at": None}
+    overdue_at = _with(before["overdue_at"], measured, needed := max(rule.threshold, rule.minimum_n))
+    opened_at = before["opened_at"]
+    if len(overdue_at) >= needed and (opened_at is None or max(overdue_at.values()) < opened_at):
+        opened_at = max(overdue_at.values())
+        await deliver([_alert_opened(rule, measured, needed, opened_at, clock())])
+    tally = {"overdue_at": overdue_at, "opened_at": opened_at}
+    if tally != before:
+        windows.put(key, tally)
+
+
+def _with(overdue_at: dict[str, int], measured: dict[str, Any], most: int) -> dict[str, int]:
+    """The earliest `most` handoffs, this one counted in."""
+    handoff, moment = _digest(measured["handoff_id"])[:16], _micros(measured["occurred_at"])
+    known = {**overdue_at, handoff: min(moment, overdue_at.get(handoff, moment))}
+    return dict(sorted(known.items(), key=lambda item: (item[1], item[0]))[:most])
+
+
+def _alert_opened(
+    rule: AlertRule, measured: dict[str, Any], count: int, opened_us: int, now: datetime
+) -> Message:
     pair = pair_of(measured)
-    key = f"{rule.id}|{pair}"
-    tally = windows.get(key) or {"overdue_at": {}, "is_open": False}
-    handoff = _digest(measured["handoff_id"])[:16]
-    if tally["is_open"] or (handoff in tally["overdue_at"] and not _is_reached(tally, rule)):
-        return
-    overdue_at = {**tally["overdue_at"], handoff: _micros(measured["occurred_at"])}
-    tally = {"overdue_at": overdue_at, "is_open": False}
-    if _is_reached(tally, rule):
-        await deliver([_alert_opened(rule, measured, tally, clock())])
-        tally = {"overdue_at": {}, "is_open": True}
-    windows.put(key, tally)
-
-
-def _is_reached(tally: Tally, rule: AlertRule) -> bool:
-    return len(tally["overdue_at"]) >= max(rule.threshold, rule.minimum_n)
-
-
-def _alert_opened(rule: AlertRule, measured: dict[str, Any], tally: Tally, now: datetime) -> Message:
-    pair = pair_of(measured)
-    count = len(tally["overdue_at"])
-    opened_at = _EPOCH + timedelta(microseconds=max(tally["overdue_at"].values()))
+    opened_at = _EPOCH + timedelta(microseconds=opened_us)
     start_at = window_start(opened_at, rule.window)
     alert_id = _digest("|".join((rule.id, pair, start_at.isoformat(), str(rule.window))))[:32]
     minutes = rule.window // timedelta(minutes=1)
     record = {
-        "event_id": f"{alert_id}-opened",
+        "event_id": f"{alert_id}-{opened_us}",
         "occurred_at": opened_at,
         "recorded_at": now,
         "source": SOURCE,
