@@ -30,7 +30,9 @@ _TO_DEAD_LETTER = """
 insert into warehouse.outbox by name
 select
     concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
-    $dead_letter_topic as topic, key, value, false as is_sent,
+    -- A record needs a key or a value to be sent at all; one that came with neither gets an empty key.
+    $dead_letter_topic as topic, coalesce(key, case when value is null then ''::blob end) as key, value,
+    false as is_sent,
     json_object('baton_topic', topic, 'baton_partition', kafka_partition::varchar,
                 'baton_offset', kafka_offset::varchar, 'baton_stage', stage, 'baton_reason', reason,
                 'baton_event_type', event_type) as headers
