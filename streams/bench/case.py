@@ -19,8 +19,9 @@ EVENTS = 400_000
 class Figure:
     """One row of the table.
 
-    `ratio` is this run over what it is compared with, `spread` the least and the most of the rounds that
-    `value` is the median of. is_met is None where there is no target.
+    `value` and `other` are medians over the rounds; `ratio` is the median of the rounds' own ratios where
+    both were measured in turns; `spread` is the least and the most of `value`. is_met is None where there
+    is no target.
     """
 
     what: str
@@ -42,6 +43,7 @@ class Case:
     method: str
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,15 @@ class Scale:
         if not is_quick:
             return cls(events or EVENTS)
         load = events or QUICK_EVENTS
+        is_tiny = load < QUICK_EVENTS
         return cls(
             events=load,
-            rounds=1 if load < QUICK_EVENTS else 3,
+            rounds=1 if is_tiny else 3,
             peer_events=min(load // 2, 10_000),
-            batch=max(load // 50, 20),
-            latency_seconds=3,
+            batch=max(load // 20, 20),
+            latency_seconds=1 if is_tiny else 5,
             rate=min(load, 5_000),
+            times_longer=10 if is_tiny else 50,
             is_quick=True,
         )
 
@@ -102,6 +106,36 @@ def alternating(names: Sequence[str], rounds: int) -> Iterator[str]:
     """Every name once a round, the order turned round each time: what drifts meanwhile hits all alike."""
     for number in range(rounds):
         yield from names if number % 2 == 0 else reversed(names)
+
+
+def compare(
+    what: str,
+    unit: str,
+    ours: Sequence[float],
+    compared_with: str,
+    theirs: Sequence[float],
+    target: str = "",
+    is_met: Callable[[float], bool] | None = None,
+) -> Figure:
+    """A figure of two things measured in turns. is_met judges the ratio."""
+    value, spread = median_and_spread(ours)
+    ratio = statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+    return Figure(
+        what,
+        value,
+        unit,
+        compared_with,
+        statistics.median(theirs),
+        ratio,
+        target,
+        is_met(ratio) if is_met else None,
+        spread,
+    )
+
+
+def rates(found: Sequence[dict[str, Any]]) -> list[float]:
+    """Events a second of each round."""
+    return [rate(result) for result in found]
 
 
 def rate(found: dict[str, Any]) -> float:

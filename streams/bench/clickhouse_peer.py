@@ -16,7 +16,7 @@ import polars as pl
 
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
-from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
+from streams.bench.case import Bench, Case, compare, rates
 
 METHOD = (
     "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
@@ -44,15 +44,18 @@ def measure(bench: Bench) -> Case:
     if "clickhouse" not in found:
         note = "not measured: chdb is not installed (pip install -r requirements-bench.lock)"
         return Case("clickhouse", METHOD, notes=(note,))
-    ours, spread = median_and_spread([rate(r) for r in found["states"]])
-    theirs, _ = median_and_spread([rate(r) for r in found["clickhouse"]])
     stored = found["clickhouse"][-1]["stored"]
     kept = ", ".join(f"{count:,} of {name}" for name, count in stored.items())
-    what = "ingestion with states, against ClickHouse"
-    figure = Figure(
-        what, ours, "events/s", "chdb, same batches", theirs, ours / theirs, "> 1", ours > theirs, spread
+    figure = compare(
+        "ingestion with states, against ClickHouse",
+        "events/s",
+        rates(found["states"]),
+        "chdb, same batches",
+        rates(found["clickhouse"]),
+        "> 1",
+        lambda ratio: ratio > 1,
     )
-    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {kept}",))
+    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {kept}",), stored)
 
 
 class ClickHouse:

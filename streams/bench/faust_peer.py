@@ -26,7 +26,7 @@ import faust
 import pyarrow as pa
 
 from schemas.catalogue import CATALOGUE
-from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
+from streams.bench.case import Bench, Case, compare, rates
 from streams.simulator.writer import compact
 
 LEAST_RATIO = 8.0
@@ -42,38 +42,20 @@ METHOD = (
 
 def measure(bench: Bench) -> Case:
     """Baton with all states, against an agent that only counts, and one that stores."""
-    found = bench.ingested
-    ours, spread = median_and_spread([rate(r) for r in found["states"]])
-    counts, _ = median_and_spread([rate(r) for r in found["faust, counts"]])
-    stores, _ = median_and_spread([rate(r) for r in found["faust, stores"]])
-    is_met = ours / counts >= LEAST_RATIO
+    found = {kind: rates(rounds) for kind, rounds in bench.ingested.items()}
     what = "ingestion with states, against Faust"
-    return Case(
-        "faust",
-        METHOD,
-        (
-            Figure(
-                what,
-                ours,
-                "events/s",
-                "stock agent, only counts",
-                counts,
-                ours / counts,
-                f">= {LEAST_RATIO:g}",
-                is_met,
-                spread,
-            ),
-            Figure(
-                what,
-                ours,
-                "events/s",
-                "stock agent, decodes and stores",
-                stores,
-                ours / stores,
-                spread=spread,
-            ),
-        ),
+    counts = compare(
+        what,
+        "events/s",
+        found["states"],
+        "stock agent, only counts",
+        found["faust, counts"],
+        f">= {LEAST_RATIO:g}",
+        lambda ratio: ratio >= LEAST_RATIO,
     )
+    against = "stock agent, decodes and stores"
+    stores = compare(what, "events/s", found["states"], against, found["faust, stores"])
+    return Case("faust", METHOD, (counts, stores))
 
 
 def measure_faust(bootstrap: str, events: int, does: str, folder: str) -> dict[str, Any]:

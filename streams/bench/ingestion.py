@@ -16,7 +16,7 @@ from typing import Any
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from streams import sink as sink_module
 from streams.bench.apart import cpu_seconds, measure_apart
-from streams.bench.case import Bench, Case, Figure, alternating, median_and_spread, rate
+from streams.bench.case import Bench, Case, alternating, compare, median_and_spread, rate, rates
 from streams.bench.load import Load
 from streams.sink import Sink
 from warehouse.commit import Batch, Committer
@@ -34,36 +34,29 @@ METHOD = (
 
 def measure(bench: Bench) -> Case:
     """Events a second with all states, against append-only."""
-    found = bench.ingested
-    states, spread = median_and_spread([rate(r) for r in found["states"]])
-    facts, _ = median_and_spread([rate(r) for r in found["facts"]])
-    small_states, small_spread = median_and_spread([rate(r) for r in found["states, small"]])
-    small_facts, _ = median_and_spread([rate(r) for r in found["facts, small"]])
-    mean = sum(r["events"] for r in found["states"]) / sum(r["batches"] for r in found["states"])
-    by_cpu, _ = median_and_spread([r["events"] / r["cpu_seconds"] for r in found["states"]])
+    found = {kind: rates(rounds) for kind, rounds in bench.ingested.items()}
+    states = bench.ingested["states"]
+    mean = sum(r["events"] for r in states) / sum(r["batches"] for r in states)
+    by_cpu, _ = median_and_spread([r["events"] / r["cpu_seconds"] for r in states])
     return Case(
         "ingestion",
         METHOD,
         (
-            Figure(
+            compare(
                 f"ingestion, up to {bench.scale.batch:,} a batch",
-                states,
                 "events/s",
+                found["states"],
                 "facts only",
-                facts,
-                states / facts,
+                found["facts"],
                 f">= {LEAST_RATIO}",
-                states / facts >= LEAST_RATIO,
-                spread,
+                lambda ratio: ratio >= LEAST_RATIO,
             ),
-            Figure(
+            compare(
                 f"ingestion, up to {small(bench):,} a batch",
-                small_states,
                 "events/s",
+                found["states, small"],
                 "facts only",
-                small_facts,
-                small_states / small_facts,
-                spread=small_spread,
+                found["facts, small"],
             ),
         ),
         (f"batches held {mean:,.0f} events on average; {by_cpu:,.0f} events per CPU second of the sink",),

@@ -50,8 +50,8 @@ def measure(bench: Bench) -> Case:
     scale = bench.scale
     home = bench.new_folder("latency")
     project = Project(home=home / ".baton", cwd=home, kafka=bench.load.bootstrap)
-    start_worker(project)
     try:
+        start_worker(project)
         reader = _Reader(project)
         reader.wait_for(bench.load.ends)
         before = reader.stored()

@@ -22,12 +22,11 @@ from warehouse.folding import Folding
 from warehouse.warehouse import Warehouse
 
 MOST_RATIO = 1.3
-LEAST_ROUNDS = 5
 KINDS_OF_BATCH = 3
 WARM_UP_SHARE = 0.05
 
 METHOD = (
-    "One warehouse is filled with one batch and another with fifty, copies of simulated events under new "
+    "One warehouse is filled with one batch and another with many, copies of simulated events under new "
     "ids, so that leads and deals multiply too; each round then opens a fresh copy of one of them, warms "
     "up with a small batch, and times the commit of one batch more. To the longer log's median comes its "
     "folding: the seconds spent on it while the log doubled to its full length, shared among those batches."
@@ -44,7 +43,7 @@ def measure(bench: Bench) -> Case:
             folder=str(folder),
             batch=scale.batch,
             times=scale.times_longer,
-            rounds=max(scale.rounds, LEAST_ROUNDS),
+            rounds=2 * scale.rounds,
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from streams.bench.case import Bench, Case, Figure, median_and_spread
+from streams.bench.case import Bench, Case, compare
 
 MOST_RATIO = 2.0
 MEBIBYTE = 1 << 20
+KINDS = ("states", "states, quarter")
 
 METHOD = (
     "The peak resident memory of the whole sink process (Python, decoding, DuckDB) while it catches up "
@@ -17,19 +18,14 @@ METHOD = (
 
 def measure(bench: Bench) -> Case:
     """Peak memory on the load, against a quarter of it."""
-    found = bench.ingested
-    whole, spread = median_and_spread([r["peak_rss_bytes"] / MEBIBYTE for r in found["states"]])
-    quarter, _ = median_and_spread([r["peak_rss_bytes"] / MEBIBYTE for r in found["states, quarter"]])
-    ratio = whole / quarter
-    figure = Figure(
+    found = {kind: [r["peak_rss_bytes"] / MEBIBYTE for r in bench.ingested[kind]] for kind in KINDS}
+    figure = compare(
         "peak memory of the sink",
-        whole,
         "MiB",
+        found["states"],
         "a log a quarter as long",
-        quarter,
-        ratio,
+        found["states, quarter"],
         f"<= {MOST_RATIO:g}",
-        ratio <= MOST_RATIO,
-        spread,
+        lambda ratio: ratio <= MOST_RATIO,
     )
     return Case("memory", METHOD, (figure,))

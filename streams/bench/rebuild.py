@@ -40,7 +40,9 @@ def measure(bench: Bench) -> Case:
         "rebuild of all states", value, "events/s", target=target, is_met=value >= LEAST_RATE, spread=spread
     )
     states = ", ".join(f"{rows:,} of {state}" for state, rows in found["states"].items())
-    return Case("rebuild", METHOD, (figure,), (f"{found['facts']:,} facts gave rows: {states}",))
+    return Case(
+        "rebuild", METHOD, (figure,), (f"{found['facts']:,} facts gave rows: {states}",), found["states"]
+    )
 
 
 def measure_rebuild(folder: str, rounds: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def bench(
     It starts a broker of its own in a temporary folder (or uses an empty one: BATON_KAFKA_BENCH) and leaves
     nothing behind. A full run takes some minutes; nothing else should run on the machine meanwhile.
     """
+    # The broker and the worker that are measured are ours to stop, also when somebody stops us.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     _refuse_unwritable(write)
     with progress() as bar:
 
