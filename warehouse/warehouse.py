@@ -41,6 +41,9 @@ class Warehouse:
                     "memory_limit": MEMORY_LIMIT,
                     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
                     "preserve_insertion_order": True,
+                    # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
+                    # then walk the whole of playbook.open_time for each: a hundred times slower.
+                    "asof_loop_join_threshold": 0,
                 },
             )
         except duckdb.Error as error:
