@@ -37,7 +37,7 @@ class EventVersion:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """CRC-64-AVRO of the parsing canonical form, little endian, as Avro's single-object encoding has it."""
+        """CRC-64-AVRO of the parsing canonical form, little endian as in Avro's single-object encoding."""
         canonical = to_parsing_canonical_form(self.schema)
         return bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
 

@@ -37,7 +37,6 @@ _GUARD = "_guard"
 _GUARD_TEXT = secrets.token_hex(8)
 _GUARD_BYTES = b"\x20" + _GUARD_TEXT.encode()
 _SYNC = bytes(range(16))
-_SORTED_UP_TO = 1024  # below this, looking at each datum costs less than halving on
 _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no stop
 
 RegistryLookup = Callable[[int], Schema | None]
@@ -171,32 +170,20 @@ def _decode_group(
         if whole == len(bodies):
             continue
         bodies, rows = bodies.slice(whole), rows.slice(whole)
-        if len(bodies) == 1:
+        has_shape = [block.has_shape(body) for body in bodies.to_pylist()]
+        if not all(has_shape):
+            shapeless = [i for i, is_whole in enumerate(has_shape) if not is_whole]
+            broken += [(rows[i].as_py(), block.fault(bodies[i].as_py())) for i in shapeless]
+            kept = pa.array(has_shape)
+            pending += [(bodies.filter(kept), rows.filter(kept))] if any(has_shape) else []
+        elif len(bodies) == 1:
             broken.append((rows[0].as_py(), block.fault(bodies[0].as_py())))
-            continue
-        pending += _divided(block, bodies, rows)
+        else:
+            middle = len(bodies) // 2
+            pending += [(bodies.slice(middle), rows.slice(middle))]
+            pending += [(bodies.slice(0, middle), rows.slice(0, middle))]
     empty = block.empty().with_columns(pl.Series(ROW, [], pl.Int64))
     return (pl.concat(frames) if frames else empty), broken
-
-
-def _divided(
-    block: _BlockReader, bodies: pa.LargeBinaryArray, rows: pa.Array
-) -> Iterator[tuple[pa.LargeBinaryArray, pa.Array]]:
-    """Parts of a block that could not be read as a whole; each is read again.
-
-    A small block is divided by what fastavro says of each datum: the good ones stay together, each bad
-    one stands alone. That is a guess which saves reads. Only the block reader decides.
-    """
-    if len(bodies) <= _SORTED_UP_TO:
-        is_good = [block.is_good(body) for body in bodies.to_pylist()]
-        if not all(is_good):
-            yield from ((bodies.slice(i, 1), rows.slice(i, 1)) for i, good in enumerate(is_good) if not good)
-            if any(is_good):
-                yield bodies.filter(pa.array(is_good)), rows.filter(pa.array(is_good))
-            return
-    middle = len(bodies) // 2
-    yield bodies.slice(middle), rows.slice(middle)
-    yield bodies.slice(0, middle), rows.slice(0, middle)
 
 
 class _BlockReader:
@@ -227,21 +214,17 @@ class _BlockReader:
         good = frame.height if whole.all() else int(whole.arg_min() or 0)
         return frame.drop(_GUARD), good
 
-    def is_good(self, body: bytes) -> bool:
-        """Whether fastavro reads the datum, to its last byte."""
-        return self._fastavro(body)[1] is None
+    def has_shape(self, body: bytes) -> bool:
+        """Whether the datum is as long as its fields say. No block holds one that is not."""
+        stream = io.BytesIO(body)
+        try:
+            fastavro.schemaless_reader(stream, _shape(self._text), None)
+        except Exception:  # fastavro raises whatever hostile bytes provoke
+            return False
+        return stream.tell() == len(body)
 
     def fault(self, body: bytes) -> str:
         """Why this datum, which the block reader refuses, cannot be read."""
-        record, why = self._fastavro(body)
-        if why:
-            return why
-        wide = [name for name, v in record.items() if isinstance(v, Decimal) and abs(v) >= WIDEST_MONEY]
-        rest = f"{wide[0]} has more digits than money has" if wide else "the block reader refuses it"
-        return f"not a {self.writer['name']}: {rest}"
-
-    def _fastavro(self, body: bytes) -> tuple[dict[str, Any], str | None]:
-        """(record, None), or ({}, what fastavro says is wrong)."""
         stream = io.BytesIO(body)
         named = f"not a {self.writer['name']}:"
         try:
@@ -249,9 +232,15 @@ class _BlockReader:
         except Exception as error:  # fastavro raises whatever hostile bytes provoke
             # Without the address of the stream: the same bytes have the same reason in every run.
             why = str(error).replace(repr(stream), "the value")
-            return {}, f"{named} {type(error).__name__}: {why}"[:300]
-        left = len(body) - stream.tell()
-        return record, f"{named} {left} bytes too many after the datum" if left else None
+            return f"{named} {type(error).__name__}: {why}"[:300]
+        if left := len(body) - stream.tell():
+            return f"{named} {left} bytes too many after the datum"
+        wide = [name for name, v in record.items() if isinstance(v, Decimal) and abs(v) >= WIDEST_MONEY]
+        return (
+            f"{named} {wide[0]} has more digits than money has"
+            if wide
+            else f"{named} the block reader refuses it"
+        )
 
     def empty(self) -> pl.DataFrame:
         """No rows, with the columns of the writer."""
@@ -261,6 +250,21 @@ class _BlockReader:
 @cache
 def _parsed(text: str) -> Any:
     return fastavro.parse_schema(json.loads(text))
+
+
+@cache
+def _shape(text: str) -> Any:
+    """The schema without what values mean: only how long they are, which no two readers see differently."""
+    return fastavro.parse_schema(_without_meaning(json.loads(text)))
+
+
+def _without_meaning(avro: Any) -> Any:
+    if isinstance(avro, list):
+        return [_without_meaning(branch) for branch in avro]
+    if isinstance(avro, dict):
+        meaning = ("logicalType", "precision", "scale")
+        return {name: _without_meaning(value) for name, value in avro.items() if name not in meaning}
+    return avro
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 
 import click
@@ -55,6 +56,8 @@ def baton() -> None:
 
 def main() -> None:
     """Run a verb; a BatonError becomes a message with the next command, and its exit code."""
+    # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
+    os.environ["RUST_BACKTRACE"] = "0"
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
         sys.exit(baton.main(standalone_mode=False) or 0)

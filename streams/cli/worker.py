@@ -39,8 +39,6 @@ def worker(only: str | None) -> None:
     Ends with exit code 0 within 10 seconds of a signal. Any error ends it too, with a message and another
     exit code; starting it again is the way to go on, and loses and repeats nothing.
     """
-    # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
-    os.environ["RUST_BACKTRACE"] = "0"
     log_warnings()
     project = Project.here()
     project.make_folders()
