@@ -34,9 +34,11 @@ lint: setup ## Style, types, and the direction of imports
 
 reference: setup ## Write the generated pages of docs/reference again
 	$(BIN)/baton contract docs
+	$(BIN)/python -m projections.reference
 
 check-docs: setup ## Are the generated pages fresh, and does what the README and the guides say exist?
 	$(BIN)/baton contract docs --check
+	$(BIN)/python -m projections.reference --check
 	$(BIN)/python -m pytest tests/contracts
 
 bench: setup $(VENV)/.bench ## Measure Baton and its peer on this machine

@@ -8,7 +8,7 @@
 --   handoffs  handoffs in it, as of now
 --   says      what the state means
 --   oldest_offered_at  the oldest offer among them
-with state(position, state, says) as (
+with known(position, state, says) as (
     values
         (1, 'not_arrived', 'offered, and the receiving system never said a word about it'),
         (2, 'waiting', 'arrived, unanswered, and in time'),
@@ -23,12 +23,12 @@ with state(position, state, says) as (
         (11, 'lost', 'became a lost deal, or was disqualified after a return')
 )
 select
-    state.position,
-    state.state,
+    known.position,
+    known.state,
     count(handoff.handoff_id) as handoffs,
-    state.says,
+    known.says,
     min(handoff.offered_at) as oldest_offered_at
-from state
+from known
 left join funnel.handoff as handoff using (state)
 group by all
 order by position

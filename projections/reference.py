@@ -1,0 +1,79 @@
+"""The reference of everything analysts see, written from the headers of the SQL files.
+
+`python -m projections.reference` writes it, `--check` says whether it is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from projections.projection import Projection, states, views
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "tables.md"
+
+_HEAD = """# Tables
+
+What analysts query, column by column. Written by `make reference` from the headers of the SQL files; do not edit.
+
+Read them with `baton sql "select * from funnel.handoff_latency limit 3"`. Minutes are decimal minutes, instants are
+in UTC, money is decimal with its currency beside it. Open clocks are read at the as-of of the warehouse: now, or the
+instant it is pinned to.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    yield "## Views"
+    yield ""
+    yield "| view | one row per |"
+    yield "|---|---|"
+    for view in sorted(views(), key=lambda view: view.name):
+        yield f"| [funnel.{view.name}](#funnel{view.name}) | {view.grain.removeprefix('one row per ')} |"
+    yield ""
+    for view in sorted(views(), key=lambda view: view.name):
+        yield from _section(view, "funnel")
+    yield "## States"
+    yield ""
+    yield "Kept as partial states and merged when read; the views above are made from them."
+    yield ""
+    for state in states():
+        yield from _section(state, "state")
+
+
+def _section(projection: Projection, schema: str) -> Iterator[str]:
+    yield f"### {schema}.{projection.name}"
+    yield ""
+    yield f"{projection.says[0].upper()}{projection.says[1:]}."
+    yield ""
+    yield f"Grain: {projection.grain}. Reads: {', '.join(projection.reads)}."
+    yield ""
+    merges = " merges by |" if schema == "state" else ""
+    yield f"| column |{merges} says |"
+    yield "|---|---|---|" if merges else "|---|---|"
+    for key in projection.key:
+        yield f"| {key} | key | |"
+    for column in projection.columns:
+        merge = f" {column.merge} |" if merges else ""
+        yield f"| {column.name} |{merge} {column.says.replace('|', chr(92) + '|')} |"
+    yield ""
+
+
+def main() -> None:
+    """Write the page, or with --check exit 5 when it is stale."""
+    if "--check" in sys.argv:
+        if not REFERENCE.exists() or REFERENCE.read_text(encoding="utf-8") != render():
+            print(f"{REFERENCE} is stale; next: make reference", file=sys.stderr)
+            sys.exit(5)
+        return
+    REFERENCE.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

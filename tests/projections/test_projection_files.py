@@ -1,0 +1,54 @@
+"""Every SQL file keeps what its header says, and the reference says what the files say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from projections.playbook import read_playbook
+from projections.projection import Projection, states, views
+from projections.reference import REFERENCE, render
+from warehouse.warehouse import Warehouse
+
+FILES = pytest.mark.parametrize("projection", [*states(), *views()], ids=lambda p: f"{p.kind} {p.name}")
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Warehouse:
+    return Warehouse.open(None, read_playbook())
+
+
+@FILES
+def test_the_header_names_the_columns_there_are_in_their_order(
+    warehouse: Warehouse, projection: Projection
+) -> None:
+    schema = "state" if projection.kind == "state" else "funnel"
+
+    described = warehouse.connection.execute(f"describe {schema}.{projection.name}").fetchall()
+
+    named = [*projection.key, *(column.name for column in projection.columns)]
+    assert [row[0] for row in described] == named
+
+
+@FILES
+def test_the_header_names_every_table_that_is_read_and_no_other(projection: Projection) -> None:
+    code = re.sub(r"--.*", "", projection.select)
+
+    read = set(re.findall(r"\b(?:facts|state|funnel|playbook|warehouse)\.[a-z_]+", code))
+
+    assert read == set(projection.reads)
+
+
+@pytest.mark.parametrize("state", states(), ids=lambda state: state.name)
+def test_each_branch_of_a_state_reads_one_fact_table(state: Projection) -> None:
+    branches = state.select.split("\nunion all by name\n")
+
+    tables = [re.findall(r"\bfacts\.(\w+)", branch) for branch in branches]
+
+    assert all(len(found) == 1 for found in tables)
+    assert [found[0] for found in tables] == list(state.fact_tables)
+
+
+def test_the_reference_page_is_fresh() -> None:
+    assert REFERENCE.read_text(encoding="utf-8") == render(), "stale; run: make reference"
