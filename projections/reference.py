@@ -15,11 +15,11 @@ REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "tables.md"
 
 _HEAD = """# Tables
 
-What analysts query, column by column. Written by `make reference` from the headers of the SQL files; do not edit.
+What analysts query, column by column. Written by `make reference` from the headers of the SQL files.
 
-Read them with `baton sql "select * from funnel.handoff_latency limit 3"`. Minutes are decimal minutes, instants are
-in UTC, money is decimal with its currency beside it. Open clocks are read at the as-of of the warehouse: now, or the
-instant it is pinned to.
+Read them with `baton sql "select * from funnel.handoff_latency limit 3"`. Minutes are decimal, instants
+are in UTC, money is decimal with its currency beside it. Open clocks are read at the as-of of the warehouse:
+now, or the instant it is pinned to.
 """
 
 
