@@ -122,7 +122,9 @@ def _intervals(calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
                     closes_on, closes = (day, window.closes) if window.closes else (day + one_day, time.min)
                     opened = datetime.combine(day, window.opens, zone).astimezone(UTC)
                     closed = datetime.combine(closes_on, closes, zone).astimezone(UTC)
-                    if opened < closed:  # a window inside the hour that DST skips is no time at all
+                    # Wall times that DST skips are read an hour later (fold=0), so the window 02:00-03:00
+                    # is no time at all that day, and one that ends within 03:00-04:00 may be backwards.
+                    if opened < closed:
                         yield opened, closed
         day += one_day
 
