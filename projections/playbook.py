@@ -28,6 +28,17 @@ _UNITS = {"minute": 1, "hour": 60, "day": 24 * 60}
 _WINDOWS = ("day", "week", "month", "quarter", "year")
 _SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
 _ALERT_KINDS = ("overdue_in_window",)
+# Every block and what may be said in it: a misspelt key must not pass for one that was left out.
+_KEYS = {
+    "playbook": {"name", "window", "zone", "at_risk_share"},
+    "calendar": {"id", "zone", "open", "holidays"},
+    "team": {"id", "side", "calendar"},
+    "member": {"team", "calendar", "ids"},
+    "stage": {"id", "entered_by"},
+    "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
+    "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+}
+_LONGEST = timedelta(days=3650)
 # The stages funnel_stage can tell from the lead's state; the playbook orders and names them.
 _STAGE_EVENTS = (
     "LeadCaptured",
@@ -100,9 +111,14 @@ class Playbook:
 def read_playbook(path: Path = DEFAULT_PLAYBOOK) -> Playbook:
     """Read and check a playbook. Every fault is a BatonError with file, line, reason and remedy (exit 3)."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _fault(str(path), str(error), "baton playbook check FILE") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise _fault(str(path), error.strerror or str(error), "baton playbook check FILE") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _fault(f"{path}:{line}", f"not UTF-8: {error.reason}", f"save {path} as UTF-8") from error
     return parse_playbook(text, str(path))
 
 
@@ -110,9 +126,11 @@ def parse_playbook(text: str, where: str = "playbook.toml") -> Playbook:
     """The same from text."""
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise _fault(f"{where}:{line[1] if line else 1}", f"not TOML: {error}", f"mend {where}") from error
+    except (ValueError, RecursionError) as error:  # endless nesting and digits have no error of their own
+        found = re.search(r"at line (\d+)", str(error))
+        at_end = "at end of document" in str(error)
+        line = int(found[1]) if found else len(text.splitlines()) if at_end else 1
+        raise _fault(f"{where}:{line}", f"not TOML: {error}", _remedy(where)) from error
     return _Reader(text, where, content).playbook()
 
 
@@ -125,13 +143,13 @@ class _Reader:
         self.content = content
 
     def playbook(self) -> Playbook:
-        known = {"playbook", "calendar", "team", "member", "stage", "sla", "alert"}
         for name in self.content:
-            if name not in known:
-                raise self.fault(name, 0, f"unknown block {name!r}; known: {', '.join(sorted(known))}")
+            if name not in _KEYS:
+                raise self.fault(name, 0, f"unknown block {name!r}; known: {', '.join(sorted(_KEYS))}")
         head = self.content.get("playbook")
         if not isinstance(head, dict):
             raise _fault(f"{self.where}:1", "there is no [playbook] block", "add [playbook] with a name")
+        self._check_keys("playbook", 0, head)
         calendars = tuple(self._calendar(i, block) for i, block in self.blocks("calendar"))
         if not calendars:
             raise _fault(f"{self.where}:1", "there is no calendar", "add a [[calendar]] with zone and open")
@@ -157,13 +175,29 @@ class _Reader:
         found = self.content.get(name, [])
         if not isinstance(found, list):
             raise self.fault(name, 0, f"write it as [[{name}]], one block each")
-        yield from enumerate(found)
+        seen: set[str] = set()
+        for index, block in enumerate(found):
+            if not isinstance(block, dict):
+                raise self.fault(name, index, f"write it as [[{name}]], one block each")
+            self._check_keys(name, index, block)
+            if name in ("calendar", "team", "alert"):
+                own = self._text(name, index, block, "id")
+                if own in seen:
+                    raise self.fault(name, index, f"{own!r} stands twice")
+                seen.add(own)
+            yield index, block
+
+    def _check_keys(self, name: str, index: int, block: Mapping[str, Any]) -> None:
+        for key in block:
+            if key not in _KEYS[name]:
+                known = ", ".join(sorted(_KEYS[name]))
+                raise self.fault(name, index, f"there is no {key!r} in this block; known: {known}")
 
     def _calendar(self, index: int, block: Mapping[str, Any]) -> Calendar:
         zone = self._zone("calendar", index, self._text("calendar", index, block, "zone"))
         try:
-            windows = read_windows(block.get("open", []))
-            holidays = frozenset(date.fromisoformat(str(day)) for day in block.get("holidays", []))
+            windows = read_windows(self._texts("calendar", index, block, "open"))
+            holidays = frozenset(map(_day, self._list("calendar", index, block, "holidays")))
         except ValueError as error:
             raise self.fault("calendar", index, str(error)) from error
         return Calendar(self._text("calendar", index, block, "id"), zone, windows, holidays)
@@ -185,8 +219,11 @@ class _Reader:
             if team not in teams:
                 raise self.fault("member", index, f"no team {team!r}; known: {', '.join(sorted(teams))}")
             if calendar not in calendars:
-                raise self.fault("member", index, f"no calendar {calendar!r}")
-            for person in block.get("ids", []):
+                known = ", ".join(sorted(calendars))
+                raise self.fault("member", index, f"no calendar {calendar!r}; known: {known}")
+            if "ids" not in block:
+                raise self.fault("member", index, "ids is missing: ids = ['sdr-anna'] or the like")
+            for person in self._texts("member", index, block, "ids"):
                 if person in seen:
                     raise self.fault("member", index, f"{person!r} stands twice: one person, one calendar")
                 seen.add(person)
@@ -224,10 +261,9 @@ class _Reader:
             if self._text("sla", index, block, side) not in teams:
                 raise self.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
+        is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and attempts > 0
         sla_id = self._one_of("sla", index, block, "id", _SLAS)
-        if (sla_id == "attempts") != isinstance(attempts, int) or (
-            isinstance(attempts, int) and attempts < 1
-        ):
+        if not is_count if sla_id == "attempts" else attempts is not None:
             raise self.fault(
                 "sla", index, "attempts = N (at least 1) belongs to the SLA 'attempts', and only to it"
             )
@@ -258,6 +294,19 @@ class _Reader:
             raise self.fault(name, index, f"{key} is missing or not a text")
         return value
 
+    def _list(self, name: str, index: int, block: Mapping[str, Any], key: str) -> list[Any]:
+        value = block.get(key, [])
+        if not isinstance(value, list):
+            raise self.fault(name, index, f"{key} = {value!r}; it is a list, in square brackets")
+        return value
+
+    def _texts(self, name: str, index: int, block: Mapping[str, Any], key: str) -> list[str]:
+        values = self._list(name, index, block, key)
+        for value in values:
+            if not isinstance(value, str) or not value:
+                raise self.fault(name, index, f"{key} holds {value!r}, which is not a text")
+        return values
+
     def _count(self, name: str, index: int, block: Mapping[str, Any], key: str) -> int:
         value = block.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -275,7 +324,8 @@ class _Reader:
     def _zone(self, name: str, index: int, zone: str) -> str:
         try:
             return ZoneInfo(zone).key
-        except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
+        # A folder of the zone database, such as Europe, is an OSError.
+        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
             raise self.fault(name, index, f"{zone!r} is no time zone, such as Europe/Berlin") from error
 
     def _share(self, head: Mapping[str, Any]) -> float:
@@ -286,7 +336,7 @@ class _Reader:
 
     def _duration(self, name: str, index: int, block: Mapping[str, Any], key: str) -> timedelta:
         text = self._text(name, index, block, key)
-        parsed = re.fullmatch(r"(\d+) (minute|hour|day)s?", text.strip())
+        parsed = re.fullmatch(r"([0-9]{1,9}) (minute|hour|day)s?", text.strip())
         if parsed is None or int(parsed[1]) == 0:
             raise self.fault(
                 name,
@@ -299,14 +349,31 @@ class _Reader:
                 index,
                 f"{key} = {text!r} with clock = 'business': a business day has no fixed length, say hours",
             )
-        return timedelta(minutes=int(parsed[1]) * _UNITS[parsed[2]])
+        minutes = int(parsed[1]) * _UNITS[parsed[2]]
+        if minutes > _LONGEST // timedelta(minutes=1):
+            raise self.fault(name, index, f"{key} = {text!r}; the longest is {_LONGEST.days} days")
+        return timedelta(minutes=minutes)
 
     def fault(self, name: str, index: int, why: str) -> BatonError:
-        heads = [n for n, line in enumerate(self.lines, 1) if re.match(rf"\s*\[\[?{re.escape(name)}\]", line)]
-        line = heads[index] if index < len(heads) else 1
-        return _fault(
-            f"{self.where}:{line}", f"[{name}] {why}", f"mend {self.where}, then: baton playbook check"
-        )
+        own = rf"[\"']?{re.escape(name)}[\"']?\s*"
+        line = 1
+        for head in (rf"\s*\[\[?\s*{own}[].]", rf"\s*{own}[=.]"):  # a block, else a value in its stead
+            lines = [number for number, text in enumerate(self.lines, 1) if re.match(head, text)]
+            if lines:
+                line = lines[min(index, len(lines) - 1)]
+                break
+        return _fault(f"{self.where}:{line}", f"[{name}] {why}", _remedy(self.where))
+
+
+def _day(day: object) -> date:
+    try:
+        return date.fromisoformat(str(day))
+    except ValueError as error:
+        raise ValueError(f"holidays: {str(day)!r} is no day such as 2026-12-25") from error
+
+
+def _remedy(where: str) -> str:
+    return f"mend {where}, then: baton playbook check {where}"
 
 
 def _fault(where: str, why: str, next_command: str) -> BatonError:
