@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 from streams import kafka_local, worker_process
@@ -38,6 +39,7 @@ from streams.topics import (
 def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
     """Start what is not running yet: Kafka, the topics, the worker. Safe to run again."""
     project = Project.here()
+    read_playbook(project.playbook_file)  # a fault in it is told here, not in the worker's log
     project.make_folders()
     state: dict[str, Any] = {"project": str(project.home)}
     state["broker"] = _broker_up(project)
