@@ -6,6 +6,7 @@ Crash-only: the first error anywhere ends the process, and a start is the one wa
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import mode
@@ -13,6 +14,7 @@ import mode
 from projections.playbook import Playbook
 from schemas.catalogue import CATALOGUE
 from streams.app import ReactionWorker, ensure_own_topics, make_app
+from streams.catching_up import CatchingUp
 from streams.ending import Ending
 from streams.measuring import Measuring
 from streams.outbox import Courier, Relay
@@ -34,7 +36,13 @@ class DataPlane:
         """`extent` is what Kafka held before the start; measuring waits until the sink has read that far."""
         self.warehouse = warehouse
         self.extent = extent
-        self.sink = Sink(warehouse, project.client_settings(), extent, registry=registry_lookup(project))
+        self.sink = Sink(
+            warehouse,
+            project.client_settings(),
+            extent,
+            registry=registry_lookup(project),
+            on_commit=CatchingUp(lambda text: print(text, file=sys.stderr, flush=True)),
+        )
         self.relay = Relay(warehouse.connection.cursor(), courier)
         measurement = Measurement(warehouse.connection.cursor())
         self.measuring = Measuring(measurement, self.is_caught_up, lambda: self.sink.progress.batches)
