@@ -65,7 +65,7 @@ class Courier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close. While Kafka is away this would wait for it for ever; whatever is not marked is sent again."""
+        """Close, in bounded time also while Kafka is away; whatever is not marked is sent again."""
         if self._producer is not None:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
