@@ -2,7 +2,7 @@
 
 It listens on loopback, wants a token, and lets through SELECT statements only. What a statement may
 do is judged on DuckDB's own parse of it, never on its text: one that is not a SELECT does not
-serialise, and table functions must be on a short list (docs/adr/0007).
+serialise, there is one statement, and table functions must be on a short list (docs/adr/0007).
 """
 
 from __future__ import annotations
@@ -31,11 +31,21 @@ TABLE_FUNCTIONS = (
     "duckdb_views",
     "duckdb_columns",
 )
-FORBIDDEN_FUNCTIONS = ("getenv", "nextval", "currval", "setseed", "write_log")
+FORBIDDEN_FUNCTIONS = (
+    "getenv",
+    "nextval",
+    "currval",
+    "setseed",
+    "write_log",
+    "sleep_ms",  # these two hold a thread of the worker for as long as one likes
+    "pg_sleep",
+)
 
 _MAY_RUN = f"""
 create or replace macro main.may_run(connection_id, statement) as coalesce(
     not (json_serialize_sql(statement::varchar) ->> '$.error')::boolean
+    and json_array_length(json_serialize_sql(statement::varchar), '$.statements') = 1
+    and not contains(statement::varchar, chr(0))  -- a parser stops there, whatever comes behind
     and list_has_all(
         {list(TABLE_FUNCTIONS)!r},
         coalesce((json_serialize_sql(statement::varchar) ->> '$..function.function_name'), []))
@@ -68,7 +78,7 @@ class Door:
         try:
             content = json.loads(path.read_text())
             return cls(content["address"], content["token"])
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
 
@@ -115,6 +125,8 @@ def ask(door: Door, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         return [column[0] for column in asked.description or []], asked.fetchall()
     except duckdb.Error as error:
         raise _refused(door, statement, str(error)) from error
+    except UnicodeDecodeError as error:  # some of DuckDB's messages hold a byte that is no UTF-8
+        raise _refused(door, statement, error.object.decode(errors="replace")) from error
     finally:
         connection.close()
 
@@ -125,7 +137,7 @@ def _refused(door: Door, statement: str, why: str) -> BatonError:
         return BatonError(
             "Only reading is allowed here",
             where=statement[:200],
-            why="the statement is not a SELECT, or it calls a function that reaches outside the tables",
+            why="it is not one SELECT, or it calls a function that reaches outside the tables",
             next_command='baton sql "select * from funnel.handoff_latency limit 3"',
             exit_code=ExitCode.USAGE,
         )
