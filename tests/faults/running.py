@@ -9,24 +9,30 @@ import random
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from aiokafka import AIOKafkaProducer
 from kafka.partitioner import murmur2
 
+from projections.playbook import read_playbook
 from schemas.codec import encode
-from schemas.errors import BatonError
 from schemas.validation import read_event
 from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.simulator import simulate
 from streams.topics import PARTITIONS
-from warehouse.door import Door, ask
+from warehouse.content_hash import hashes
+from warehouse.door import Door, load_extensions
+from warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS_READ = (
@@ -77,12 +83,17 @@ def make_load(
     return Load(records, summary.duplicates, broken)
 
 
-def produce(kafka: str, records: Sequence[Record], seconds: float = 0.0) -> None:
-    """Write the records, spread over about this time; returns once Kafka has them all."""
-    asyncio.run(_produce(kafka, records, seconds))
+def produce(
+    kafka: str, records: Sequence[Record], seconds: float = 0.0, hurry: threading.Event | None = None
+) -> None:
+    """Write the records, spread over about this time, or the rest at once when told to hurry.
+
+    Returns once Kafka has them all.
+    """
+    asyncio.run(_produce(kafka, records, seconds, hurry or threading.Event()))
 
 
-async def _produce(kafka: str, records: Sequence[Record], seconds: float) -> None:
+async def _produce(kafka: str, records: Sequence[Record], seconds: float, hurry: threading.Event) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_batch_size=100_000)
     await producer.start()
     try:
@@ -90,7 +101,9 @@ async def _produce(kafka: str, records: Sequence[Record], seconds: float) -> Non
         for number in range(slices):
             part = records[len(records) * number // slices : len(records) * (number + 1) // slices]
             await _produce_at_once(producer, part)
-            await asyncio.sleep(max(0.0, started + seconds * (number + 1) / slices - time.monotonic()))
+            until = started + seconds * (number + 1) / slices
+            while time.monotonic() < until and not hurry.is_set():
+                await asyncio.sleep(0.05)
     finally:
         await producer.stop()
 
@@ -117,6 +130,7 @@ class Running:
         """`kafka` None: the project's own local broker."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.kafka = kafka or ""
         self.project = Project(home=folder / ".baton", cwd=folder, kafka=kafka)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         jars = {k: v for k, v in os.environ.items() if k == "BATON_KAFKA_JARS"}
@@ -179,6 +193,13 @@ class Running:
         """Until the worker follows the log."""
         self._wait(process, self.project.worker_ready_file.exists, seconds)
 
+    def wait_end(self, process: subprocess.Popen[str], seconds: float = 30.0) -> int:
+        """The exit code of a worker that ends by itself, or was asked to."""
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the worker does not end in {seconds} s:\n{self.log[-3000:]}") from None
+
     def wait_for(self, process: subprocess.Popen[str], records: int, seconds: float = 90.0) -> None:
         """Until the worker has committed so many records; alerts, which it writes itself, do not count."""
         self._wait(process, lambda: self.records_read() >= records, seconds)
@@ -186,14 +207,30 @@ class Running:
     def records_read(self) -> int:
         """Records committed, as the worker says through its door; 0 while it does not answer."""
         door = Door.read(self.project.door_file)
-        try:
-            return int(ask(door, RECORDS_READ)[1][0][0]) if door else 0
-        except BatonError:
+        if door is None:
             return 0
+        try:
+            asked = self._analyst.execute(
+                "select * from quack_query(?, ?, token = ?)", [door.address, RECORDS_READ, door.token]
+            )
+            return int(asked.fetchall()[0][0])
+        except duckdb.Error:
+            return 0
+
+    @cached_property
+    def _analyst(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        load_extensions(connection)
+        return connection
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """The answer to a SELECT."""
         return ask_warehouse(self.project, statement)[1]
+
+    def tables_at(self, instant: datetime) -> dict[str, str]:
+        """The hash of each table with open clocks read at an instant. The worker must be stopped."""
+        with Warehouse.open(self.project.warehouse_file, read_playbook()) as warehouse:
+            return {name: t.content for name, t in hashes(warehouse.connection, instant).items()}
 
     def _wait(self, process: subprocess.Popen[str], is_done: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -43,7 +43,7 @@ def test_a_worker_killed_at_random_moments_loses_and_repeats_nothing(
         running.wait_ready(worker)
         running.wait_for(worker, len(load.records))
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(15) == 0, running.log[-2000:]
+        assert running.wait_end(worker) == 0, running.log[-2000:]
 
     said = running.verify()
     raised = running.rows("select count(*), count(distinct event_id) from log.alert_opened")[0]

@@ -1,253 +1,195 @@
-"""One batch is one transaction: whatever fails, and wherever, all of it is in the file or none of it."""
+"""One batch, one transaction: everything of it is there afterwards, or nothing, whatever fails and when."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
-import polars as pl
 import pytest
+from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
-from projections.projection import states
-from schemas.catalogue import CATALOGUE
-from schemas.codec import ROW, decode
-from schemas.errors import BatonError
+from streams.sink import Fetched, to_batch
 from tests.given import as_bytes
-from warehouse.commit import Batch, Committer, failed_table
-from warehouse.content_hash import books, hashes
+from warehouse.commit import Batch, Committer
+from warehouse.content_hash import Books, books
 from warehouse.warehouse import Warehouse
 
-ROOT = Path(__file__).resolve().parents[2]
-MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-TOPIC = "funnel.marketing"
+OFFER = {
+    "type": "HandoffOffered",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "recorded_at": "2026-03-02T09:00:01Z",
+    "source": "hubspot",
+    "handoff_id": "handoff-1",
+    "lead_id": "lead-1",
+    "from_team": "marketing",
+    "to_team": "sales_development",
+}
+ACCEPTANCE = {
+    "type": "HandoffAccepted",
+    "occurred_at": "2026-03-02T09:30:00Z",
+    "recorded_at": "2026-03-02T09:30:01Z",
+    "source": "salesforce",
+    "handoff_id": "handoff-1",
+    "lead_id": "lead-1",
+    "owner": "sdr-anna",
+}
 
 
-class Failed(Exception):
-    """What the injected fault raises: no error of DuckDB, so nothing may mistake it for one."""
+def batch(offset: int = 0) -> Batch:
+    """An offer, its acceptance, and something nobody can read; from this offset on."""
+    offer, acceptance = as_bytes([OFFER, ACCEPTANCE])
+    fetched = Fetched()
+    for topic, values in (("funnel.marketing", [offer, b"?"]), ("funnel.sales", [acceptance])):
+        places = range(offset, offset + len(values))
+        records = [
+            ConsumerRecord(topic, 0, at, 0, 0, b"k", value, None, 1, len(value), ())
+            for at, value in zip(places, values, strict=True)
+        ]
+        fetched.add(topic, 0, records)
+    return to_batch(fetched)
 
 
 class Failing:
-    """A real connection that fails before its n-th statement. It counts from 0; rolling back always works."""
+    """A connection whose n-th statement fails, before it ran or (is_done) after."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, fails_at: int | None, error: BaseException
+        self, connection: duckdb.DuckDBPyConnection, at: int, error: BaseException, is_done: bool = False
     ) -> None:
         self.connection = connection
-        self.fails_at = fails_at
+        self.at = at
         self.error = error
+        self.is_done = is_done
         self.statements: list[str] = []
 
-    def execute(self, statement: str, *parameters: object) -> duckdb.DuckDBPyConnection:
-        if statement != "rollback":
-            self.statements.append(" ".join(statement.split()))
-            if len(self.statements) - 1 == self.fails_at:
-                raise self.error
-        return self.connection.execute(statement, *parameters)
+    def execute(self, statement: str, *values: Any) -> duckdb.DuckDBPyConnection:
+        self.statements.append(statement)
+        if len(self.statements) == self.at:
+            if self.is_done:
+                self.connection.execute(statement, *values)
+            raise self.error
+        return self.connection.execute(statement, *values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
 
 
-def committer(connection: duckdb.DuckDBPyConnection | Failing) -> Committer:
-    return Committer(cast(duckdb.DuckDBPyConnection, connection))
+def _statements_of_a_commit() -> list[str]:
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        counting = Failing(warehouse.connection, 0, OSError())
+        Committer(counting).commit(batch())  # type: ignore[arg-type]
+        return counting.statements
 
 
-def lived(handoff: str, minute: int) -> list[Mapping[str, Any]]:
-    """One handoff that touches every state: offered, accepted, tried, and a deal of it."""
-    same = {"source": "test", "handoff_id": handoff, "lead_id": f"lead of {handoff}"}
-    said: Sequence[tuple[str, Mapping[str, Any]]] = (
-        ("HandoffOffered", {"from_team": "marketing", "to_team": "sales_development", "reason": "qualified"}),
-        ("HandoffAccepted", {"owner": "sdr-anna"}),
-        ("ContactAttempted", {"owner": "sdr-anna", "channel": "call", "is_automated": False}),
-        (
-            "OpportunityOpened",
-            {"owner": "ae-jack", "opportunity_id": f"deal of {handoff}", "account_id": "acme"},
-        ),
-    )
-    return [
-        {"type": kind, **same, **more, "occurred_at": (MONDAY + timedelta(minutes=minute + i)).isoformat(),
-         "recorded_at": MONDAY.isoformat()}
-        for i, (kind, more) in enumerate(said)
-    ]  # fmt: skip
+STATEMENTS = _statements_of_a_commit()
 
 
-def batch(events: Sequence[Mapping[str, Any]], offset: int) -> Batch:
-    """These events and one broken record behind them, read from one partition of two topics."""
-    frames = decode(as_bytes(events), CATALOGUE).frames
-    facts = {
-        name: frame.with_columns(
-            pl.lit(0, pl.Int32).alias("kafka_partition"), (pl.col(ROW) + offset).alias("kafka_offset")
-        ).drop(ROW)
-        for name, frame in frames.items()
-    }
-    end = offset + len(events)
-    broken = (TOPIC, 0, end, MONDAY, "decode", "no Avro", None, b"key", b"\xff\x00")
-    offsets = {(TOPIC, 0): (end + 1, len(events) + 1), ("funnel.sales", 1): (7, 0)}
-    return Batch(facts, failed_table([broken]), offsets)
+def rows_of(path: Path) -> dict[str, int]:
+    """Rows of each table that holds any, as the file says after it was closed and opened again."""
+    with duckdb.connect(str(path)) as connection:
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where schema_name <> 'playbook'"
+        ).fetchall()
+        counts = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for (t,) in tables}
+    return {table: count for table, count in counts.items() if count}
 
 
-BEFORE = batch(lived("first", 0), 0)
-NEXT = batch(lived("second", 10) + lived("first", 0), 5)
-
-
-def contents(connection: duckdb.DuckDBPyConnection) -> Mapping[str, object]:
-    """All that a batch writes: hashes of facts, states and views, and the rows of what has no hash."""
-    connection.execute("set TimeZone = 'UTC'")
-    rows = {
-        table: sorted(connection.execute(f"select * from {table}").fetchall(), key=repr)
-        for table in ("warehouse.next_offset", "warehouse.failed_event", "warehouse.outbox")
-    }
-    partial = {
-        state.name: connection.execute(
-            f"select count(*), sum(hash(t)::hugeint) from partial.{state.name} as t"
-        ).fetchone()
-        for state in states()
-    }
-    return {**hashes(connection, MONDAY + timedelta(hours=1)), **rows, **partial}
-
-
-def reopened(file: Path) -> Mapping[str, object]:
-    """The contents as a process that knows nothing finds them."""
-    with duckdb.connect(str(file), config={"asof_loop_join_threshold": 0}) as connection:
-        return contents(connection)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A warehouse that holds one batch already."""
-    path = tmp_path / "baton.duckdb"
-    with Warehouse.open(path, read_playbook()) as warehouse:
-        committer(warehouse.connection).commit(BEFORE)
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "baton.duckdb"
+    Warehouse.open(path, read_playbook()).close()
     return path
 
 
-def test_a_fault_before_any_statement_leaves_nothing_and_no_fault_everything(file: Path) -> None:
-    untouched = reopened(file)
-    failed_before: list[str] = []
-
-    while True:
-        with duckdb.connect(str(file)) as connection:
-            failing = Failing(connection, len(failed_before), Failed())
-            try:
-                committer(failing).commit(NEXT)
-            except Failed:
-                failed_before.append(failing.statements[-1])
-            else:
-                break
-        assert reopened(file) == untouched, failed_before[-1]
-
-    complete = reopened(file)
-    assert {name for name in untouched if complete[name] == untouched[name]}.isdisjoint(
-        {"facts.handoff_offered", "state.handoff", "funnel.handoff", "warehouse.next_offset", "handoff"}
-    )
-    for part in ("begin", "insert into log.", "insert into partial.", "insert into warehouse.failed_event",
-                 "insert into warehouse.outbox", "update warehouse.next_offset", "commit"):  # fmt: skip
-        assert any(statement.startswith(part) for statement in failed_before), part
+EVERYTHING = {
+    "log.handoff_offered": 1,
+    "log.handoff_accepted": 1,
+    "partial.handoff": 1,
+    "partial.lead": 1,
+    "warehouse.failed_event": 1,
+    "warehouse.outbox": 1,
+    "warehouse.next_offset": 2,
+}
 
 
-def test_the_same_connection_commits_the_batch_after_a_fault(file: Path, tmp_path: Path) -> None:
-    with duckdb.connect(str(file)) as connection:
-        with pytest.raises(Failed):
-            committer(Failing(connection, 4, Failed())).commit(NEXT)
-        committer(connection).commit(NEXT)
-    twice = reopened(file)
+@pytest.mark.parametrize(
+    "error", [duckdb.IOException("disk full"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"]
+)
+@pytest.mark.parametrize(
+    "at",
+    range(1, len(STATEMENTS) + 1),
+    ids=[f"{n} {' '.join(s.split()[:3])}" for n, s in enumerate(STATEMENTS, 1)],
+)
+def test_an_error_at_any_statement_leaves_nothing_behind(
+    at: int, error: BaseException, tmp_path: Path, empty: Path
+) -> None:
+    path = tmp_path / "baton.duckdb"
+    shutil.copy(empty, path)
+    with duckdb.connect(str(path)) as connection, pytest.raises(type(error)):
+        Committer(Failing(connection, at, error)).commit(batch())  # type: ignore[arg-type]
+    assert rows_of(path) == {}
 
-    never_failed = tmp_path / "never_failed.duckdb"
-    with Warehouse.open(never_failed, read_playbook()) as warehouse:
-        committer(warehouse.connection).commit(BEFORE)
-        committer(warehouse.connection).commit(NEXT)
-
-    assert reopened(never_failed) == twice
-
-
-def test_an_interruption_leaves_nothing(file: Path) -> None:
-    untouched = reopened(file)
-
-    with duckdb.connect(str(file)) as connection, pytest.raises(KeyboardInterrupt):
-        committer(Failing(connection, 6, KeyboardInterrupt())).commit(NEXT)
-
-    assert reopened(file) == untouched
+    with duckdb.connect(str(path)) as connection:
+        Committer(connection).commit(batch())
+    assert rows_of(path) == EVERYTHING
 
 
-def test_a_batch_that_contradicts_the_tables_leaves_nothing(file: Path) -> None:
-    untouched = reopened(file)
-    offer = NEXT.facts["HandoffOffered"]
-    facts = {**NEXT.facts, "HandoffOffered": offer.with_columns(pl.lit("noon").alias("occurred_at"))}
-
-    with duckdb.connect(str(file)) as connection, pytest.raises(duckdb.Error):
-        committer(connection).commit(Batch(facts, NEXT.failed, NEXT.offsets))
-
-    assert reopened(file) == untouched
+def test_an_error_that_comes_after_the_commit_leaves_everything(tmp_path: Path, empty: Path) -> None:
+    path = tmp_path / "baton.duckdb"
+    shutil.copy(empty, path)
+    with duckdb.connect(str(path)) as connection, pytest.raises(OSError):
+        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True)).commit(batch())  # type: ignore[arg-type]
+    assert rows_of(path) == EVERYTHING
 
 
-def test_offsets_move_with_the_rows(tmp_path: Path) -> None:
-    with Warehouse.open(tmp_path / "baton.duckdb", read_playbook()) as warehouse:
-        assert warehouse.next_offsets() == {}
-
-        committer(warehouse.connection).commit(BEFORE)
-        assert warehouse.next_offsets() == {(TOPIC, 0): 5, ("funnel.sales", 1): 7}
-
-        committer(warehouse.connection).commit(NEXT)
-        assert warehouse.next_offsets() == {(TOPIC, 0): 14, ("funnel.sales", 1): 7}
-        found = books(warehouse.connection)
-
-    assert (found.good, found.failed, found.duplicate, found.total) == (8, 2, 4, 14) and found.add_up
+def test_the_same_connection_can_commit_after_a_failure() -> None:
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        cursor = warehouse.connection.cursor()
+        with pytest.raises(OSError):
+            Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
+        Committer(cursor).commit(batch())
+        assert books(warehouse.connection) == Books(2, 1, 0, 3)
 
 
-def test_an_open_reader_sees_a_batch_whole_or_not_at_all(file: Path) -> None:
-    """A second look inside the writer's process, at every step of a commit."""
-    with duckdb.connect(str(file)) as connection:
-        seen: list[tuple[int, int]] = []
-        asked = (
-            "select (select count(*) from log.handoff_offered),"
-            " (select max(next_offset) from warehouse.next_offset)"
-        )
+def test_offsets_move_on_and_records_are_added_up() -> None:
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        committer = Committer(warehouse.connection.cursor())
+        committer.commit(batch())
+        committer.commit(batch(offset=7))
 
-        class Watched(Failing):
-            def execute(self, statement: str, *parameters: object) -> duckdb.DuckDBPyConnection:
-                seen.append(connection.cursor().execute(asked).fetchall()[0])
-                return super().execute(statement, *parameters)
-
-        committer(Watched(connection, None, Failed())).commit(NEXT)
-        assert set(seen) == {(1, 7)}
-        assert connection.cursor().execute(asked).fetchall() == [(3, 14)]
+        assert warehouse.next_offsets() == {("funnel.marketing", 0): 9, ("funnel.sales", 0): 8}
+        assert books(warehouse.connection) == Books(good=2, failed=2, duplicate=2, total=6)
 
 
-def test_a_second_process_is_told_who_holds_the_warehouse(file: Path) -> None:
-    opening = (
-        "import json, sys; from pathlib import Path\n"
-        "from projections.playbook import read_playbook\n"
-        "from schemas.errors import BatonError\n"
-        "from warehouse.warehouse import Warehouse\n"
-        "try: Warehouse.open(Path(sys.argv[1]), read_playbook())\n"
-        "except BatonError as error: print(json.dumps(error.as_dict()))\n"
+def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -> None:
+    fetched = Fetched()
+    fetched.add("funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, 0, 0, None, None, None, 0, 0, ())])
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        Committer(warehouse.connection.cursor()).commit(to_batch(fetched))
+
+        kept = warehouse.connection.execute("select key, value from warehouse.failed_event").fetchall()
+        sent = warehouse.connection.execute("select key, value from warehouse.outbox").fetchall()
+    assert kept == [(None, None)], "as it came"
+    assert sent == [(b"", None)], "no producer sends a record without both"
+
+
+@pytest.mark.parametrize(
+    "timestamp", [-1, 2**63 - 1, 253_402_300_800_000], ids=["none", "the end", "year 10000"]
+)
+def test_a_record_with_an_absurd_kafka_timestamp_fails_like_any_other(timestamp: int) -> None:
+    fetched = Fetched()
+    fetched.add(
+        "funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, timestamp, 0, b"k", b"?", None, 1, 1, ())]
     )
 
-    with Warehouse.open(file, read_playbook()) as warehouse:
-        second = subprocess.run(
-            [sys.executable, "-c", opening, str(file)], cwd=ROOT, capture_output=True, timeout=60, check=True
-        )
-        committer(warehouse.connection).commit(NEXT)  # the first one goes on undisturbed
-        assert warehouse.next_offsets()[(TOPIC, 0)] == 14
+    failed = to_batch(fetched).failed
 
-    said = json.loads(second.stdout)
-    assert said["error"] == "The warehouse is in use by another process"
-    assert said["where"] == str(file)
-    assert "lock" in said["why"] and "baton down" in said["next"]
+    assert failed["kafka_at"].to_pylist() == [None] and failed["value"].to_pylist() == [b"?"]
 
 
-def test_a_file_that_is_no_warehouse_says_so(tmp_path: Path) -> None:
-    damaged = tmp_path / "baton.duckdb"
-    damaged.write_bytes(b"not a database, but long enough to be read as one" * 100)
-
-    with pytest.raises(BatonError, match="The warehouse cannot be opened") as raised:
-        Warehouse.open(damaged, read_playbook())
-
-    assert raised.value.where == str(damaged) and raised.value.why and raised.value.next_command
+def test_a_batch_of_nothing_changes_nothing() -> None:
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        Committer(warehouse.connection.cursor()).commit(Batch({}))
+        assert books(warehouse.connection) == Books(0, 0, 0, 0)

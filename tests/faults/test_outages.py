@@ -1,0 +1,283 @@
+"""What breaks around a worker: Kafka goes and comes back, forgets, the disk is full, files are damaged.
+
+Each ends the same way: what the user is told is followed, and a replay of the log says the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import ExitCode
+from streams import kafka_local
+from streams.kafka_admin import admin
+from streams.topics import ensure_topics, existing_topics
+from tests.faults.running import Load, Running, make_load, produce
+
+pytestmark = pytest.mark.kafka
+DATA = ("--only", "data")
+AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    return make_load(20260302, 800, tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture
+def running(tmp_path: Path, clean_kafka: str) -> Running:
+    return Running(tmp_path, clean_kafka)
+
+
+def read_to_the_end(running: Running, load: Load, *arguments: str) -> None:
+    """A worker that reads everything and is then stopped, as a user would stop it."""
+    with running.worker(*arguments) as worker:
+        running.wait_ready(worker)
+        running.wait_for(worker, len(load.records))
+        worker.send_signal(signal.SIGTERM)
+        assert running.wait_end(worker) == 0, running.log[-2000:]
+
+
+def assert_equal(running: Running, load: Load) -> dict[str, Any]:
+    """verify says equal, and the books are those of the load."""
+    said = running.verify()
+    assert said["equal"], said
+    assert (said["log"]["failed"], said["log"]["duplicate"]) == (load.unreadable, load.duplicates)
+    return said
+
+
+# --- what comes twice, and what is stopped ------------------------------------------------------
+
+
+def test_the_whole_load_published_again_is_counted_as_copies_and_changes_no_number(
+    running: Running, load: Load
+) -> None:
+    produce(running.kafka, load.records)
+    read_to_the_end(running, load, *DATA)
+    before = running.tables_at(AS_OF)
+
+    produce(running.kafka, load.records)
+    twice = Load([*load.records, *load.records], 0, 0)
+    read_to_the_end(running, twice, *DATA)
+
+    books = running.verify()
+    readable = len(load.records) - load.unreadable
+    assert books["equal"]
+    assert books["log"]["duplicate"] == load.duplicates + readable
+    assert books["log"]["failed"] == 2 * load.unreadable
+    after = running.tables_at(AS_OF)
+    about_the_log = {"funnel.failed_events"}
+    assert {table for table in before if after[table] != before[table]} <= about_the_log
+
+
+def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_where_it_stood(
+    running: Running, load: Load
+) -> None:
+    hurry = threading.Event()
+    publishing = threading.Thread(target=produce, args=(running.kafka, load.records, 60.0, hurry))
+    with running.worker() as worker:
+        running.wait_ready(worker)
+        publishing.start()
+        running.wait_for(worker, 500)
+        asked = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert running.wait_end(worker) == int(ExitCode.OK), running.log[-2000:]
+        assert time.monotonic() - asked < 10.0
+    hurry.set()
+    publishing.join()
+    stood_at = running.rows("select sum(records)::bigint from warehouse.next_offset")[0][0]
+
+    read_to_the_end(running, load, *DATA)
+
+    assert 500 <= stood_at < len(load.records)
+    assert_equal(running, load)
+
+
+# --- Kafka --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Running]:
+    """A project with a broker of its own, which may be killed."""
+    running = Running(tmp_path, None)
+    running.kafka = kafka_local.start_broker(running.project).bootstrap
+    ensure_topics(running.kafka)
+    try:
+        yield running
+    finally:
+        kafka_local.stop_broker(running.project)
+
+
+def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
+    own_broker: Running, load: Load
+) -> None:
+    running, half = own_broker, len(load.records) // 2
+    produce(running.kafka, load.records[:half])
+    with running.worker() as worker:
+        running.wait_ready(worker)
+        running.wait_for(worker, 1_000)
+        broker = kafka_local.find_broker(running.project)
+        assert broker is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        time.sleep(3)
+        assert kafka_local.start_broker(running.project).bootstrap == running.kafka
+        produce(running.kafka, load.records[half:])
+        with_it = _reads_on(running, worker, len(load.records))
+        if with_it:
+            worker.send_signal(signal.SIGTERM)
+            assert running.wait_end(worker) == 0, running.log[-2000:]
+    if not with_it:
+        assert "next:" in running.log, "a worker that gives up says what to do"
+        read_to_the_end(running, load)
+
+    said = running.verify()
+    assert said["equal"], said
+    assert said["log"]["failed"] == load.unreadable
+
+
+def _reads_on(running: Running, worker: subprocess.Popen[str], records: int) -> bool:
+    """Whether the worker reaches this many records; False when it ends before."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and worker.poll() is None:
+        if running.records_read() >= records:
+            return True
+        time.sleep(0.2)
+    assert worker.poll() is not None, "the worker neither reads on nor ends:\n" + running.log[-3000:]
+    assert worker.returncode not in (0, -signal.SIGKILL), worker.returncode
+    return False
+
+
+def test_a_worker_without_its_broker_says_so_and_ends(tmp_path: Path, load: Load) -> None:
+    running = Running(tmp_path, "127.0.0.1:9")
+
+    run = running.baton("worker", seconds=60)
+
+    assert run.returncode == int(ExitCode.UNREACHABLE)
+    assert "Kafka does not answer" in run.stderr and "next:" in run.stderr
+
+
+def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
+    running: Running, load: Load
+) -> None:
+    produce(running.kafka, load.records)
+    read_to_the_end(running, load, *DATA)
+    stood_at = running.rows("select * from warehouse.next_offset order by all")
+    _recreate(running.kafka, "funnel.sales")
+
+    for _ in range(2):  # a second start is no way around it
+        run = running.baton("worker", *DATA, seconds=60)
+        assert run.returncode == int(ExitCode.FAILED), run.stderr
+        assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
+        assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
+    assert running.rows("select * from warehouse.next_offset order by all") == stood_at
+
+
+def _recreate(kafka: str, topic: str) -> None:
+    with admin(kafka) as client:
+        client.delete_topics([topic])
+        deadline = time.monotonic() + 20
+        while topic in existing_topics(client) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    ensure_topics(kafka)
+
+
+# --- the disk -----------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stops_the_worker_and_space_heals_it(running: Running, load: Load) -> None:
+    few = replace(load, records=load.records[:500])
+    produce(running.kafka, few.records)
+    read_to_the_end(running, few, *DATA)
+    produce(running.kafka, load.records[500:])
+
+    for _ in range(2):  # while it is full, every start ends the same way
+        with running.worker(*DATA, largest_file=1 << 20) as worker:
+            assert running.wait_end(worker, 60) == int(ExitCode.FAILED), running.log[-3000:]
+        assert "free disk space" in running.log[-1500:], running.log[-3000:]
+    read_to_the_end(running, load, *DATA)
+
+    assert_equal(running, load)
+
+
+def _cut(wal: Path, share: float) -> None:
+    os.truncate(wal, int(wal.stat().st_size * share))
+
+
+def _flip(wal: Path, share: float) -> None:
+    content = bytearray(wal.read_bytes())
+    content[int(len(content) * share)] ^= 0xFF
+    wal.write_bytes(content)
+
+
+def _zero(wal: Path, share: float) -> None:
+    content = wal.read_bytes()
+    kept = int(len(content) * share)
+    wal.write_bytes(content[:kept] + bytes(len(content) - kept))
+
+
+DAMAGE = {
+    "cut by a byte": lambda wal: os.truncate(wal, wal.stat().st_size - 1),
+    "cut in half": lambda wal: _cut(wal, 0.5),
+    "a byte flipped in its middle": lambda wal: _flip(wal, 0.5),
+    "its last third zeroed": lambda wal: _zero(wal, 0.67),
+    "gone": lambda wal: wal.unlink(),
+}
+
+
+def test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_that_works(
+    running: Running, load: Load, tmp_path: Path
+) -> None:
+    produce(running.kafka, load.records)
+    with running.worker(*DATA) as worker:
+        running.wait_ready(worker)
+        running.wait_for(worker, len(load.records) // 2)
+    wal = Path(f"{running.project.warehouse_file}.wal")
+    assert wal.stat().st_size > 50_000, "killed with work in the log"
+    whole = tmp_path / "whole"
+    shutil.copytree(running.project.home, whole)
+    read_to_the_end(running, load, *DATA)
+    assert_equal(running, load)
+    undamaged = running.tables_at(AS_OF)
+
+    for name, damage in DAMAGE.items():
+        shutil.rmtree(running.project.home)
+        shutil.copytree(whole, running.project.home)
+        damage(wal)
+        if not _goes_on(running, load):
+            told = running.log[-1500:]
+            assert "The warehouse cannot be opened" in told, f"{name}: {told}"
+            assert f"move {running.project.warehouse_file}" in told, f"{name}: {told}"
+            running.project.warehouse_file.rename(tmp_path / "aside")  # what it says, and nothing else
+            assert _goes_on(running, load), f"{name}: {running.log[-1500:]}"
+            (tmp_path / "aside").unlink()
+        found = running.tables_at(AS_OF)
+        assert [t for t in undamaged if found[t] != undamaged[t]] == [], name
+
+
+def _goes_on(running: Running, load: Load) -> bool:
+    """Whether a worker reads everything; False when it ends with an error."""
+    with running.worker(*DATA) as worker:
+        deadline = time.monotonic() + 60
+        while worker.poll() is None and not _has_read(running, load):
+            assert time.monotonic() < deadline, running.log[-2000:]
+            time.sleep(0.1)
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+            assert running.wait_end(worker) == 0
+            return True
+    return False
+
+
+def _has_read(running: Running, load: Load) -> bool:
+    return running.project.worker_ready_file.exists() and running.records_read() >= len(load.records)
