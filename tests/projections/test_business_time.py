@@ -1,4 +1,4 @@
-"""Business time: a table of hand-made cases, and the same sum counted by code that shares nothing with ours."""
+"""Business time: a table of cases made by hand, and the same sums by code that shares nothing with ours."""
 
 from __future__ import annotations
 
