@@ -166,7 +166,8 @@ def _decode_group(
         bodies, rows = pending.pop()
         frame, whole = block.read(bodies)
         if whole:
-            frames.append(frame.head(whole).with_columns(pl.Series(ROW, rows.slice(0, whole))))
+            frame = frame.head(whole)
+            frames.append(frame.insert_column(frame.width, pl.Series(ROW, rows.slice(0, whole))))
         if whole == len(bodies):
             continue
         bodies, rows = bodies.slice(whole), rows.slice(whole)
@@ -210,9 +211,9 @@ class _BlockReader:
             return pl.DataFrame(), 0
         if frame.height != len(guarded):
             return pl.DataFrame(), 0
-        whole = frame.get_column(_GUARD) == _GUARD_TEXT
+        whole = frame.drop_in_place(_GUARD) == _GUARD_TEXT
         good = frame.height if whole.all() else int(whole.arg_min() or 0)
-        return frame.drop(_GUARD), good
+        return frame, good
 
     def has_shape(self, body: bytes) -> bool:
         """Whether the datum is as long as its fields say. No block holds one that is not."""

@@ -240,8 +240,8 @@ def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
         frame, misrouted = _on_own_topic(frame, topics.gather(frame[ROW]), event.topic, name)
         failures += misrouted
         if frame.height:
-            place = frame[ROW]
-            facts[name] = frame.drop(ROW).with_columns(partitions.gather(place), offsets.gather(place))
+            place = frame.drop_in_place(ROW)
+            facts[name] = frame.hstack([partitions.gather(place), offsets.gather(place)])
     return Batch(facts, failed_table(_failed_rows(records, failures)), _reached(fetched))
 
 
