@@ -171,14 +171,17 @@ def _decode_group(
         if whole == len(bodies):
             continue
         bodies, rows = bodies.slice(whole), rows.slice(whole)
+        if len(bodies) == 1:
+            broken.append((rows[0].as_py(), block.fault(bodies[0].as_py())))
+            continue
+        # A guess that saves reads: suspects stand alone, the others stay together. Only a read decides,
+        # or a datum's fate would depend on its neighbours wherever two readers disagree.
         has_shape = [block.has_shape(body) for body in bodies.to_pylist()]
         if not all(has_shape):
-            shapeless = [i for i, is_whole in enumerate(has_shape) if not is_whole]
-            broken += [(rows[i].as_py(), block.fault(bodies[i].as_py())) for i in shapeless]
+            suspects = [i for i, is_whole in enumerate(has_shape) if not is_whole]
+            pending += [(bodies.slice(i, 1), rows.slice(i, 1)) for i in suspects]
             kept = pa.array(has_shape)
             pending += [(bodies.filter(kept), rows.filter(kept))] if any(has_shape) else []
-        elif len(bodies) == 1:
-            broken.append((rows[0].as_py(), block.fault(bodies[0].as_py())))
         else:
             middle = len(bodies) // 2
             pending += [(bodies.slice(middle), rows.slice(middle))]
@@ -216,7 +219,7 @@ class _BlockReader:
         return frame, good
 
     def has_shape(self, body: bytes) -> bool:
-        """Whether the datum is as long as its fields say. No block holds one that is not."""
+        """Whether the datum seems to be as long as its fields say."""
         stream = io.BytesIO(body)
         try:
             fastavro.schemaless_reader(stream, _shape(self._text), None)
