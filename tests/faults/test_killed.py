@@ -19,6 +19,7 @@ KILLS = 20
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # some 90 s on an idle machine
 @pytest.mark.parametrize("seed", [SEED], ids=lambda seed: f"200,000 events of seed {seed}, 20 kills")
 def test_a_worker_killed_at_random_moments_loses_and_repeats_nothing(
     seed: int, tmp_path: Path, clean_kafka: str
