@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import duckdb
 
 from projections.projection import Projection, states
@@ -44,7 +46,8 @@ def replace_states(connection: duckdb.DuckDBPyConnection, contents: dict[Project
             connection.execute(f"alter table partial.{name}_next rename to {name}")
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        with suppress(duckdb.Error):  # the first error says what happened
+            connection.execute("rollback")
         raise
 
 

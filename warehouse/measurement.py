@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,7 +99,8 @@ class Measurement:
             execute("drop table measurable")
             execute("commit")
         except BaseException:
-            execute("rollback")
+            with suppress(duckdb.Error):  # the first error says what happened
+                execute("rollback")
             raise
         next_deadline_at = row[0] if row else None
         return Measured(messages.num_rows, messages.num_rows < self.most, as_of, next_deadline_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,7 +63,8 @@ class Warehouse:
             self._put_playbook(playbook)
             self.connection.execute("commit")
         except BaseException:
-            self.connection.execute("rollback")
+            with suppress(duckdb.Error):  # the first error says what happened
+                self.connection.execute("rollback")
             raise
 
     def _put_playbook(self, playbook: Playbook) -> None:

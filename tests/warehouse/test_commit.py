@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from streams.sink import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
 from warehouse.content_hash import Books, books
+from warehouse.folding import rebuild
+from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
 OFFER = {
@@ -151,6 +154,38 @@ def test_the_same_connection_can_commit_after_a_failure() -> None:
             Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
         Committer(cursor).commit(batch())
         assert books(warehouse.connection) == Books(2, 1, 0, 3)
+
+
+class Full:
+    """A connection whose disk is full at the commit, which is where DuckDB then has rolled back already."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def execute(self, statement: str, *values: Any) -> duckdb.DuckDBPyConnection:
+        if statement == "commit":
+            self.connection.execute("rollback")
+            raise duckdb.IOException("no space left")
+        return self.connection.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(lambda connection: Committer(connection).commit(batch()), id="a batch"),
+        pytest.param(lambda connection: Measurement(connection).measure(), id="measuring"),
+        pytest.param(lambda connection: rebuild(connection), id="a rebuild"),
+    ],
+)
+def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object]) -> None:
+    """And not by the one of the rollback after it, which no longer finds a transaction."""
+    with Warehouse.open(None, read_playbook()) as warehouse:
+        with pytest.raises(duckdb.IOException, match="no space left"):
+            work(Full(warehouse.connection.cursor()))
+        assert books(warehouse.connection) == Books(0, 0, 0, 0)
 
 
 def test_offsets_move_on_and_records_are_added_up() -> None:
