@@ -52,7 +52,7 @@ def logs(draw: st.DrawFn, told: list[Told]) -> tuple[list[tuple[str, bytes | Non
     return log, len(unreadable) + len(misrouted), len(entries) + len(copies) - len(distinct)
 
 
-@effort(40)
+@effort(25)
 @for_all(data=st.data(), told=funnels())
 def test_good_and_failed_and_duplicate_make_up_the_log(
     shared: Warehouse, data: st.DataObject, told: list[Told]

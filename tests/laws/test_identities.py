@@ -51,7 +51,7 @@ def looked_at(warehouse: Warehouse, told: list[Told], as_of: datetime) -> Wareho
     return warehouse
 
 
-@effort(25)
+@effort(15)
 @for_all(told=funnels(), as_of=MOMENTS)
 def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_there(
     shared: Warehouse, told: list[Told], as_of: datetime
@@ -79,7 +79,7 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
     assert sum(row[7] for row in rows) == sum(row[2] for row in rows), "every advance lies in one window"
 
 
-@effort(25)
+@effort(15)
 @for_all(told=funnels(), as_of=MOMENTS)
 def test_latency_segments_add_up_to_the_latency(shared: Warehouse, told: list[Told], as_of: datetime) -> None:
     rows = (
@@ -96,7 +96,7 @@ def test_latency_segments_add_up_to_the_latency(shared: Warehouse, told: list[To
         assert elapsed is None or abs(business) <= abs(elapsed), "open time is a part of the time"
 
 
-@effort(25)
+@effort(15)
 @for_all(told=funnels(), as_of=MOMENTS)
 def test_every_handoff_is_in_exactly_one_state_and_the_states_add_up(
     shared: Warehouse, told: list[Told], as_of: datetime

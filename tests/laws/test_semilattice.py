@@ -44,7 +44,7 @@ def differing(left: Mapping[str, TableHash], right: Mapping[str, TableHash]) -> 
     return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
 
-@effort(15)
+@effort(8)
 @for_all(data=st.data(), told=funnels(), as_of=BIRTHS | MOMENTS)
 def test_order_batches_and_duplicates_change_nothing(
     shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
@@ -61,7 +61,7 @@ def test_order_batches_and_duplicates_change_nothing(
     assert found.add_up and found.total == len(values)
 
 
-@effort(10)
+@effort(6)
 @for_all(data=st.data(), told=funnels(), as_of=MOMENTS)
 def test_folding_at_any_moment_and_rebuilding_change_nothing(
     shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
@@ -80,7 +80,7 @@ def test_folding_at_any_moment_and_rebuilding_change_nothing(
     assert differing(never_folded, said(shared, as_of)) == []
 
 
-@effort(10)
+@effort(6)
 @for_all(data=st.data(), told=funnels(), as_of=MOMENTS)
 def test_a_late_event_revises_the_number(
     shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
