@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,10 +31,18 @@ class Warehouse:
     connection: duckdb.DuckDBPyConnection
 
     @classmethod
-    def open(cls, path: Path | None, playbook: Playbook, *, threads: int = 2) -> Warehouse:
-        """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged."""
+    def open(
+        cls, path: Path | None, playbook: Playbook, *, threads: int = 2, wait_seconds: float = 0
+    ) -> Warehouse:
+        """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged.
+
+        `wait_seconds`: how long to wait while another process holds it, as a query does for a moment.
+        """
         if path is not None:
             _make_folder(path)
+        deadline = time.monotonic() + wait_seconds
+        while path is not None and time.monotonic() < deadline and _is_held(path):
+            time.sleep(0.1)
         try:
             connection = duckdb.connect(
                 str(path) if path else ":memory:",
@@ -142,6 +151,14 @@ class Warehouse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        duckdb.connect(str(path)).close()
+    except duckdb.Error as error:
+        return "lock" in str(error).lower()
+    return False
 
 
 def _make_folder(path: Path) -> None:

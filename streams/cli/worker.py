@@ -49,7 +49,7 @@ def worker(only: str | None) -> None:
     playbook = read_playbook(project.playbook_file)
     # A thread more for one statement costs the sink more than it gives: decoding needs a core as well.
     threads = max(1, (os.cpu_count() or 2) - 1)
-    with Warehouse.open(project.warehouse_file, playbook, threads=threads) as warehouse:
+    with Warehouse.open(project.warehouse_file, playbook, threads=threads, wait_seconds=10) as warehouse:
         open_door(warehouse.connection).save(project.door_file)
         code = _run(project, warehouse, project.worker_ready_file, is_reacting=only is None)
         project.door_file.unlink(missing_ok=True)
