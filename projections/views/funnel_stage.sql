@@ -15,8 +15,8 @@
 --   still_there         of those who entered, how many are undecided; never counted as lost
 --   advanced_in_period  leads that advanced from the stage in the window, whenever they entered
 --   cohort_rate         advanced / entered: of this cohort, the share that ever advanced; null for the last stage
---   in_period_rate      advanced_in_period / entered: advances and entries of the same window
---   open_rate           still_there / entered: the share still undecided
+--   in_period_rate      advanced_in_period / entered: advances and entries of the same window; null for the last stage
+--   open_rate           still_there / entered: the share still undecided; null for the last stage
 --   playbook_version    the playbook whose stages these are
 with
 own as (
