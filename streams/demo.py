@@ -1,7 +1,7 @@
 """The demo: a made-up quarter of a company, through a real Kafka, in a folder of its own.
 
 The folder is emptied at the start and kept at the end, so that its numbers can be asked again. The
-clock of the views is pinned to the end of the story: the same seed prints the same numbers.
+clock of the views is pinned to the end of the story: the same seed tells the same funnel.
 """
 
 from __future__ import annotations

@@ -41,23 +41,14 @@ class Warehouse:
         if path is not None:
             _make_folder(path)
         deadline = time.monotonic() + wait_seconds
-        while path is not None and time.monotonic() < deadline and _is_held(path):
-            time.sleep(0.1)
-        try:
-            connection = duckdb.connect(
-                str(path) if path else ":memory:",
-                config={
-                    "threads": threads,
-                    "memory_limit": MEMORY_LIMIT,
-                    "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-                    "preserve_insertion_order": True,
-                    # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
-                    # then walk the whole of playbook.open_time for each: a hundred times slower.
-                    "asof_loop_join_threshold": 0,
-                },
-            )
-        except duckdb.Error as error:
-            raise _cannot_open(path, error) from error
+        while True:
+            try:
+                connection = duckdb.connect(str(path) if path else ":memory:", config=_configuration(threads))
+                break
+            except duckdb.Error as error:
+                if not _is_held(error) or time.monotonic() >= deadline:
+                    raise _cannot_open(path, error) from error
+                time.sleep(0.1)
         connection.execute("set global TimeZone = 'UTC'")
         warehouse = cls(path, connection)
         warehouse._lay_out(playbook)
@@ -153,12 +144,20 @@ class Warehouse:
         self.close()
 
 
-def _is_held(path: Path) -> bool:
-    try:
-        duckdb.connect(str(path)).close()
-    except duckdb.Error as error:
-        return "lock" in str(error).lower()
-    return False
+def _configuration(threads: int) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "threads": threads,
+        "memory_limit": MEMORY_LIMIT,
+        "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+        "preserve_insertion_order": True,
+        # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
+        # then walk the whole of playbook.open_time for each: a hundred times slower.
+        "asof_loop_join_threshold": 0,
+    }
+
+
+def _is_held(error: duckdb.Error) -> bool:
+    return "lock" in str(error).splitlines()[0].lower()
 
 
 def _make_folder(path: Path) -> None:
@@ -176,7 +175,7 @@ def _make_folder(path: Path) -> None:
 
 def _cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
     why = str(error).splitlines()[0]
-    if "lock" in why.lower():
+    if _is_held(error):
         return BatonError(
             "The warehouse is in use by another process",
             where=str(path),
