@@ -48,13 +48,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Projection:
-    """A header and its SELECT, as they stand in the file."""
+    """A header and its SELECT, as they stand in the file.
+
+    `means` is the definition of the number where `says` is not enough: how it is counted, and where the
+    trade's definition comes from. Header, reference page and `baton explain` show this one text.
+    """
 
     kind: str
     name: str
     grain: str
     reads: tuple[str, ...]
     says: str
+    means: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     select: str
@@ -108,7 +113,7 @@ def read_projection(path: Path) -> Projection:
         else:
             raise _bad_header(path, number, f"cannot read {line!r}")
     kind = "state" if "state" in header else "view"
-    for wanted in (kind, "grain", "reads", "says", *(("key",) if kind == "state" else ())):
+    for wanted in (kind, "grain", "key", "reads", "says"):
         if wanted not in header:
             raise _bad_header(path, 1, f"the header has no line '-- {wanted}:'")
     return Projection(
@@ -117,7 +122,8 @@ def read_projection(path: Path) -> Projection:
         grain=header["grain"],
         reads=_names(header["reads"]),
         says=header["says"],
-        key=_names(header.get("key", "")),
+        means=header.get("means", ""),
+        key=_names(header["key"]),
         columns=tuple(columns),
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,

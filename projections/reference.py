@@ -52,12 +52,15 @@ def _section(projection: Projection, schema: str) -> Iterator[str]:
     yield ""
     yield f"{projection.says[0].upper()}{projection.says[1:]}."
     yield ""
+    if projection.means:
+        yield projection.means
+        yield ""
     yield f"Grain: {projection.grain}. Reads: {', '.join(projection.reads)}."
     yield ""
     merges = " merges by |" if schema == "state" else ""
     yield f"| column |{merges} says |"
     yield "|---|---|---|" if merges else "|---|---|"
-    for key in projection.key:
+    for key in projection.key if merges else ():
         yield f"| {key} | key | |"
     for column in projection.columns:
         merge = f" {column.merge} |" if merges else ""

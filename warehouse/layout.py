@@ -12,12 +12,14 @@ from functools import cache
 
 import polars as pl
 
+from projections import money, periods
 from projections.business_time import SQL_FUNCTIONS
 from projections.projection import Projection, states, views
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
+from warehouse import playbook_tables
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
@@ -39,28 +41,12 @@ _TABLES = (
         message_id varchar not null, topic varchar not null, key blob, value blob,
         headers json not null, is_sent boolean not null)
     """,
+    f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """
     create or replace view warehouse.as_of as
         select coalesce((select max(as_of) from warehouse.pinned_as_of), now()) as as_of
-    """,
-    """
-    create table if not exists playbook.version (
-        playbook_version varchar, name varchar, zone varchar, window_unit varchar, at_risk_share double)
-    """,
-    "create table if not exists playbook.calendar (position integer, calendar varchar, zone varchar)",
-    "create table if not exists playbook.team (team varchar, side varchar, calendar varchar)",
-    "create table if not exists playbook.member (owner varchar, team varchar, calendar varchar)",
-    "create table if not exists playbook.stage (position integer, stage varchar, entered_by varchar)",
-    """
-    create table if not exists playbook.sla (
-        sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
-        allowed_us bigint, attempts integer)
-    """,
-    """
-    create table if not exists playbook.open_time (
-        calendar varchar, opens_at timestamptz, closes_at timestamptz, open_us_before bigint)
     """,
 )
 
@@ -70,7 +56,10 @@ def statements() -> Iterator[str]:
     for schema in SCHEMAS:
         yield f"create schema if not exists {schema}"
     yield from SQL_FUNCTIONS
+    yield from money.SQL_FUNCTIONS
+    yield from periods.SQL_FUNCTIONS
     yield from _TABLES
+    yield from playbook_tables.statements()
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
         yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"

@@ -6,18 +6,17 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from projections.business_time import open_time
 from projections.playbook import Playbook
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
+from warehouse.playbook_tables import InForce, put_playbooks
 
 MEMORY_LIMIT = "2GB"
 CHECKPOINT_THRESHOLD = "256MB"
@@ -56,45 +55,34 @@ class Warehouse:
 
     def _lay_out(self, playbook: Playbook) -> None:
         """Make what is missing and put the playbook in. In one transaction: readers see before or after."""
+        self._refuse_other_layout()
         self.connection.execute("begin")
         try:
             for statement in layout.statements():
                 self.connection.execute(statement)
-            self._put_playbook(playbook)
+            put_playbooks(self.connection, [InForce(playbook)])
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
                 self.connection.execute("rollback")
             raise
 
-    def _put_playbook(self, playbook: Playbook) -> None:
-        put = self._put_rows
-        in_force = self.connection.execute("select playbook_version from playbook.version").fetchone()
-        if in_force == (playbook.version,):
-            return
-        head = (playbook.version, playbook.name, playbook.zone, playbook.window, playbook.at_risk_share)
-        put("version", [head])
-        put("calendar", [(i, c.id, c.zone) for i, c in enumerate(playbook.calendars)])
-        put("team", [(team.id, team.side, team.calendar) for team in playbook.teams])
-        put("member", [(owner, team, calendar) for owner, (team, calendar) in playbook.members.items()])
-        put("stage", [(i, stage, event) for i, (stage, event) in enumerate(playbook.stages)])
-        microsecond = timedelta(microseconds=1)
-        slas = [
-            (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // microsecond, s.attempts)
-            for s in playbook.slas
-        ]
-        put("sla", slas)
-        intervals = pa.concat_tables([open_time(calendar) for calendar in playbook.calendars])
-        self.connection.execute("delete from playbook.open_time")
-        self.connection.register("intervals", intervals)
-        self.connection.execute("insert into playbook.open_time by name select * from intervals")
-        self.connection.unregister("intervals")
-
-    def _put_rows(self, table: str, rows: list[tuple[object, ...]]) -> None:
-        self.connection.execute(f"delete from playbook.{table}")
-        if rows:
-            holes = ", ".join("?" * len(rows[0]))
-            self.connection.executemany(f"insert into playbook.{table} values ({holes})", rows)
+    def _refuse_other_layout(self) -> None:
+        """A file laid out by another Baton is not read wrongly: every row of it can be had from the log."""
+        found = self.connection.execute(
+            "select coalesce(max(comment), '1') from duckdb_tables() where schema_name = 'warehouse'"
+            " and table_name = 'next_offset'"
+        ).fetchone()
+        is_new = self.connection.execute("select count(*) from duckdb_tables()").fetchone() == (0,)
+        if not is_new and found != (str(layout.LAYOUT_VERSION),):
+            self.connection.close()
+            raise BatonError(
+                "The warehouse was laid out by another version of Baton",
+                where=str(self.path),
+                why=f"it has layout {found[0] if found else '?'}, this Baton has {layout.LAYOUT_VERSION}",
+                next_command=f"mv {self.path} {self.path}.old   (the next start reads the whole log again)",
+                exit_code=ExitCode.CONFIGURATION,
+            )
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""

@@ -1,5 +1,6 @@
 -- view:   handoff_measured
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
+-- key:    event_id
 -- reads:  funnel.handoff, state.handoff, playbook.open_time
 -- says:   the moments of each handoff that are known, ready to be told to others as HandoffMeasured events
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   alert
 -- grain:  one row per alert incident: a rule of the playbook, what it is about, and the window
+-- key:    alert_id
 -- reads:  facts.alert_opened, facts.alert_acknowledged, facts.alert_resolved, facts.alert_retracted
 -- says:   what the playbook's rules have raised, about whom, on how many cases, and what became of it
 -- columns:

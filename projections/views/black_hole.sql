@@ -1,5 +1,6 @@
 -- view:   black_hole
 -- grain:  one row per state a handoff can be in, empty ones too
+-- key:    state
 -- reads:  funnel.handoff
 -- says:   where every lead handed over is now; the counts add up to the handoffs offered
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   failed_events
 -- grain:  one row per Kafka record that could not become a fact
+-- key:    topic, kafka_partition, kafka_offset
 -- reads:  warehouse.failed_event
 -- says:   what could not be understood, where it lies, why, and its very bytes; nothing is lost
 -- columns:

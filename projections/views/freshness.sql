@@ -1,5 +1,6 @@
 -- view:   freshness
 -- grain:  one row per source and event type
+-- key:    source, event_type
 -- reads:  facts.event
 -- says:   how recent what each system told us is, and how late it told us
 -- columns:

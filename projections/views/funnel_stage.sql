@@ -1,5 +1,6 @@
 -- view:   funnel_stage
 -- grain:  one row per stage and window in which a lead entered it or advanced from it
+-- key:    stage, window_start
 -- reads:  state.lead, playbook.stage, playbook.version
 -- says:   the shared funnel: of those who entered a stage in a window, how many advanced, were lost, were
 --         returned, or are still there; entered is always their sum

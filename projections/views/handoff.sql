@@ -1,5 +1,6 @@
 -- view:   handoff
 -- grain:  one row per handoff offered
+-- key:    handoff_id
 -- reads:  state.handoff, funnel.handoff_contact, playbook.member, playbook.team, playbook.calendar, playbook.sla, playbook.open_time, playbook.version
 -- says:   where each handoff stands, in exactly one state, with the moments that put it there
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   handoff_contact
 -- grain:  one row per handoff offered
+-- key:    handoff_id
 -- reads:  state.handoff, state.opportunity, facts.contact_attempted, facts.buyer_reached
 -- says:   what the receiving side did about the lead after each handoff; contact that names no handoff
 --         counts for the lead's latest handoff offered before it; a deal counts for every handoff that led to it

@@ -1,5 +1,6 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
+-- key:    handoff_id
 -- reads:  funnel.handoff, facts.touch_recorded, playbook.open_time
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   handoff_pair
 -- grain:  one row per pair of teams that hand leads over
+-- key:    from_team, to_team
 -- reads:  funnel.handoff_latency, funnel.handoff_sla
 -- says:   how fast one team answers another, with how many cases, and how often its promise was missed
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   handoff_sla
 -- grain:  one row per handoff and SLA of its pair of teams whose clock has started
+-- key:    handoff_id, sla
 -- reads:  funnel.handoff, playbook.sla, playbook.team, playbook.open_time, playbook.version
 -- says:   what each side owed the other on a handoff, by when, and whether it was kept
 -- columns:

@@ -1,5 +1,6 @@
 -- view:   lead_journey
 -- grain:  one row per event of a lead
+-- key:    lead_id, position
 -- reads:  facts.event
 -- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
 -- columns:

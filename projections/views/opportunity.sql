@@ -1,5 +1,6 @@
 -- view:   opportunity
 -- grain:  one row per opportunity opened
+-- key:    opportunity_id
 -- reads:  state.opportunity
 -- says:   each deal as it is known now: whose, how much, where it stands, and how it ended
 -- columns:

@@ -8,7 +8,8 @@ from typing import Any
 from streams.simulator.clock import EPOCH, MINUTE, iso
 from streams.simulator.facts import Fact, LeadFacts
 from streams.simulator.rules import Rules
-from streams.simulator.truth import Row, statuses
+from streams.simulator.tellers import Row
+from streams.simulator.truth import statuses
 
 COUNTS = ("entered", "advanced", "lost", "returned", "still_there", "inferred", "advanced_in_period")
 OF_A_LEAD = ("OpportunityOpened", "OpportunityWon", "OpportunityLost")

@@ -6,11 +6,12 @@ code with the views it is held against. minutes = microseconds / 60000000.0; nul
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from streams.simulator.clock import Calendar, iso, minutes
 from streams.simulator.facts import Fact, HandoffFacts, LeadFacts
 from streams.simulator.rules import Rules, Sla
+from streams.simulator.tellers import Row
 
 STATES: Final = (
     "not_arrived",
@@ -25,7 +26,6 @@ STATES: Final = (
     "converted",
     "lost",
 )
-Row = dict[str, Any]
 
 
 def statuses(facts: LeadFacts) -> dict[str, Fact]:

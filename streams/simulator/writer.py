@@ -13,16 +13,13 @@ from typing import Any, TextIO
 
 from schemas.errors import BatonError
 from streams.simulator.clock import iso
-from streams.simulator.facts import LeadFacts
-from streams.simulator.funnel import Funnel, opportunities
-from streams.simulator.rules import Rules, default_playbook, read_rules
+from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START, Arrivals, Plan, chapters
-from streams.simulator.truth import STATES, HandoffTruth, Row, statuses
+from streams.simulator.truths import KEYS, Row, all_truths
 
 EVENTS_FILE = "events.jsonl"
 TRUTH_FILE = "truth.json"
 TRUTH_FOLDER = "truth"
-LEAD_VIEWS = ("handoff", "handoff_latency", "handoff_sla", "opportunity")
 
 compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
@@ -43,42 +40,6 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """The same for `--json`."""
         return asdict(self)
-
-
-class Truth:
-    """Counts what is true while the stories pass, and writes the rows of each view as they come."""
-
-    def __init__(self, rules: Rules, as_of: int, files: Mapping[str, TextIO]) -> None:
-        self._rules = rules
-        self._as_of = as_of
-        self._files = files
-        self._funnel = Funnel(rules)
-        self._states = dict.fromkeys(STATES, 0)
-
-    def add(self, facts: LeadFacts) -> None:
-        """Count one lead."""
-        self._funnel.add(facts)
-        closed = statuses(facts)
-        for handoff in facts.handoffs.values():
-            truth = HandoffTruth(handoff, facts, self._rules, self._as_of)
-            state = truth.state(closed)
-            self._states[state] += 1
-            self._write("handoff", {"handoff_id": handoff.handoff_id, "state": state})
-            self._write("handoff_latency", truth.latency())
-            for row in truth.sla_rows():
-                self._write("handoff_sla", row)
-        for row in opportunities(facts):
-            self._write("opportunity", row)
-
-    def finish(self) -> None:
-        """Write the views that count over all leads."""
-        for state, handoffs in self._states.items():
-            self._write("black_hole", {"state": state, "handoffs": handoffs})
-        for row in self._funnel.rows():
-            self._write("funnel_stage", row)
-
-    def _write(self, view: str, row: Row) -> None:
-        self._files[view].write(compact(row) + "\n")
 
 
 def simulate(
@@ -119,15 +80,16 @@ def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
     with ExitStack() as stack:
         files = {
             view: stack.enter_context((folder / f"{view}.jsonl").open("w", encoding="utf-8", newline="\n"))
-            for view in (*LEAD_VIEWS, "black_hole", "funnel_stage")
+            for view in KEYS
         }
-        truth = Truth(read_rules(plan.playbook), plan.as_of, files)
+        truths = all_truths(read_rules(plan.playbook), plan.as_of)
         for chapter in chapters(plan):
             arrivals.add(chapter)
-            if chapter.is_lead:
-                truth.add(LeadFacts(chapter.facts))
-                advance(1)
-        truth.finish()
+            for truth in truths:
+                _write_rows(files, truth.add(chapter))
+            advance(chapter.is_lead)
+        for truth in truths:
+            _write_rows(files, truth.finish())
     summary = _summary(plan, out, arrivals)
     stated = summary.as_dict()
     counts = {name: stated.pop(name) for name in ("events", "distinct", "duplicates", "by_type")}
@@ -135,6 +97,11 @@ def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
     _write_lines(out / TRUTH_FILE, [json.dumps({**stated, "counts": counts}, indent=2)])
     _write_lines(out / EVENTS_FILE, arrivals.in_order())
     return summary
+
+
+def _write_rows(files: Mapping[str, TextIO], rows: Iterable[tuple[str, Row]]) -> None:
+    for view, row in rows:
+        files[view].write(compact(row) + "\n")
 
 
 def _summary(plan: Plan, out: Path, arrivals: Arrivals) -> Summary:

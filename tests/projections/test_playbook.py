@@ -110,7 +110,7 @@ BROKEN = [
     ("[[alert]]", "[[alarm]]", ALERT, "unknown block 'alarm'; known: alert,", "an unknown block"),
     ("[[alert]]", "[[ alarm ]]", ALERT, "unknown block 'alarm'", "an unknown block with blanks"),
     ("[[alert]]", "[alarm.loud]", ALERT, "unknown block 'alarm'", "an unknown dotted block"),
-    ("[playbook]", "goal = 5\n[playbook]", 1, "unknown block 'goal'", "a value outside of blocks"),
+    ("[playbook]", "aim = 5\n[playbook]", 1, "unknown block 'aim'", "a value outside of blocks"),
     ("at_risk_share", "at_risk_shar", PLAYBOOK, "there is no 'at_risk_shar'", "a misspelt key at the top"),
     ("holidays", "holydays", CALENDAR, "there is no 'holydays'", "a misspelt key in a block"),
     ("[playbook]\n", "", 1, "unknown block 'name'", "no head"),

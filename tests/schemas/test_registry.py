@@ -47,7 +47,6 @@ class MemoryRegistry(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://{self.place}"
 
-
     def handle_error(self, *_: Any) -> None:
         """A client that has gone is part of the tests."""
 

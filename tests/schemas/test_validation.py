@@ -304,8 +304,15 @@ def test_reading_a_record_again_changes_nothing(event: dict[str, Any]) -> None:
     events(),
     st.data(),
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes()
-        | st.decimals() | st.binary(),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.dates()
+        | st.datetimes()
+        | st.decimals()
+        | st.binary(),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     ),
 )

@@ -1,0 +1,9 @@
+"""Money in SQL: amounts of any currency in the goal's currency, exactly, to the cent."""
+
+SQL_FUNCTIONS = (
+    # Rounds half away from zero, to cents. Null without a rate: such amounts are listed, never guessed.
+    """
+    create or replace macro converted(amount, rate) as
+        round(amount::decimal(18,4) * rate::decimal(18,8), 2)::decimal(38,2)
+    """,
+)

@@ -1,0 +1,154 @@
+"""The playbooks as tables: every version that ever was in force, and views of the one in force now.
+
+Each table has `all_` before its name and begins with playbook_version; the view without `all_` shows
+the same columns of the version in force at the warehouse's as-of. Numbers that judge by the version in
+force at the time read the `all_` tables; everything else reads the views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from projections.business_time import Calendar, open_time
+from projections.playbook import Playbook
+
+# Table -> columns after playbook_version.
+_COLUMNS = {
+    "version": """name varchar, zone varchar, window_unit varchar, at_risk_share double, currency varchar,
+        rates_name varchar, gross_margin decimal(9,8), cohort_us bigint, minimum_n integer, session_us bigint,
+        engaged_within_us bigint, complete_within_us bigint, is_signed boolean,
+        in_force_from timestamptz, in_force_until timestamptz""",
+    "calendar": "position integer, calendar varchar, zone varchar",
+    "team": "team varchar, side varchar, calendar varchar",
+    "member": "owner varchar, team varchar, calendar varchar",
+    "stage": "position integer, stage varchar, entered_by varchar, buyer_step varchar",
+    "sla": """sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
+        allowed_us bigint, attempts integer""",
+    "criterion": """position integer, criterion varchar, kind varchar, is_required boolean, attribute varchar,
+        one_of varchar[], at_least integer, at_most integer, activities varchar[], roles varchar[],
+        needed integer, within_us bigint""",
+    "role": "position integer, role varchar, wanted integer, is_required boolean",
+    "rate": "currency varchar, rate decimal(18,8)",
+    "goal": """goal_id varchar, parent_goal_id varchar, period varchar, owner_team varchar, metric varchar,
+        amount decimal(18,4), currency varchar""",
+    "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
+    "cascade_owner": "step varchar, owner_team varchar",
+}
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A playbook and the time it governs: [since, until); None is open at that end."""
+
+    playbook: Playbook
+    since: datetime | None = None
+    until: datetime | None = None
+    is_signed: bool = False
+
+
+def statements() -> Iterator[str]:
+    """DDL of the tables and of the views on them. Needs warehouse.as_of."""
+    for table, columns in _COLUMNS.items():
+        yield f"create table if not exists playbook.all_{table} (playbook_version varchar, {columns})"
+    yield """
+        create table if not exists playbook.open_time (
+            calendar varchar, opens_at timestamptz, closes_at timestamptz, open_us_before bigint)
+    """
+    yield """
+        create or replace view playbook.version as
+        select * from playbook.all_version
+        where in_force_from is null or in_force_from <= (select as_of from warehouse.as_of)
+        order by in_force_from desc nulls last limit 1
+    """
+    for table in _COLUMNS:
+        if table != "version":
+            yield f"""
+                create or replace view playbook.{table} as
+                select * exclude (playbook_version) from playbook.all_{table}
+                where playbook_version = (select playbook_version from playbook.version)
+            """
+
+
+def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> None:
+    """Make the tables hold exactly these versions, oldest first. Writes nothing when they already do."""
+    rows = _rows(playbooks)
+    stored = connection.execute(
+        "select * from playbook.all_version order by in_force_from nulls first"
+    ).fetchall()
+    if stored == [tuple(row) for row in rows["version"]]:
+        return
+    for table, content in rows.items():
+        connection.execute(f"delete from playbook.all_{table}")
+        if content:
+            holes = ", ".join("?" * len(content[0]))
+            connection.executemany(f"insert into playbook.all_{table} values ({holes})", content)
+    calendars = {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
+    intervals = pa.concat_tables([open_time(calendar) for calendar in calendars.values()])
+    connection.execute("delete from playbook.open_time")
+    connection.register("intervals", intervals)
+    connection.execute("insert into playbook.open_time by name select * from intervals")
+    connection.unregister("intervals")
+
+
+def _own_calendars(playbook: Playbook, playbooks: Sequence[InForce]) -> Sequence[Calendar]:
+    """Its calendars; one that an earlier version words otherwise under the same id gets a name of its own."""
+    first: dict[str, Calendar] = {}
+    for earlier in playbooks:
+        for calendar in earlier.playbook.calendars:
+            first.setdefault(calendar.id, calendar)
+    return [
+        c if first[c.id] == c else Calendar(f"{c.id}@{playbook.short_version}", c.zone, c.windows, c.holidays)
+        for c in playbook.calendars
+    ]
+
+
+def _rows(playbooks: Sequence[InForce]) -> dict[str, list[list[Any]]]:
+    rows: dict[str, list[list[Any]]] = {table: [] for table in _COLUMNS}
+    for governing in playbooks:
+        calendars = _own_calendars(governing.playbook, playbooks)
+        for table, content in _rows_of(governing, calendars).items():
+            rows[table] += [[governing.playbook.version, *row] for row in content]
+    return rows
+
+
+def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, list[tuple[Any, ...]]]:
+    p, money, group = governing.playbook, governing.playbook.goals, governing.playbook.definition
+    renamed = {old.id: new.id for old, new in zip(p.calendars, calendars, strict=True)}
+    version = (
+        p.name, p.zone, p.window, p.at_risk_share, money.currency, money.rates_name, money.gross_margin,
+        money.cohort // _MICROSECOND, money.minimum_n, money.session // _MICROSECOND,
+        group.engaged_within // _MICROSECOND, group.complete_within // _MICROSECOND,
+        governing.is_signed, governing.since, governing.until,
+    )  # fmt: skip
+    return {
+        "version": [version],
+        "calendar": [(i, c.id, c.zone) for i, c in enumerate(calendars)],
+        "team": [(team.id, team.side, renamed[team.calendar]) for team in p.teams],
+        "member": [(owner, team, renamed[calendar]) for owner, (team, calendar) in p.members.items()],
+        "stage": [(i, stage, event, p.buyer_steps.get(stage)) for i, (stage, event) in enumerate(p.stages)],
+        "sla": [
+            (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // _MICROSECOND, s.attempts)
+            for s in p.slas
+        ],
+        "criterion": [
+            (
+                i, c.id, c.kind, c.is_required, c.attribute, list(c.one_of), c.at_least, c.at_most,
+                list(c.activities), list(c.roles), c.count, c.within // _MICROSECOND if c.within else None,
+            )
+            for i, c in enumerate(group.criteria)
+        ],
+        "role": [(i, role.id, role.wanted, role.is_required) for i, role in enumerate(group.roles)],
+        "rate": list(money.rates.items()),
+        "goal": [
+            (g.id, g.parent, g.period, g.owner_team, g.metric, g.amount, g.currency) for g in money.goals
+        ],
+        "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
+        "cascade_owner": list(money.owners.items()),
+    }  # fmt: skip
