@@ -284,7 +284,7 @@ class _Reader:
             if self.blocks.text("sla", index, block, side) not in teams:
                 raise self.blocks.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
-        is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and attempts > 0
+        is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and 0 < attempts < 1_000
         sla_id = self.blocks.one_of("sla", index, block, "id", _SLAS)
         if not is_count if sla_id == "attempts" else attempts is not None:
             raise self.blocks.fault(

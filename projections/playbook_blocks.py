@@ -15,6 +15,7 @@ from schemas.errors import BatonError, ExitCode
 NAMED = ("calendar", "team", "alert", "criterion", "role", "goal", "example")
 _UNITS = {"minute": 1, "hour": 60, "day": 24 * 60}
 _LONGEST = timedelta(days=3650)
+_MOST = 1_000_000_000
 
 
 class Blocks:
@@ -91,10 +92,10 @@ class Blocks:
         return values
 
     def count(self, name: str, index: int, block: Mapping[str, Any], key: str) -> int:
-        """A whole number of at least 1."""
+        """A whole number of at least 1. What a column cannot hold would stop every worker that reads it."""
         value = block.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.fault(name, index, f"{key} must be a whole number of at least 1")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {_MOST:,}")
         return value
 
     def one_of(

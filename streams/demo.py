@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError, ExitCode
 from streams.app import APP_ID, OVERDUE_BY_PAIR
 from streams.kafka_local import start_broker, stop_broker
+from streams.opening import open_warehouse
 from streams.project import Project
 from streams.publisher import Publisher
 from streams.reading import ask_warehouse
@@ -27,7 +27,6 @@ from streams.simulator import simulate
 from streams.topics import committed_offsets, end_offsets, ensure_topics, log_extent
 from streams.worker_process import start_worker, stop_worker
 from warehouse.measurement import waiting_sql
-from warehouse.warehouse import Warehouse
 
 DEMO_FOLDER = ".baton-demo"
 CATCH_UP_SECONDS = 120
@@ -110,7 +109,7 @@ def tidy(demo: Project) -> None:
 
 
 def _pin(demo: Project, as_of: datetime) -> None:
-    with Warehouse.open(demo.warehouse_file, read_playbook(demo.playbook_file)) as warehouse:
+    with open_warehouse(demo) as warehouse:
         warehouse.pin_as_of(as_of)
 
 
