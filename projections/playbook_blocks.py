@@ -159,14 +159,16 @@ class Blocks:
 
     def fault(self, name: str, index: int, why: str) -> BatonError:
         """The error for a fault in a block, with the line the block stands on."""
+        return unusable(f"{self.where}:{self.line(name, index)}", f"[{name}] {why}", remedy(self.where))
+
+    def line(self, name: str, index: int) -> int:
+        """The line a block stands on."""
         own = rf"[\"']?{re.escape(name)}[\"']?\s*"
-        line = 1
         for head in (rf"\s*\[\[?\s*{own}[].]", rf"\s*{own}[=.]"):  # a block, else a value in its stead
             lines = [number for number, text in enumerate(self.lines, 1) if re.match(head, text)]
             if lines:
-                line = lines[min(index, len(lines) - 1)]
-                break
-        return unusable(f"{self.where}:{line}", f"[{name}] {why}", remedy(self.where))
+                return lines[min(index, len(lines) - 1)]
+        return 1
 
 
 def remedy(where: str) -> str:
