@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 from streams.kafka_local import start_broker, stop_broker
+from streams.opening import open_warehouse
 from streams.project import Project
 from streams.publisher import Publisher
 from streams.settling import Advance, wait_until_reacted, wait_until_read
 from streams.simulator import simulate
 from streams.topics import ensure_topics, log_extent
 from streams.worker_process import start_worker, stop_worker
-from warehouse.warehouse import Warehouse
 
 DEMO_FOLDER = ".baton-demo"
 
@@ -105,7 +104,7 @@ def tidy(demo: Project) -> None:
 
 
 def _pin(demo: Project, as_of: datetime) -> None:
-    with Warehouse.open(demo.warehouse_file, read_playbook(demo.playbook_file)) as warehouse:
+    with open_warehouse(demo) as warehouse:
         warehouse.pin_as_of(as_of)
 
 

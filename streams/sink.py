@@ -99,7 +99,7 @@ class Sink:
         self.registry = registry
         self.on_commit = on_commit
         self.extent = extent
-        self.committer = committer or Committer(warehouse.connection.cursor())
+        self.committer = committer or warehouse.committer()
         self.folding = Folding(warehouse.connection.cursor())
         self.progress = Progress()
         self._in_flight = 0
