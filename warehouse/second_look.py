@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from schemas.catalogue import CATALOGUE, EventType
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.agreement import Authority
 from warehouse.door import Door, load_extensions
@@ -69,6 +69,7 @@ class Records:
                 where=door.address,
                 why=str(error).splitlines()[0],
                 next_command="baton status",
+                exit_code=ExitCode.UNREACHABLE,
             ) from error
         return records
 

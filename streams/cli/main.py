@@ -21,6 +21,8 @@ VERBS = {
     "simulate": ("streams.cli.simulate", "Write a lifelike funnel, and the truth about it."),
     "worker": ("streams.cli.worker", "Follow the log in the foreground."),
     "sql": ("streams.cli.sql", "One SELECT over the live tables."),
+    "explain": ("streams.cli.explain", "Open any number, down to its events."),
+    "whatif": ("streams.cli.whatif", "Try a proposed playbook on recorded history."),
     "verify": ("streams.cli.verify", "Replay the log and compare every table."),
     "rebuild": ("streams.cli.verify", "Compute all states again from the stored facts."),
     "failed": ("streams.cli.failed", "Records that could not be understood, and sending them again."),
