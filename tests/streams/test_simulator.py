@@ -24,7 +24,7 @@ from streams.simulator.truth import STATES
 SEED, LEADS = 20260301, 1200
 NEVER_SIMULATED = {
     "HandoffMeasured", "AlertOpened", "AlertAcknowledged", "AlertResolved", "AlertRetracted",
-    "PlaybookProposed", "PlaybookSigned", "LeadsMerged", "SubjectErased",
+    "PlaybookProposed", "PlaybookSigned", "SubjectErased",
 }  # fmt: skip
 
 
