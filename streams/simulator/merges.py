@@ -14,7 +14,7 @@ Pairs = list[tuple[int, int]]
 
 
 def plan_merges(world: World, account: Account) -> Pairs:
-    """Which leads of an account are one person, by their places: (stays, goes), in the order of the merges."""
+    """Which leads of an account are one person, by place: (stays, goes), in the order of the merges."""
     dice = Dice(f"{world.seed}/merges/{account.account_id}")
     if account.leads < 2 or not dice.chance(0.1):
         return []

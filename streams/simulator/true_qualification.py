@@ -6,13 +6,14 @@ changed, until the answer is yes. One playbook is in force all the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from streams.simulator.clock import iso
 from streams.simulator.facts import Fact, LeadFacts
+from streams.simulator.funnel import OF_A_LEAD
 from streams.simulator.rules import UNITS, Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row
@@ -20,8 +21,9 @@ from streams.simulator.truth import statuses
 
 MAKES_A_LEAD = ("LeadCaptured", "LeadProfiled", "TouchRecorded", "HandoffOffered")
 NAMES_THE_ACCOUNT = ("LeadCaptured", "LeadProfiled", "HandoffOffered", "OpportunityOpened")
-COUNTS = ("qualified", "answered", "unanswered", "accepted", "returned", "won", "lost", "still_open")
-COUNTS += ("won_before", "wins", "wins_qualified", "unpriced")
+FATES = ("won", "lost", "still_open", "won_before")
+COUNTS = ("qualified", "answered", "unanswered", "accepted", "returned", *FATES)
+WINS = ("wins", "wins_qualified", "unpriced")
 CENT = Decimal("0.01")
 
 
@@ -94,9 +96,7 @@ class QualificationTruths:
             born_at=min((f.occurred_at for f in own if f.type in MAKES_A_LEAD), default=None),
             profiles=lead.of("LeadProfiled"),
             signals=[
-                f
-                for f in lead.of("TouchRecorded")
-                if f.fields["is_inbound"] and not f.fields["is_automated"]
+                f for f in lead.of("TouchRecorded") if f.fields["is_inbound"] and not f.fields["is_automated"]
             ],
             first_answers=sorted(answers),
             deals=list(self._deals(lead)),
@@ -105,7 +105,7 @@ class QualificationTruths:
     def _deals(self, lead: LeadFacts) -> Iterator[tuple[Fact | None, Decimal | None]]:
         """(last outcome, what was booked) of each deal that names a lead."""
         closed = statuses(lead)
-        told = [f for type_ in ("OpportunityOpened", "OpportunityWon", "OpportunityLost") for f in lead.of(type_)]
+        told = [fact for type_ in OF_A_LEAD for fact in lead.of(type_)]
         for opportunity_id in {f.fields["opportunity_id"]: None for f in told if f.fields["lead_id"]}:
             end = closed.get(opportunity_id)
             is_won = end is not None and end.type == "OpportunityWon"
@@ -119,7 +119,9 @@ class QualificationTruths:
             if prospect.born_at is not None:
                 yield "qualification", self._judged(prospect)
             for segment in (prospect.segment, "all"):
-                counts = quality.setdefault(segment, {**dict.fromkeys(COUNTS, 0), "missed": Decimal(0)})
+                counts = quality.setdefault(
+                    segment, {**dict.fromkeys(COUNTS + WINS, 0), "missed": Decimal(0)}
+                )
                 _count(counts, prospect)
         for segment, counts in quality.items():
             if counts["qualified"] or counts["wins"]:
@@ -166,7 +168,7 @@ class QualificationTruths:
         fewest = min(counts["answered"], decided, counts["wins"])
         return {
             "segment": segment,
-            **{name: counts[name] for name in COUNTS},
+            **{name: counts[name] for name in COUNTS + WINS},
             "precision_at_acceptance": _share(counts["accepted"], counts["answered"]),
             "precision_at_win": _share(counts["won"], decided),
             "recall": _share(counts["wins_qualified"], counts["wins"]),
@@ -180,7 +182,7 @@ class QualificationTruths:
 class Money:
     """The goal's currency and what others are worth in it."""
 
-    def __init__(self, text: dict[str, Any]) -> None:
+    def __init__(self, text: Mapping[str, Any]) -> None:
         money = text.get("money", {})
         self.currency: str = money.get("currency", "EUR")
         self._rates = {row["currency"]: Decimal(row["rate"]) for row in text.get("rate", ())}
@@ -232,7 +234,7 @@ def _fate(prospect: Prospect, since: int, won_at: int | None) -> str:
     return "lost" if is_lost and not is_open else "still_open"
 
 
-def _criteria(text: dict[str, Any]) -> list[dict[str, Any]]:
+def _criteria(text: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The criteria in order: those of the ideal customer, then the others. `within` in microseconds."""
     icp = text.get("icp", {})
     criteria: list[dict[str, Any]] = []
