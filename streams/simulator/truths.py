@@ -9,6 +9,8 @@ from streams.simulator.funnel import Funnel, opportunities
 from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
+from streams.simulator.true_identity import IdentityTruths
+from streams.simulator.true_qualification import QualificationTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
 # View -> the columns that tell its rows apart.
@@ -19,6 +21,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "lead_identity": ("lead_id",),
+    "qualification": ("lead_id",),
+    "definition_quality": ("segment",),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -61,4 +66,4 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
-    return (HandoffTruths(rules, as_of),)
+    return (HandoffTruths(rules, as_of), IdentityTruths(), QualificationTruths(rules, as_of))
