@@ -21,6 +21,7 @@
 --   new_customers      accounts whose first win closed in it
 --   marketing_cost     campaign costs booked for its days (decimal)
 --   team_cost          what the playbook says the teams cost in it (decimal)
+--   has_team_cost      false when the playbook names none for it: cac then holds campaigns only
 --   cac                (marketing_cost + team_cost) / new_customers (decimal)
 --   booked_revenue     first wins of the quarter (decimal)
 --   monthly_revenue    booked_revenue / 12 for each new customer whose amount has a rate (decimal)
@@ -91,6 +92,7 @@ together as (
         coalesce(new_customers, 0) as new_customers,
         coalesce(marketing_cost, 0)::decimal(38,2) as marketing_cost,
         coalesce(team_cost, 0)::decimal(38,2) as team_cost,
+        team.team_cost is not null as has_team_cost,
         coalesce(unpriced_costs, 0) + coalesce(new_customers - priced, 0) as unpriced,
         day_begins(period_until(period), zone) <= $as_of as is_over
     from quarter
@@ -114,6 +116,7 @@ select
     new_customers,
     marketing_cost,
     team_cost,
+    has_team_cost,
     (cac_cents::decimal(38,0) * 0.01)::decimal(38,2) as cac,
     case when priced > 0 then booked_revenue end as booked_revenue,
     (monthly_cents::decimal(38,0) * 0.01)::decimal(38,2) as monthly_revenue,

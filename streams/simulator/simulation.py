@@ -19,6 +19,7 @@ from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
 from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.story import tell_lead
+from streams.simulator.walk_in import walk_in
 from streams.simulator.world import World
 
 Event = dict[str, Any]
@@ -95,6 +96,7 @@ def chapters(plan: Plan) -> Iterator[Chapter]:
             tell_lead(lead)
             if place == 0 and account.is_customer:
                 was_customer(lead)
+            walk_in(lead)
             yield _chapter(plan, world, f"lead/{number}", lead.told)
 
 

@@ -9,6 +9,7 @@ from streams.simulator.funnel import Funnel, opportunities
 from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
+from streams.simulator.true_money import MoneyTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
 # View -> the columns that tell its rows apart.
@@ -19,6 +20,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "win": ("opportunity_id",),
+    "attribution": ("opportunity_id", "model", "session_id"),
+    "attribution_team": ("model", "period", "team"),
+    "campaign_outcome": ("campaign_id",),
+    "unit_economics": ("period",),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -61,4 +67,4 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
-    return (HandoffTruths(rules, as_of),)
+    return (HandoffTruths(rules, as_of), MoneyTruths(rules, as_of))
