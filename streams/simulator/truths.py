@@ -10,6 +10,7 @@ from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
 from streams.simulator.true_identity import IdentityTruths
+from streams.simulator.true_money import MoneyTruths
 from streams.simulator.true_qualification import QualificationTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
@@ -24,6 +25,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "lead_identity": ("lead_id",),
     "qualification": ("lead_id",),
     "definition_quality": ("segment",),
+    "win": ("opportunity_id",),
+    "attribution": ("opportunity_id", "model", "session_id"),
+    "attribution_team": ("model", "period", "team"),
+    "campaign_outcome": ("campaign_id",),
+    "unit_economics": ("period",),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -66,4 +72,9 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
-    return (HandoffTruths(rules, as_of), IdentityTruths(), QualificationTruths(rules, as_of))
+    return (
+        HandoffTruths(rules, as_of),
+        IdentityTruths(),
+        QualificationTruths(rules, as_of),
+        MoneyTruths(rules, as_of),
+    )

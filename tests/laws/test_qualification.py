@@ -99,7 +99,9 @@ def lives(draw: st.DrawFn) -> list[Event]:
             own = {key: f"{event[key]}-{lead}" for key in ("handoff_id", "opportunity_id") if key in event}
             told.append({**event, **own, "lead_id": lead, "occurred_at": draw(DAYS)})
     if draw(st.integers(0, 4)) == 0:
-        told.append({"type": "LeadsMerged", "lead_id": "lead-1", "merged_lead_id": "lead-2", "occurred_at": 50})
+        told.append(
+            {"type": "LeadsMerged", "lead_id": "lead-1", "merged_lead_id": "lead-2", "occurred_at": 50}
+        )
     for number, event in enumerate(told):
         event["event_id"] = f"e{number:03d}"
         event["source"] = "given"
