@@ -17,6 +17,7 @@ from streams.simulator.customer import was_customer
 from streams.simulator.disorder import LONGEST_LATE, Disorder
 from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
+from streams.simulator.relationship import tell_relationship
 from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.story import tell_lead
 from streams.simulator.world import World
@@ -95,6 +96,7 @@ def chapters(plan: Plan) -> Iterator[Chapter]:
             tell_lead(lead)
             if place == 0 and account.is_customer:
                 was_customer(lead)
+            tell_relationship(lead)
             yield _chapter(plan, world, f"lead/{number}", lead.told)
 
 

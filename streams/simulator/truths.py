@@ -9,6 +9,9 @@ from streams.simulator.funnel import Funnel, opportunities
 from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
+from streams.simulator.true_customers import CustomerTruths
+from streams.simulator.true_feedback import CallTruths, FeedbackTruths
+from streams.simulator.true_groups import GroupTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
 # View -> the columns that tell its rows apart.
@@ -19,6 +22,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "buying_group": ("account_id", "role"),
+    "buying_group_account": ("account_id",),
+    "promise_ledger": ("promise_id",),
+    "promise_churn": ("promise_state",),
+    "retention": ("period",),
+    "feedback_loop": ("from_team", "to_team", "reason_code"),
+    "joint_call": ("is_marketing_present",),
+    "dispute": ("dispute_id",),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -61,4 +72,10 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
-    return (HandoffTruths(rules, as_of),)
+    return (
+        HandoffTruths(rules, as_of),
+        GroupTruths(rules, as_of),
+        CustomerTruths(rules, as_of),
+        FeedbackTruths(rules, as_of),
+        CallTruths(rules),
+    )
