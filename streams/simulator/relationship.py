@@ -1,4 +1,4 @@
-"""What a deal and a customer bring with them: the rest of the buying group, returning customers, second words.
+"""What a deal and a customer bring with them: the rest of the group, a return after a churn, second words.
 
 Told after the lead's own story and from a chance of its own, so that it changes nothing that was told before.
 """

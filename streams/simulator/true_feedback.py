@@ -15,7 +15,7 @@ from streams.simulator.true_customers import Money, minimum_n
 from streams.simulator.truth import HandoffTruth
 
 DISPOSITIONS = ("nurture", "fix_data", "reroute", "disqualify")
-COUNTS = ("returned", "acknowledged", "acknowledged_in_time", "past_due", *DISPOSITIONS)
+COUNTS: tuple[str, ...] = ("returned", "acknowledged", "acknowledged_in_time", "past_due", *DISPOSITIONS)
 COUNTS += ("other_disposition", "offered_again", "converted_after")
 ADVANCED_WITHIN = 14 * DAY
 AMOUNTS = ("OpportunityOpened", "OpportunityRevised", "OpportunityWon")
