@@ -26,16 +26,10 @@
 --   n                     answers under an SLA with clocks that agree: the cases the median rests on
 --   playbook_version      the playbook of the SLA
 with
--- Read once, asked twice.
-handoff as materialized (
-    select handoff_id, lead_id, from_team, to_team, returned_at, return_reason, acknowledged_at, disposition,
-        is_recycled
-    from funnel.handoff
-),
 deal as (
     select coalesce(opened.lead_id, handoff.lead_id) as lead_id, max(opened.occurred_at) as last_opened_at
     from facts.opportunity_opened as opened
-    left join handoff on handoff.handoff_id = opened.handoff_id
+    left join funnel.handoff as handoff on handoff.handoff_id = opened.handoff_id
     where opened.occurred_at <= $as_of
     group by all
 ),
@@ -47,7 +41,7 @@ returned as (
         sla.is_met, sla.is_past_due,
         case when sla.met_at <= $as_of and not sla.is_clock_suspect then sla.used_minutes end as ack_minutes,
         coalesce(deal.last_opened_at > handoff.returned_at, false) as is_converted_after
-    from handoff
+    from funnel.handoff as handoff
     left join funnel.handoff_sla as sla
         on sla.handoff_id = handoff.handoff_id and sla.sla = 'acknowledge_return'
     left join deal on deal.lead_id = handoff.lead_id
