@@ -68,7 +68,7 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
         raise BatonError(
             "There is nothing of this name",
             where=name,
-            why="it is no number of schema funnel, and no handoff, lead, deal, account or the like has this id",
+            why="it is no number of schema funnel, and no handoff, lead, deal or account has this id",
             next_command="baton explain --list",
             exit_code=ExitCode.USAGE,
         )

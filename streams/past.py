@@ -36,7 +36,7 @@ def asking(project: Project, as_known: str | None) -> Iterator[Ask]:
 
 @contextmanager
 def recorded(project: Project) -> Iterator[Records]:
-    """All recorded events of a project, whether its worker runs or not. Raises BatonError when there are none."""
+    """All recorded events of a project, whether its worker runs or not. Raises BatonError without any."""
     records = _records(project)
     try:
         yield records

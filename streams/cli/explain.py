@@ -31,7 +31,7 @@ def explain(
 ) -> None:
     """Open a number: its definition, its row, and the very events behind it.
 
-    NAME is a view of schema funnel, WHICH its row; or NAME is the id of a handoff, a lead, a deal, an account.
+    NAME is a view of schema funnel, WHICH its row; or NAME is the id of a handoff, lead, deal or account.
 
     \b
       baton explain goal_attainment 2026-Q1 sales
