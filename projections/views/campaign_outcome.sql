@@ -2,7 +2,8 @@
 -- grain:  one row per campaign that was planned, booked a cost, captured a lead or earned credit
 -- key:    campaign_id
 -- reads:  facts.campaign_planned, facts.campaign_cost_booked, facts.lead_captured, facts.handoff_accepted,
---         facts.opportunity_opened, funnel.win, funnel.attribution, funnel.qualification, playbook.rate, playbook.version
+--         facts.opportunity_opened, funnel.lead_identity, funnel.win, funnel.attribution, funnel.qualification,
+--         playbook.rate, playbook.version
 -- says:   what a campaign cost, what became of the leads it captured, and what it brought back in margin
 -- means:  A campaign's leads are those whose earliest LeadCaptured that names a campaign names it. Accepted:
 --         leads with a HandoffAccepted. Opportunities and wins are those whose opening (or win) names such a
@@ -58,18 +59,22 @@ cost as (
     group by campaign_id
 ),
 lead_campaign as (
-    select lead_id,
-        min({'occurred_at': occurred_at, 'event_id': event_id, 'campaign_id': campaign_id}).campaign_id
+    select coalesce(identity.surviving_lead_id, captured.lead_id) as lead_id,
+        min({'occurred_at': occurred_at, 'event_id': captured.event_id, 'campaign_id': campaign_id}).campaign_id
             as campaign_id
-    from facts.lead_captured
+    from facts.lead_captured as captured
+    left join funnel.lead_identity as identity on identity.lead_id = captured.lead_id
     where campaign_id is not null and occurred_at <= $as_of
-    group by lead_id
+    group by all
 ),
 qualified as (
     select distinct lead_id from funnel.qualification where is_qualified and qualified_at <= $as_of
 ),
 accepted as (
-    select distinct lead_id from facts.handoff_accepted where occurred_at <= $as_of
+    select distinct coalesce(identity.surviving_lead_id, answer.lead_id) as lead_id
+    from facts.handoff_accepted as answer
+    left join funnel.lead_identity as identity on identity.lead_id = answer.lead_id
+    where occurred_at <= $as_of
 ),
 lead as (
     select campaign_id, count(*) as captured, count(qualified.lead_id) as qualified,
@@ -80,10 +85,11 @@ lead as (
     group by campaign_id
 ),
 opened as (
-    select opportunity_id, lead_id
-    from facts.opportunity_opened
+    select opportunity_id, coalesce(identity.surviving_lead_id, told.lead_id) as lead_id
+    from facts.opportunity_opened as told
+    left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
     where occurred_at <= $as_of
-    qualify row_number() over (partition by opportunity_id order by occurred_at, event_id) = 1
+    qualify row_number() over (partition by opportunity_id order by occurred_at, told.event_id) = 1
 ),
 -- The lead of a deal: the one its opening names, else the one its win names.
 deal as (

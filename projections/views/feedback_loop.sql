@@ -1,7 +1,7 @@
 -- view:   feedback_loop
 -- grain:  one row per pair of teams and reason of return
 -- key:    from_team, to_team, reason_code
--- reads:  funnel.handoff, funnel.handoff_sla, facts.opportunity_opened, playbook.version
+-- reads:  funnel.handoff, funnel.handoff_sla, funnel.lead_identity, facts.opportunity_opened, playbook.version
 -- says:   why leads are given back, what the offering team answered and how fast, and what came of it
 -- means:  A handoff that was ever returned counts once, under its latest return, even if it was taken after all.
 --         Acknowledged: the offering team said what it will do. In time, past due and the median follow the clock of
@@ -27,8 +27,10 @@
 --   playbook_version      the playbook of the SLA
 with
 deal as (
-    select coalesce(opened.lead_id, handoff.lead_id) as lead_id, max(opened.occurred_at) as last_opened_at
+    select coalesce(identity.surviving_lead_id, opened.lead_id, handoff.lead_id) as lead_id,
+        max(opened.occurred_at) as last_opened_at
     from facts.opportunity_opened as opened
+    left join funnel.lead_identity as identity on identity.lead_id = opened.lead_id
     left join funnel.handoff as handoff on handoff.handoff_id = opened.handoff_id
     where opened.occurred_at <= $as_of
     group by all

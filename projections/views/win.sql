@@ -1,7 +1,8 @@
 -- view:   win
 -- grain:  one row per opportunity whose last outcome is won
 -- key:    opportunity_id
--- reads:  facts.opportunity_won, facts.opportunity_lost, facts.opportunity_opened, playbook.version, playbook.rate
+-- reads:  facts.opportunity_won, facts.opportunity_lost, facts.opportunity_opened, funnel.lead_identity,
+--         playbook.version, playbook.rate
 -- says:   each deal that was won, and the money booked with it in the goal's currency
 -- means:  A deal counts as won when its last outcome by (occurred_at, event_id) is OpportunityWon; one that was
 --         lost and came back counts once, at the later win. Booked is the amount that win states, whatever was
@@ -11,7 +12,7 @@
 -- columns:
 --   opportunity_id    the deal
 --   account_id        the company: the opening's, else the win's
---   lead_id           the lead the opening names, else the one the win names; null when neither does
+--   lead_id           the lead the opening names, else the one the win names (the surviving one); null without
 --   opened_at         when the deal was opened; null when nobody said
 --   won_at            when it was won
 --   period            the quarter of the win, in the playbook's zone
@@ -47,13 +48,15 @@ won as (
     select
         last_outcome.opportunity_id,
         coalesce(opened.account_id, last_outcome.account_id) as account_id,
-        coalesce(opened.lead_id, last_outcome.lead_id) as lead_id,
+        coalesce(identity.surviving_lead_id, opened.lead_id, last_outcome.lead_id) as lead_id,
         opened.occurred_at as opened_at,
         last_outcome.occurred_at as won_at,
         last_outcome.amount,
         last_outcome.currency
     from last_outcome
     left join opened using (opportunity_id)
+    left join funnel.lead_identity as identity
+        on identity.lead_id = coalesce(opened.lead_id, last_outcome.lead_id)
     where is_won
 )
 select
