@@ -48,7 +48,8 @@ def campaign_rows(ledger: Ledger, text: Mapping[str, Any], linear: Credited) -> 
     """
     told = _Campaigns(ledger)
     margin = Decimal(text.get("money", {}).get("gross_margin", "1"))
-    for campaign_id in told.plans.keys() | told.costs.keys() | told.captured.keys() | linear.keys():
+    known = told.plans.keys() | told.costs.keys() | told.captured.keys() | linear.keys()
+    for campaign_id in sorted(known):
         plan, credit = told.plans.get(campaign_id, {}), linear.get(campaign_id, [])
         spent, won = told.costs[campaign_id], told.won[campaign_id]
         planned = ledger.cents(plan.get("amount"), plan.get("currency"))
@@ -88,7 +89,7 @@ def quarter_rows(ledger: Ledger, text: Mapping[str, Any], as_of: int) -> Iterato
     teams = _team_costs(ledger, text)
     begun = {period for period in teams if _begins_at(ledger, period) <= as_of}
     margin = Decimal(text.get("money", {}).get("gross_margin", "1"))
-    for period in cohorts.keys() | spent.keys() | begun:
+    for period in sorted(cohorts.keys() | spent.keys() | begun):
         cohort = cohorts[period]
         priced = [win.booked for win in cohort if win.booked is not None]
         marketing, team, booked = sum(c or 0 for c in spent[period]), teams.get(period, 0), sum(priced)
