@@ -18,8 +18,10 @@ from streams.simulator.disorder import LONGEST_LATE, Disorder
 from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
 from streams.simulator.merges import make_one, plan_merges, survivors, tell_merges
+from streams.simulator.relationship import tell_relationship
 from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.story import tell_lead
+from streams.simulator.walk_in import walk_in
 from streams.simulator.world import World
 
 Event = dict[str, Any]
@@ -105,6 +107,8 @@ def chapters(plan: Plan) -> Iterator[Chapter]:
             tell_lead(lead)
             if place == 0 and account.is_customer:
                 was_customer(lead)
+            tell_relationship(lead)
+            walk_in(lead)
         tell_merges(world, pairs, leads)
         told = {lead.lead_id: _chapter(plan, world, f"lead/{lead.number}", lead.told) for lead in leads}
         yield from _joined(told)

@@ -119,7 +119,9 @@ def lives(draw: st.DrawFn) -> list[Event]:
             ids = {key: f"{event[key]}-{lead}" for key in ("handoff_id", "opportunity_id") if key in event}
             told.append({**event, **ids, "lead_id": lead})
     if draw(st.integers(0, 4)) == 0:
-        told.append({"type": "LeadsMerged", "lead_id": "lead-1", "merged_lead_id": "lead-2", "occurred_at": 50})
+        told.append(
+            {"type": "LeadsMerged", "lead_id": "lead-1", "merged_lead_id": "lead-2", "occurred_at": 50}
+        )
     for number, event in enumerate(told):
         event["event_id"] = f"e{number:03d}"
         event["source"] = "given"
