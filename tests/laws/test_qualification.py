@@ -24,10 +24,10 @@ Event = dict[str, Any]
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CHANGE = BEGIN + timedelta(days=40)
 AS_OF = BEGIN + timedelta(days=100)
-# The second version wants somebody who decides, and two signs of interest.
+# The second version wants a champion, and two signs of interest.
 STRICTER = (
     DEFAULT_PLAYBOOK.read_text()
-    .replace("is_required = false\n\n# --- who decides", "\n# --- who decides")
+    .replace('roles = ["champion", "economic_buyer"]\ncount = 1\nis_required = false', 'roles = ["champion"]')
     .replace('"email_clicked"]\ncount = 1', '"email_clicked"]\ncount = 2')
 )
 DAYS = st.sampled_from([0, 0, 1, 5, 10, 29, 30, 31, 39, 40, 41, 60, 80, 100])
@@ -87,7 +87,7 @@ PEOPLE: list[Event] = [
 ]
 
 
-# How a lead usually goes: profiled, interested, known, handed over, answered, sold to. A life is a part of it.
+# How a lead usually goes: profiled, interested, known, handed over, answered, sold to.
 USUAL: list[st.SearchStrategy[Event]] = [
     st.sampled_from(OTHERS[:2]),
     st.just({"type": "LeadProfiled", **GOOD}),
