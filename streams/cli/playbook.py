@@ -166,6 +166,7 @@ def keygen(team: str, key_id: str, file: Path) -> None:
     key = signing.make_key(file, team, key_id)
     print(key_block(key), end="")
     say(f"the private key is in {file}, mode 0600; the block above goes into {Project.here().keys_file}")
+    say("a worker reads that file when it starts: baton down && baton up")
 
 
 @playbook.command()
