@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from projections.in_force import Proposal
 from projections.playbook import Playbook, parse_playbook
 from tests.given import as_bytes, given, shuffled
 from tests.projections.test_playbook import GOOD
 from tests.signed import KEYS, as_events, proposal, signature
+from warehouse.agreement import PROPOSALS
 from warehouse.content_hash import hashes
+from warehouse.door import ask, open_door
+from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
 # The office keeps other hours from the signing on, so that a calendar changes its meaning as well.
@@ -76,8 +80,6 @@ def test_a_verdict_keeps_the_version_in_force_when_the_handoff_was_offered() -> 
 
 
 def test_a_measured_moment_is_judged_by_its_own_version_too() -> None:
-    from warehouse.measurement import Measurement
-
     with opened() as warehouse:
         given(warehouse, STORY)
         warehouse.pin_as_of(AS_OF)
@@ -135,6 +137,18 @@ def test_a_file_that_was_signed_stands_once(tmp_path: Path) -> None:
             (SIGNED.version, None)
         ]
         assert rows(warehouse, "select count(*) from funnel.handoff") == [(2,)]
+
+
+def test_it_comes_into_force_behind_the_locked_door_of_a_worker(tmp_path: Path) -> None:
+    with opened(tmp_path / "baton.duckdb") as warehouse:
+        door = open_door(warehouse.connection)
+        given(warehouse, STORY)
+
+        found = ask(door, "select playbook_version, in_force_from from playbook.version")[1]
+        proposed = ask(door, PROPOSALS)[1]
+
+    assert found == [(SIGNED.version, SIGNED_AT)]
+    assert [Proposal(*row).proposed_at for row in proposed] == [SIGNED_AT - 2 * DAY]
 
 
 def test_without_keys_no_signature_counts() -> None:
