@@ -2,8 +2,9 @@
 
 SQL_FUNCTIONS = (
     # Rounds half away from zero, to cents. Null without a rate: such amounts are listed, never guessed.
+    # (20,4), because DuckDB keeps the product of two decimals of 18 digits within 18 digits, and fails.
     """
     create or replace macro converted(amount, rate) as
-        round(amount::decimal(18,4) * rate::decimal(18,8), 2)::decimal(38,2)
+        round(amount::decimal(20,4) * rate::decimal(18,8), 2)::decimal(38,2)
     """,
 )

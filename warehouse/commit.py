@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,9 +14,6 @@ from projections.projection import Projection, states
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
 from warehouse.agreement import DECIDING
-
-# Columns of a slice need not be aligned; Arrow copies those few instead of warning of each on stderr.
-os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "reallocate")
 
 FAILED_COLUMNS = pa.schema(
     [

@@ -32,6 +32,8 @@ class Warehouse:
     path: Path | None
     connection: duckdb.DuckDBPyConnection
     authority: Authority
+    # The database within the connection: the file's own, or one of those that take a second look.
+    database: str = ""
 
     @classmethod
     def open(
@@ -95,21 +97,28 @@ class Warehouse:
                 exit_code=ExitCode.CONFIGURATION,
             )
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Another connection to the same database, for statements that run beside others."""
+        cursor = self.connection.cursor()
+        if self.database:
+            cursor.execute(f"use {self.database}")
+        return cursor
+
     def committer(self, projections: Sequence[Projection] | None = None) -> Committer:
         """Writes batches into this warehouse, through a connection of its own.
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.connection.cursor(), projections, on_agreement=self.authority.put)
+        return Committer(self.cursor(), projections, on_agreement=self.authority.put)
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""
-        as_of = self.connection.cursor().execute("select as_of from warehouse.as_of").fetchall()[0][0]
-        return self.authority.agreed(self.connection.cursor()).at(as_of).playbook
+        as_of = self.cursor().execute("select as_of from warehouse.as_of").fetchall()[0][0]
+        return self.authority.agreed(self.cursor()).at(as_of).playbook
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""
-        stored = self.connection.cursor().execute(
+        stored = self.cursor().execute(
             "select topic, kafka_partition, next_offset from warehouse.next_offset"
         )
         return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
@@ -126,7 +135,7 @@ class Warehouse:
                     next_command='baton sql "select * from funnel.handoff_latency limit 3"',
                     exit_code=ExitCode.USAGE,
                 )
-            asked = self.connection.cursor().execute(statement)
+            asked = self.cursor().execute(statement)
             return [column[0] for column in asked.description or []], asked.fetchall()
         except duckdb.Error as error:
             raise BatonError(

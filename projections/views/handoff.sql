@@ -1,11 +1,12 @@
 -- view:   handoff
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  state.handoff, funnel.handoff_contact, playbook.all_member, playbook.all_team, playbook.all_calendar, playbook.all_sla, playbook.all_version, playbook.open_time
+-- reads:  state.handoff, funnel.handoff_contact, funnel.lead_identity, playbook.all_member, playbook.all_team,
+--         playbook.all_calendar, playbook.all_sla, playbook.all_version, playbook.open_time
 -- says:   where each handoff stands, in exactly one state, with the moments that put it there
 -- columns:
 --   handoff_id            the handoff
---   lead_id               the lead that was offered
+--   lead_id               the lead that was offered; of merged ones the one that survives
 --   account_id            its company, where known
 --   from_team             the team that offered
 --   to_team               the team asked to answer
@@ -134,7 +135,7 @@ flagged as (
 )
 select
     handoff_id,
-    offer.lead_id as lead_id,
+    coalesce(surviving_lead_id, offer.lead_id) as lead_id,
     offer.account_id as account_id,
     offer.from_team as from_team,
     offer.to_team as to_team,
@@ -183,3 +184,4 @@ select
     end as state,
     playbook_version
 from flagged
+left join funnel.lead_identity as identity on identity.lead_id = flagged.offer.lead_id
