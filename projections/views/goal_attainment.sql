@@ -7,10 +7,9 @@
 -- says:   how much of each goal is reached, and whether that is enough for the days that are gone
 -- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is what
 --         the deals opened in the period are worth as known now, whatever became of them. retained_revenue is
---         what is kept of the yearly revenue that subscriptions had when the period began: a subscription
---         keeps no more than it began with, so what grew, came new or came back after it makes up for nothing
---         (the trade's gross retention, in money). Days are cut in the playbook's zone. Expected by now is
---         the goal's share of the full days gone; of retained revenue all is expected from the first day on,
+--         what is kept of the yearly revenue that companies had when the period began: a company keeps no more
+--         than it began with, so what grew or came new makes up for nothing (the numerator of the trade's gross
+--         retention). Days are cut in the playbook's zone. Expected by now is the goal's share of the full days gone; of retained revenue all is expected from the first day on,
 --         for it is not gathered but kept. A metric nobody knows, and a period without days, has no actual.
 -- columns:
 --   goal_id           the goal
@@ -19,8 +18,8 @@
 --   metric            revenue, pipeline or retained_revenue
 --   goal_amount       the goal, in the playbook's currency
 --   actual            what is reached of it by as-of
---   n                 deals or subscriptions in that sum
---   unpriced          deals or subscriptions that belong in it and have no amount, or one without a rate
+--   n                 deals, or companies, in that sum
+--   unpriced          deals, or companies, with an amount that is missing or has no rate: not, or not wholly, in it
 --   attained_share    actual / goal
 --   elapsed_share     full days of the period gone at as-of / days of the period
 --   expected_by_now   the part of the goal that should be reached by now
@@ -39,57 +38,91 @@ asked as (
     cross join playbook.version as version
 ),
 told as (
-    select 'onboarded' as kind, coalesce(subscription_id, account_id) as subscription_id, occurred_at, event_id,
-        amount, currency
+    select 'onboarded' as kind, account_id, subscription_id, occurred_at, event_id, amount, currency
     from facts.customer_onboarded where occurred_at <= $as_of
     union all by name
-    select 'renewed' as kind, subscription_id, occurred_at, event_id, amount, currency
+    select 'renewed' as kind, account_id, subscription_id, occurred_at, event_id, amount, currency
     from facts.subscription_renewed where occurred_at <= $as_of
     union all by name
-    select 'expanded' as kind, subscription_id, occurred_at, event_id, amount, currency
+    select 'expanded' as kind, account_id, subscription_id, occurred_at, event_id, amount, currency
     from facts.subscription_expanded where occurred_at <= $as_of
     union all by name
-    select 'contracted' as kind, subscription_id, occurred_at, event_id, amount, currency
+    select 'contracted' as kind, account_id, subscription_id, occurred_at, event_id, amount, currency
     from facts.subscription_contracted where occurred_at <= $as_of
     union all by name
-    select 'churned' as kind, subscription_id, occurred_at, event_id, 0 as amount, goals.currency
-    from facts.subscription_churned cross join playbook.version as goals where occurred_at <= $as_of
+    select 'churned' as kind, account_id, subscription_id, occurred_at, event_id, amount, currency
+    from facts.subscription_churned where occurred_at <= $as_of
+),
+first_named as (
+    select account_id, min({'at': occurred_at, 'event_id': event_id, 'kind': kind, 'id': subscription_id}).id as id
+    from told
+    where subscription_id is not null
+    group by account_id
+),
+priced as (
+    select account_id, coalesce(subscription_id, first_named.id, '') as subscription_id, occurred_at, event_id, kind,
+        case kind when 'churned' then 0 when 'contracted' then -converted(amount, rate)
+            else converted(amount, rate)
+        end as change
+    from told
+    left join first_named using (account_id)
+    left join playbook.rate as rate on rate.currency = told.currency
 ),
 -- Onboarding, renewal and churn say what the revenue is from then on; what lies between adds and subtracts.
 term as (
-    select subscription_id, occurred_at, event_id, kind, converted(amount, rate) as amount,
-        count(*) filter (where kind in ('onboarded', 'renewed', 'churned')) over story as term
-    from told
-    left join playbook.rate as rate on rate.currency = told.currency
-    window story as (
-        partition by subscription_id order by occurred_at, event_id, kind rows unbounded preceding
-    )
+    select *,
+        count(*) filter (where kind in ('onboarded', 'renewed', 'churned')) over (
+            partition by account_id, subscription_id order by occurred_at, event_id, kind rows unbounded preceding
+        ) as term
+    from priced
+    where change is not null
 ),
-running as (
-    select subscription_id, occurred_at,
-        lead(occurred_at) over (partition by subscription_id order by occurred_at, event_id, kind) as until_at,
-        greatest(0, sum(case when kind = 'contracted' then -amount else amount end) over story) as yearly,
-        count(*) filter (where amount is null) over story > 0 as is_unpriced
+summed_up as (
+    select *, sum(change) over (
+        partition by account_id, subscription_id, term order by occurred_at, event_id, kind rows unbounded preceding
+    ) as total
     from term
-    window story as (
-        partition by subscription_id, term order by occurred_at, event_id, kind rows unbounded preceding
-    )
+),
+-- Never below nothing: what a sum fell below it so far is given back.
+yearly as (
+    select account_id, subscription_id, occurred_at,
+        lead(occurred_at) over (
+            partition by account_id, subscription_id order by occurred_at, event_id, kind
+        ) as until_at,
+        total - least(0, min(total) over (
+            partition by account_id, subscription_id, term order by occurred_at, event_id, kind
+            rows unbounded preceding)) as amount
+    from summed_up
+),
+opening as (
+    select goal_id, account_id, sum(yearly.amount) as amount
+    from asked
+    join yearly
+        on yearly.occurred_at < asked.from_at
+        and (yearly.until_at is null or yearly.until_at >= asked.from_at)
+    where metric = 'retained_revenue' and asked.from_at <= $as_of
+    group by all
+    having sum(yearly.amount) > 0
+),
+closing as (
+    select goal_id, account_id, sum(yearly.amount) as amount
+    from asked
+    join yearly
+        on yearly.occurred_at < asked.until_at
+        and (yearly.until_at is null or yearly.until_at >= asked.until_at)
+    where metric = 'retained_revenue'
+    group by all
 ),
 retained as (
-    select goal_id,
-        case when not opening.is_unpriced and not closing.is_unpriced
-             then least(opening.yearly, closing.yearly)
-        end as kept
+    select goal_id, least(opening.amount, closing.amount) as kept
+    from opening
+    join closing using (goal_id, account_id)
+    union all
+    -- An amount nobody can price is counted with its company, once.
+    select distinct on (goal_id, account_id) goal_id, null as kept
     from asked
-    join running as opening
-        on opening.occurred_at < asked.from_at
-        and (opening.until_at is null or opening.until_at >= asked.from_at)
-    join running as closing
-        on closing.subscription_id = opening.subscription_id
-        and closing.occurred_at < asked.until_at
-        and (closing.until_at is null or closing.until_at >= asked.until_at)
+    join priced on change is null and occurred_at < asked.until_at
     where metric = 'retained_revenue' and asked.from_at <= $as_of
-        and (opening.yearly > 0 or opening.is_unpriced)
 ),
 -- What counts towards a goal, one row each; an amount of null is one that cannot be counted.
 counted as (
@@ -118,8 +151,9 @@ measured as (
         end as actual,
         coalesce(summed.n, 0) as n,
         coalesce(summed.unpriced, 0) as unpriced,
-        case when metric = 'retained_revenue' then goal_amount else portion(goal_amount, days_gone, days) end
-            as expected_by_now
+        case when metric = 'retained_revenue' and from_at <= $as_of then goal_amount
+             else portion(goal_amount, days_gone, days)
+        end as expected_by_now
     from asked
     left join summed using (goal_id)
 )

@@ -1,11 +1,12 @@
 -- view:   goal_cases
 -- grain:  one row per revenue goal of a quarter and step from the lead to the win
 -- key:    goal_id, step
--- reads:  funnel.goal, funnel.opportunity_amount, funnel.qualification, facts.lead_captured,
---         facts.handoff_accepted, playbook.version
+-- reads:  funnel.goal, funnel.opportunity_amount, funnel.qualification, funnel.lead_identity,
+--         facts.lead_captured, facts.handoff_accepted, playbook.version
 -- says:   the counts that the goal's cascade and its gap are made of: what became of the leads before the period,
 --         and of the leads that the period itself lives on
--- means:  A lead that reached a step has reached every earlier one, no later than that. The cohort are the leads
+-- means:  A lead that reached a step has reached every earlier one, no later than that. Merged leads are one.
+--         The cohort are the leads
 --         first captured in the playbook's cohort time before the period (before as-of, if the period has not
 --         begun), with what became of them by as-of. Its lag is the median from a step to the first win, over
 --         the leads that won; the period shifted earlier by the lag is the step's own window. Without a win
@@ -51,7 +52,7 @@ told as (
     from funnel.opportunity_amount where lead_id is not null
 ),
 lived as (
-    select lead_id,
+    select coalesce(surviving_lead_id, told.lead_id) as lead_id,
         min(captured_at) as captured_at,
         least(min(qualified_at), min(accepted_at), min(opened_at), min(won_at)) as qualified_at,
         least(min(accepted_at), min(opened_at), min(won_at)) as accepted_at,
@@ -59,7 +60,8 @@ lived as (
         min(won_at) as won_at,
         coalesce(sum(booked), 0) as booked
     from told
-    group by lead_id
+    left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
+    group by all
 ),
 entry as (
     select lead_id, captured_at, won_at,

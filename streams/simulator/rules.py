@@ -40,6 +40,7 @@ class Rules:
     at_risk_share: float
     zone: ZoneInfo
     window: str
+    text: Mapping[str, Any]  # the whole playbook as its file says it, for truths that ask for more
 
     def team_calendar(self, team: str) -> Calendar:
         """The team's calendar; the first of the playbook for a team it does not name."""
@@ -92,6 +93,7 @@ def _rules(text: dict[str, Any]) -> Rules:
         at_risk_share=float(text["playbook"]["at_risk_share"]),
         zone=ZoneInfo(text["playbook"]["zone"]),
         window=text["playbook"]["window"],
+        text=text,
     )
 
 

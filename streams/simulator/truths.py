@@ -9,6 +9,9 @@ from streams.simulator.funnel import Funnel, opportunities
 from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
+from streams.simulator.true_cascade import CascadeTruths
+from streams.simulator.true_coverage import CoverageTruths
+from streams.simulator.true_goals import GoalTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
 # View -> the columns that tell its rows apart.
@@ -19,6 +22,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "goal": ("goal_id",),
+    "goal_attainment": ("period", "owner_team", "metric"),
+    "goal_cases": ("goal_id", "step"),
+    "goal_cascade": ("goal_id", "step"),
+    "gap_bridge": ("goal_id", "cause"),
+    "opportunity_amount": ("opportunity_id",),
+    "pipeline_coverage": ("looked_on", "closes_in"),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -61,4 +71,9 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
-    return (HandoffTruths(rules, as_of),)
+    return (
+        HandoffTruths(rules, as_of),
+        GoalTruths(rules, as_of),
+        CascadeTruths(rules, as_of),
+        CoverageTruths(rules, as_of),
+    )
