@@ -24,17 +24,23 @@
 --   plan              what the plan holds: leads, a share, or money for deal size and retention
 --   actual            what there is instead; null where there are no cases
 --   gap               goal - actual, retained revenue included
---   n                 leads, deals or subscriptions that the actual figure rests on
+--   n                 leads, deals or companies that the actual figure rests on
 --   is_enough         true when plan and actual both rest on as many as the playbook asks for
 --   says              the same in a sentence
 --   currency          currency of the money
 --   playbook_version  the playbook whose goals, owners and cohort these are
 with
-retained as (
-    select period, sum(gap) as gap, sum(goal_amount) as goal_amount, sum(actual) as actual, sum(n)::bigint as n
-    from funnel.goal_attainment
-    where metric = 'retained_revenue' and gap is not null
-    group by period
+-- Each goal beside what is to be retained in its period.
+goal as (
+    select *,
+        sum(gap) filter (where is_retention) over same_period as retained_gap,
+        sum(goal_amount) filter (where is_retention) over same_period as retained_goal,
+        sum(actual) filter (where is_retention) over same_period as retained_actual,
+        (sum(n) filter (where is_retention) over same_period)::bigint as companies
+    from (
+        select *, metric = 'retained_revenue' and gap is not null as is_retention from funnel.goal_attainment
+    )
+    window same_period as (partition by period)
 ),
 counted as (
     select goal_id,
@@ -50,9 +56,7 @@ counted as (
 ),
 factor as (
     select counted.*, goal.period, goal.currency, goal.playbook_version, goal.n as deals,
-        goal.gap + coalesce(retained.gap, 0) as gap,
-        retained.gap as retained_gap, retained.goal_amount as retained_goal, retained.actual as retained_actual,
-        retained.n as subscriptions,
+        goal.gap + coalesce(retained_gap, 0) as gap, retained_gap, retained_goal, retained_actual, companies,
         booked > 0 as is_planned,
         [
             goal.goal_amount::double * cohort[1] / nullif(booked, 0)::double,
@@ -71,8 +75,7 @@ factor as (
             followed_booked::double / nullif(period_leads[5], 0)
         ] as actual
     from counted
-    join funnel.goal_attainment as goal using (goal_id)
-    left join retained using (period)
+    join goal using (goal_id)
 ),
 -- Every coalition of factors that are actual already while the others are still as planned. A share of no
 -- leads is as planned: the factor that left none of them answers for it.
@@ -108,10 +111,10 @@ explained as (
         case when cause = 'retention' then retained_goal::double when is_planned then plan[causes.position] end
             as plan,
         case when cause = 'retention' then retained_actual::double else actual[causes.position] end as actual,
-        case when cause = 'retention' then coalesce(subscriptions, 0)
+        case when cause = 'retention' then coalesce(companies, 0)
              else period_leads[greatest(1, causes.position - 1)]
         end as n,
-        case when cause = 'retention' then coalesce(subscriptions, 0)
+        case when cause = 'retention' then coalesce(companies, 0)
              else least(cohort[greatest(1, causes.position - 1)], n)
         end as least_n
     from factor

@@ -32,23 +32,28 @@
 --   currency          currency of the money
 --   playbook_version  the playbook whose goals, owners and cohort these are
 with
-stepped as (
-    select goal_id, step, 6 - position as position, entered::decimal(38,2) as actual, cases, booked, lag_days,
-        window_starts_on, window_ends_on, cohort_starts_on, cohort_ends_on,
-        lead(cases) over (partition by goal_id order by position) as next_cases
+counted as (
+    select *, lead(cases) over (partition by goal_id order by position) as next_cases
     from funnel.goal_cases
-    union all by name
-    select goal_id, 'revenue' as step, 0 as position, attained.actual, cases, booked, lag_days,
-        attained_from.window_starts_on, attained_from.window_ends_on, cohort_starts_on, cohort_ends_on
-    from funnel.goal_cases as attained_from
-    join funnel.goal_attainment as attained using (goal_id)
-    where step = 'won'
+),
+-- The revenue is a line of its own, beside the deals that won it.
+stepped as (
+    select
+        counted.* exclude (step, position, next_cases),
+        case when is_revenue then 'revenue' else step end as step,
+        case when is_revenue then 0 else 6 - position end as position,
+        case when not is_revenue then next_cases end as next_cases
+    from counted
+    cross join (values (false), (true)) as lines(is_revenue)
+    where step = 'won' or not is_revenue
 ),
 weighed as (
     select stepped.*, goal.period, goal.goal_amount, goal.currency, goal.playbook_version, version.minimum_n,
         case when stepped.step = 'revenue' then goal.owner_team else owner.owner_team end as owner_team,
+        case when stepped.step = 'revenue' then goal.actual else entered end::decimal(38,2) as actual,
         (window_ends_on - window_starts_on + 1)::integer as days,
-        greatest(0, least(window_ends_on - window_starts_on + 1, ($as_of at time zone version.zone)::date - window_starts_on)) as days_gone,
+        greatest(0, least(window_ends_on - window_starts_on + 1,
+            ($as_of at time zone version.zone)::date - window_starts_on)) as days_gone,
         -- Ten digits, so that the product over the steps is right to the cent.
         case when booked = 0 then null
              when stepped.step = 'revenue' then goal_amount::decimal(38,10)

@@ -16,6 +16,7 @@ REVENUE_PER_LEAD = (550, 1_250, 1_350, 1_450)
 PIPELINE_PER_LEAD = (2_600, 3_100, 3_300, 3_500)
 KEPT_PER_LEAD = (1_250, 1_600, 1_800, 2_000)
 
+Fields = dict[str, Any]
 DECISIONS = (
     ("Answer demo requests before everything else.", "median latency of demo requests falls"),
     ("Stop importing lists without a phone number.", "returns with bad_data fall"),
@@ -30,9 +31,7 @@ def tell_company(world: World, leads: int) -> list[Told]:
     dice = Dice(f"{world.seed}/company")
     told: list[Told] = []
 
-    def tell(
-        type_: str, at: int, source: str, fields: dict[str, Any], event_id: str | None = None
-    ) -> None:
+    def tell(type_: str, at: int, source: str, fields: dict[str, Any], event_id: str | None = None) -> None:
         told.append(Told(at, type_, event_id or dice.event_id(), source, None, fields))
 
     goal_id = _goals(world, dice, leads, tell)
@@ -52,15 +51,15 @@ def tell_company(world: World, leads: int) -> list[Told]:
 
 
 def _goals(world: World, dice: Dice, leads: int, tell: Any) -> str:
-    """The year and its quarters: revenue, pipeline, and what Success must keep. The first quarter's goal's id."""
+    """The year and its quarters: revenue, pipeline, what Success must keep. The id of the first quarter's."""
     year, month = iso_day(world.first_day)[:4], int(iso_day(world.first_day)[5:7])
     scale = max(leads, 100) * 100
     prefix = f"goal-{world.seed}-{year}"
 
-    def line(key: str, parent: str | None, period: str, team: str, metric: str, per_lead: int) -> dict[str, Any]:
+    def line(key: str, above: str | None, period: str, team: str, metric: str, per_lead: int) -> Fields:
         return {
             "goal_id": prefix + key,
-            "parent_goal_id": parent,
+            "parent_goal_id": above,
             "period": period,
             "owner_team": team,
             "metric": metric,

@@ -144,7 +144,8 @@ class CascadeTruths:
             if goal.metric != "revenue" or "-Q" not in goal.period or goal.amount is None:
                 continue
             cases = Cases(books, goal, lives)
-            kept = [rows[g.goal_id] for g in goals if (g.period, g.metric) == (goal.period, "retained_revenue")]
+            line = goal.period, "retained_revenue"
+            kept = [rows[other.goal_id] for other in goals if (other.period, other.metric) == line]
             yield from (("goal_cases", row) for row in _case_rows(books, goal, cases))
             yield from (("goal_cascade", row) for row in _steps(books, goal, cases, rows[goal.goal_id]))
             yield from (("gap_bridge", row) for row in _causes(books, goal, cases, rows[goal.goal_id], kept))
@@ -232,7 +233,8 @@ def _steps(books: Books, goal: Goal, cases: Cases, attained: Row) -> Iterator[Ro
             row["amount_each"] = None if step == "revenue" else written(cents(each))
         if cases.booked:
             exact = Fraction(goal.amount) if step == "revenue" else Fraction(goal.amount) / each
-            required = (Decimal(exact.numerator) / exact.denominator).quantize(Decimal("1e-10"), ROUND_HALF_UP)
+            required = Decimal(exact.numerator) / exact.denominator
+            required = required.quantize(Decimal("1e-10"), ROUND_HALF_UP)
             days = (window.last - window.first).days + 1
             gone = min(max((books.day_of(books.as_of) - window.first).days, 0), days)
             row["required"], row["gap"] = f"{required:.10f}", f"{required - actual:.10f}"
@@ -258,8 +260,8 @@ def _causes(books: Books, goal: Goal, cases: Cases, attained: Row, kept: list[Ro
         amounts = [cents(value) for value in _shapley(plan, actual)]
     retained = sum((Decimal(row["gap"]) for row in kept), Decimal(0))
     gap = Decimal(attained["gap"]) + retained
-    plan.append(sum(Fraction(row["goal_amount"]) for row in kept) if kept else None)
-    actual.append(sum(Fraction(row["actual"]) for row in kept) if kept else None)
+    plan.append(sum((Fraction(row["goal_amount"]) for row in kept), Fraction(0)) if kept else None)
+    actual.append(sum((Fraction(row["actual"]) for row in kept), Fraction(0)) if kept else None)
     ns = [came, came, *(int(b) for _, b in now[1:]), sum(row["n"] for row in kept)]
     least = [min(a, b) for a, b in zip(ns, (cohort, cohort, *(int(b) for _, b in before[1:])), strict=False)]
     amounts.append(retained)
@@ -298,7 +300,10 @@ def _shapley(plan: list[Fraction | None], actual: list[Fraction | None]) -> list
 
 
 def _worth(
-    known: dict[frozenset[int], Fraction], plan: list[Fraction], found: list[Fraction], members: frozenset[int]
+    known: dict[frozenset[int], Fraction],
+    plan: list[Fraction],
+    found: list[Fraction],
+    members: frozenset[int],
 ) -> Fraction:
     """The product when these factors are as found and the others as planned."""
     if members not in known:

@@ -1,4 +1,4 @@
-"""What is true of the pipeline's coverage: each month's first day looked at twice, as it was and as it is known.
+"""What is true of the pipeline's coverage: each month's first day, as it looked and as it is known.
 
 Plain Python over the emitted facts: for every day and both ways of knowing, the deals are told anew from the
 events that were visible.
@@ -76,7 +76,8 @@ class CoverageTruths:
 def _side(name: str, closes_in: str, deals: list[Seen], goal: Decimal | None) -> Row:
     inside = [deal for deal in deals if deal.closes_in == closes_in]
     pipeline = sum((d.amount or Decimal(0) for d in inside if not d.is_won), Decimal(0))
-    left = None if goal is None else goal - sum((d.amount or Decimal(0) for d in inside if d.is_won), Decimal(0))
+    won = sum((d.amount or Decimal(0) for d in inside if d.is_won), Decimal(0))
+    left = None if goal is None else goal - won
     return {
         f"open_pipeline_{name}": written(pipeline),
         f"deals_{name}": sum(not deal.is_won for deal in inside),
