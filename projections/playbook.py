@@ -17,9 +17,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import definition, goals
+from projections import definition, examples, goals
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
+from projections.examples import Example
 from projections.goals import Goals
 from projections.playbook_blocks import Blocks, remedy, unusable
 from schemas.catalogue import CATALOGUE
@@ -37,7 +38,7 @@ _KEYS = {
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
     "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
-    "example": {"id", "says", "events", "as_of", "verdict", "failing"},
+    **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
 }
@@ -107,6 +108,7 @@ class Playbook:
     definition: Definition
     goals: Goals
     buyer_steps: Mapping[str, str]
+    examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
 
     @property
@@ -165,6 +167,7 @@ class _Reader:
         teams = tuple(self._team(i, block, names) for i, block in blocks.blocks("team"))
         team_names = {team.id for team in teams}
         stages = self._stages()
+        defined = definition.read_definition(blocks)
         return Playbook(
             name=str(head.get("name", "playbook")),
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
@@ -177,9 +180,10 @@ class _Reader:
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=self._slas(team_names),
             alerts=tuple(self._alert(i, block) for i, block in blocks.blocks("alert")),
-            definition=definition.read_definition(blocks),
+            definition=defined,
             goals=goals.read_goals(blocks, team_names),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
+            examples=examples.read_examples(blocks, defined),
             text=blocks.text_of_file,
         )
 
@@ -284,7 +288,7 @@ class _Reader:
             if self.blocks.text("sla", index, block, side) not in teams:
                 raise self.blocks.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
-        is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and attempts > 0
+        is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and 0 < attempts < 1_000
         sla_id = self.blocks.one_of("sla", index, block, "id", _SLAS)
         if not is_count if sla_id == "attempts" else attempts is not None:
             raise self.blocks.fault(

@@ -15,6 +15,7 @@ from schemas.errors import BatonError, ExitCode
 NAMED = ("calendar", "team", "alert", "criterion", "role", "goal", "example")
 _UNITS = {"minute": 1, "hour": 60, "day": 24 * 60}
 _LONGEST = timedelta(days=3650)
+_MOST = 1_000_000_000
 
 
 class Blocks:
@@ -91,10 +92,10 @@ class Blocks:
         return values
 
     def count(self, name: str, index: int, block: Mapping[str, Any], key: str) -> int:
-        """A whole number of at least 1."""
+        """A whole number of at least 1. What a column cannot hold would stop every worker that reads it."""
         value = block.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.fault(name, index, f"{key} must be a whole number of at least 1")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {_MOST:,}")
         return value
 
     def one_of(
@@ -158,14 +159,16 @@ class Blocks:
 
     def fault(self, name: str, index: int, why: str) -> BatonError:
         """The error for a fault in a block, with the line the block stands on."""
+        return unusable(f"{self.where}:{self.line(name, index)}", f"[{name}] {why}", remedy(self.where))
+
+    def line(self, name: str, index: int) -> int:
+        """The line a block stands on."""
         own = rf"[\"']?{re.escape(name)}[\"']?\s*"
-        line = 1
         for head in (rf"\s*\[\[?\s*{own}[].]", rf"\s*{own}[=.]"):  # a block, else a value in its stead
             lines = [number for number, text in enumerate(self.lines, 1) if re.match(head, text)]
             if lines:
-                line = lines[min(index, len(lines) - 1)]
-                break
-        return unusable(f"{self.where}:{line}", f"[{name}] {why}", remedy(self.where))
+                return lines[min(index, len(lines) - 1)]
+        return 1
 
 
 def remedy(where: str) -> str:

@@ -7,7 +7,6 @@ clock of the views is pinned to the end of the story: the same seed tells the sa
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -15,25 +14,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from projections.playbook import read_playbook
-from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
+from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
-from streams.app import APP_ID, OVERDUE_BY_PAIR
 from streams.kafka_local import start_broker, stop_broker
+from streams.opening import open_warehouse
 from streams.project import Project
 from streams.publisher import Publisher
-from streams.reading import ask_warehouse
+from streams.settling import Advance, wait_until_reacted, wait_until_read
 from streams.simulator import simulate
-from streams.topics import committed_offsets, end_offsets, ensure_topics, log_extent
+from streams.topics import ensure_topics, log_extent
 from streams.worker_process import start_worker, stop_worker
-from warehouse.measurement import waiting_sql
-from warehouse.warehouse import Warehouse
 
 DEMO_FOLDER = ".baton-demo"
-CATCH_UP_SECONDS = 120
 
 Tell = Callable[[str], None]
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -94,11 +88,11 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     tell("Publishing it; the worker follows ...")
     _publish(demo, demo.home / "story" / "events.jsonl", advance)
     at = timed("publish", at)
-    _wait_until_read(demo, advance)
+    wait_until_read(demo, advance)
     at = timed("catch up", at)
     tell("Measuring handoffs and raising alerts ...")
-    _wait_until_reacted(demo)
-    records = _wait_until_read(demo, advance)
+    wait_until_reacted(demo)
+    records = wait_until_read(demo, advance)
     timed("react", at)
     return DemoRun(demo, as_of, records, seconds)
 
@@ -110,7 +104,7 @@ def tidy(demo: Project) -> None:
 
 
 def _pin(demo: Project, as_of: datetime) -> None:
-    with Warehouse.open(demo.warehouse_file, read_playbook(demo.playbook_file)) as warehouse:
+    with open_warehouse(demo) as warehouse:
         warehouse.pin_as_of(as_of)
 
 
@@ -122,40 +116,3 @@ def _publish(demo: Project, story: Path, advance: Advance) -> None:
             if number % 500 == 0:
                 advance(number, len(lines))
         publisher.flush()
-
-
-def _wait_until_reacted(demo: Project) -> None:
-    """Wait until every handoff is measured and the agents have read all that was measured."""
-    deadline = time.monotonic() + CATCH_UP_SECONDS
-    while time.monotonic() < deadline:
-        _, rows = ask_warehouse(demo, waiting_sql())
-        if rows == [(0, 0)]:
-            ends = end_offsets(demo, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
-            read = committed_offsets(demo, APP_ID)
-            if all(read.get(place, 0) >= end for place, end in ends.items()):
-                return
-        time.sleep(0.5)
-    raise BatonError(
-        "The reaction plane has not caught up",
-        where=str(demo.logs_dir / "worker.log"),
-        why=f"after {CATCH_UP_SECONDS} s, {rows[0][0]} measurements and {rows[0][1]} messages are waiting",
-        next_command=f"BATON_HOME={os.path.relpath(demo.home)} baton status",
-    )
-
-
-def _wait_until_read(demo: Project, advance: Advance) -> int:
-    """Wait until the warehouse stands at the end of the log; the number of records it has read."""
-    total = sum(end - begin for begin, end in log_extent(demo, CATALOGUE.fact_topics).values())
-    deadline = time.monotonic() + CATCH_UP_SECONDS
-    while time.monotonic() < deadline:
-        _, rows = ask_warehouse(demo, "select coalesce(sum(records), 0)::bigint from warehouse.next_offset")
-        advance(rows[0][0], total)
-        if rows[0][0] >= total:
-            return int(rows[0][0])
-        time.sleep(0.2)
-    raise BatonError(
-        "The worker has not caught up",
-        where=str(demo.logs_dir / "worker.log"),
-        why=f"{rows[0][0]} of {total} records after {CATCH_UP_SECONDS} s",
-        next_command=f"BATON_HOME={os.path.relpath(demo.home)} baton status",
-    )

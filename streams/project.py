@@ -6,6 +6,7 @@ BATON_KAFKA_SASL_USERNAME       with _PASSWORD: log in with SASL PLAIN
 BATON_KAFKA_SASL_PASSWORD
 BATON_KAFKA_TLS                 1 to speak TLS (certificates: the system's, or SSL_CERT_FILE)
 BATON_SCHEMA_REGISTRY           address of a Confluent-protocol registry; unset: none is needed
+BATON_KEYS                      public keys that sign playbooks (default: keys.toml beside playbook.toml)
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Project:
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     is_tls: bool = False
+    keys: Path | None = None
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
@@ -48,6 +50,7 @@ class Project:
             sasl_username=env.get("BATON_KAFKA_SASL_USERNAME") or None,
             sasl_password=env.get("BATON_KAFKA_SASL_PASSWORD") or None,
             is_tls=_flag(env, "BATON_KAFKA_TLS"),
+            keys=folder / Path(env["BATON_KEYS"]).expanduser() if env.get("BATON_KEYS") else None,
         )
         project._check_settings()
         return project
@@ -61,6 +64,7 @@ class Project:
             "BATON_KAFKA_SASL_USERNAME": self.sasl_username,
             "BATON_KAFKA_SASL_PASSWORD": self.sasl_password,
             "BATON_KAFKA_TLS": "1" if self.is_tls else None,
+            "BATON_KEYS": str(self.keys) if self.keys else None,
         }
         return {name: value for name, value in settings.items() if value}
 
@@ -136,6 +140,11 @@ class Project:
         """playbook.toml of the current folder when there is one, else the packaged default."""
         own = self.cwd / "playbook.toml"
         return own if own.exists() else DEFAULT_PLAYBOOK
+
+    @property
+    def keys_file(self) -> Path:
+        """The public keys whose signatures under a playbook count: BATON_KEYS, else beside playbook.toml."""
+        return self.keys or self.cwd / "keys.toml"
 
     def make_folders(self) -> None:
         """Create the project's folders if they are missing. Raises BatonError when they cannot be written."""

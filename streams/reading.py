@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
+from streams.opening import open_warehouse
 from streams.project import Project
 from warehouse.door import Door, ask
-from warehouse.warehouse import Warehouse
 
 
 def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -28,5 +27,5 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    with Warehouse.open(project.warehouse_file, read_playbook(project.playbook_file)) as warehouse:
+    with open_warehouse(project) as warehouse:
         return warehouse.ask(statement)

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
+from streams.opening import open_warehouse
 from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.sink import Progress, Sink, registry_lookup
 from streams.topics import log_extent
 from warehouse.content_hash import Books, TableHash, books, books_sql, hashes, hashes_sql
-from warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class Snapshot:
     tables: dict[str, TableHash]
     books: Books
     offsets: dict[tuple[str, int], int]
+    pinned_as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
     replay_file = project.run_dir / "replay.duckdb"
     _remove(replay_file)
     try:
-        with Warehouse.open(replay_file, read_playbook(project.playbook_file)) as second:
+        with open_warehouse(project, replay_file) as second:
+            second.pin_as_of(live.pinned_as_of)
             lookup = registry_lookup(project)
             sink = Sink(second, project.client_settings(), extent, registry=lookup, on_commit=on_progress)
             asyncio.run(sink.run(asyncio.Event(), until=live.offsets))
@@ -99,14 +100,15 @@ def _live_snapshot(project: Project, as_of: datetime) -> Snapshot:
         f"select (select list([name, rows::varchar, content]) from ({hashes_sql(as_of)})) as tables,"
         f" (select [good, failed, duplicate, total] from ({books_sql()})) as books,"
         " (select list([topic, kafka_partition::varchar, next_offset::varchar]) from warehouse.next_offset)"
-        " as offsets"
+        " as offsets, (select max(as_of) from warehouse.pinned_as_of) as pinned_as_of"
     )
     _, rows = ask_warehouse(project, statement)
-    tables, counts, offsets = rows[0]
+    tables, counts, offsets, pinned_as_of = rows[0]
     return Snapshot(
         {name: TableHash(int(count), content) for name, count, content in tables},
         Books(*counts),
         {(topic, int(partition)): int(at) for topic, partition, at in offsets or []},
+        pinned_as_of,
     )
 
 

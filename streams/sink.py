@@ -18,9 +18,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.catalogue import CATALOGUE
@@ -37,6 +40,14 @@ MAX_BATCH_RECORDS = 20_000
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
 FETCH_BYTES = 32 << 20
+# Batches that are not full go on while fewer than this are decoded or committed: waiting in a queue
+# between two stages they would be as late and never grow.
+MOST_SMALL_BATCHES = 2
+SMALL_BATCH_SECONDS = 0.15
+# A fetch waits this long for this much. Without it a busy topic is fetched a handful of records at a time,
+# and asking costs more than reading.
+FETCH_AT_LEAST_BYTES = 256 << 10
+FETCH_WAIT_MS = 40
 LAG_TOLD_EVERY_SECONDS = 2.0
 
 Extent = Mapping[tuple[str, int], tuple[int, int]]
@@ -55,10 +66,6 @@ class Fetched:
         self.records += records
         self.runs.append((topic, partition, len(records)))
         self.bytes += sum(record.serialized_value_size for record in records)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.records) >= MAX_BATCH_RECORDS or self.bytes >= MAX_BATCH_BYTES
 
 
 @dataclass
@@ -83,16 +90,20 @@ class Sink:
         registry: RegistryLookup | None = None,
         on_commit: Callable[[Progress], None] | None = None,
         committer: Committer | None = None,
+        max_batch_records: int = MAX_BATCH_RECORDS,
     ) -> None:
         """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read."""
+        self.max_batch_records = max_batch_records
         self.warehouse = warehouse
         self.kafka = kafka
         self.registry = registry
         self.on_commit = on_commit
         self.extent = extent
-        self.committer = committer or Committer(warehouse.connection.cursor())
+        self.committer = committer or warehouse.committer()
         self.folding = Folding(warehouse.connection.cursor())
         self.progress = Progress()
+        self._in_flight = 0
+        self._handed_on_at = 0.0
         self._next: dict[tuple[str, int], int] = {}
         self._until: dict[tuple[str, int], int] | None = None
 
@@ -109,7 +120,8 @@ class Sink:
             auto_offset_reset="none",
             max_partition_fetch_bytes=FETCH_BYTES_PER_PARTITION,
             fetch_max_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=50,
+            fetch_min_bytes=FETCH_AT_LEAST_BYTES,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         await consumer.start()
         try:
@@ -148,18 +160,32 @@ class Sink:
     ) -> None:
         fetched = Fetched()
         while not stop.is_set() and not self._is_done():
-            room = MAX_BATCH_RECORDS - len(fetched.records)
+            room = self.max_batch_records - len(fetched.records)
             found = await consumer.getmany(timeout_ms=20 if fetched.records else 100, max_records=room)
             for partition, records in found.items():
                 kept = self._in_order(partition, records)
                 if kept:
                     fetched.add(partition.topic, partition.partition, kept)
-            if fetched.records and (fetched.is_full or not raw.full()):
-                await raw.put(fetched)
+            if fetched.records and (self._is_full(fetched) or self._may_be_small()):
+                await self._hand_on(fetched, raw)
                 fetched = Fetched()
         if fetched.records:
-            await raw.put(fetched)
+            await self._hand_on(fetched, raw)
         await raw.put(None)
+
+    async def _hand_on(self, fetched: Fetched, raw: asyncio.Queue[Fetched | None]) -> None:
+        self._in_flight += 1
+        self._handed_on_at = time.monotonic()
+        await raw.put(fetched)
+
+    def _may_be_small(self) -> bool:
+        """After a rest a batch goes on at once. In a stream it waits a moment: each batch costs the same
+        some forty short statements, and small ones leave no time for anything else."""
+        has_rested = time.monotonic() - self._handed_on_at >= SMALL_BATCH_SECONDS
+        return has_rested and self._in_flight < MOST_SMALL_BATCHES
+
+    def _is_full(self, fetched: Fetched) -> bool:
+        return len(fetched.records) >= self.max_batch_records or fetched.bytes >= MAX_BATCH_BYTES
 
     def _in_order(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
         """The records from the next offset on (and before `until`); what was read before is dropped."""
@@ -196,6 +222,7 @@ class Sink:
         loop = asyncio.get_running_loop()
         while (batch := await ready.get()) is not None:
             await loop.run_in_executor(pool, self._write, batch)
+            self._in_flight -= 1
             self.progress.records += batch.records
             self.progress.batches += 1
             self.progress.committed_at = time.time()
@@ -231,34 +258,39 @@ def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
     records = fetched.records
     decoded = decode([record.value for record in records], CATALOGUE, registry)
     offsets = pl.Series("kafka_offset", [record.offset for record in records], pl.Int64)
-    partitions = _repeated("kafka_partition", [(partition, n) for _, partition, n in fetched.runs], pl.Int32)
-    topics = _repeated("topic", [(topic, n) for topic, _, n in fetched.runs], pl.String)
+    partitions = _of_runs([(partition, n) for _, partition, n in fetched.runs]).alias("kafka_partition")
+    topics = _of_runs([(CATALOGUE.topics.index(topic), n) for topic, _, n in fetched.runs])
+    places = pl.DataFrame([partitions, offsets])
     failures = list(decoded.failures)
     facts: dict[str, pl.DataFrame] = {}
     for name, frame in decoded.frames.items():
         event = CATALOGUE.event_types[name]
-        frame, misrouted = _on_own_topic(frame, topics.gather(frame[ROW]), event.topic, name)
+        frame, misrouted = _on_own_topic(frame, topics, event.topic, name)
         failures += misrouted
         if frame.height:
-            place = frame.drop_in_place(ROW)
-            facts[name] = frame.hstack([partitions.gather(place), offsets.gather(place)])
+            facts[name] = frame.hstack(places[frame.drop_in_place(ROW)])
     return Batch(facts, failed_table(_failed_rows(records, failures)), _reached(fetched))
 
 
-def _repeated(name: str, runs: list[tuple[Any, int]], kind: type[pl.DataType]) -> pl.Series:
-    return pl.concat([pl.repeat(value, n, dtype=kind(), eager=True) for value, n in runs]).alias(name)
+def _of_runs(runs: list[tuple[int, int]]) -> pl.Series:
+    """Each number as often as its run is long."""
+    ends = pa.array(accumulate(length for _, length in runs), pa.int32())
+    numbers = pa.array([number for number, _ in runs], pa.int32())
+    return pl.Series(pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, numbers)))
 
 
 def _on_own_topic(
     frame: pl.DataFrame, topics: pl.Series, own: str, name: str
 ) -> tuple[pl.DataFrame, list[Failure]]:
     """An event counts on its own topic only: who may write a topic decides who may say such a thing."""
-    is_own = topics == own
+    found = topics.gather(frame[ROW])
+    is_own = found == CATALOGUE.topics.index(own)
     if is_own.all():
         return frame, []
-    strays = zip(frame.filter(~is_own)[ROW], topics.filter(~is_own), strict=True)
+    strays = zip(frame.filter(~is_own)[ROW], found.filter(~is_own), strict=True)
     reason = f"{name} belongs on {own}, not on "
-    return frame.filter(is_own), [Failure(row, "route", reason + topic, name) for row, topic in strays]
+    failures = [Failure(row, "route", reason + CATALOGUE.topics[topic], name) for row, topic in strays]
+    return frame.filter(is_own), failures
 
 
 def _failed_rows(records: list[ConsumerRecord], failures: list[Failure]) -> list[tuple[object, ...]]:

@@ -12,7 +12,7 @@ import polars as pl
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode, encode
 from schemas.validation import read_event
-from warehouse.commit import Batch, Committer
+from warehouse.commit import Batch
 from warehouse.warehouse import Warehouse
 
 
@@ -23,7 +23,7 @@ def as_bytes(events: Iterable[Mapping[str, Any]]) -> list[bytes]:
 
 def given(warehouse: Warehouse, values: Sequence[bytes], *, cuts: Sequence[int] = ()) -> None:
     """Commit the values in this order, cut into batches at these places."""
-    committer = Committer(warehouse.connection)
+    committer = warehouse.committer()
     edges = [0, *sorted(cut % (len(values) + 1) for cut in cuts), len(values)]
     for start, stop in zip(edges, edges[1:], strict=False):
         if start < stop:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -14,9 +13,7 @@ import pyarrow as pa
 from projections.projection import Projection, states
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
-
-# Columns of a slice need not be aligned; Arrow copies those few instead of warning of each on stderr.
-os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "reallocate")
+from warehouse.agreement import DECIDING
 
 FAILED_COLUMNS = pa.schema(
     [
@@ -109,10 +106,17 @@ class Committer:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, projections: Sequence[Projection] | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        projections: Sequence[Projection] | None = None,
+        on_agreement: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> None:
-        """`projections` defaults to all states; an empty sequence is append-only (the benchmark's limit)."""
+        """`projections` defaults to all states; an empty sequence is append-only (the benchmark's limit).
+
+        `on_agreement` is called inside the transaction of a batch that holds a word on playbooks.
+        """
         self.connection = connection
+        self.on_agreement = on_agreement
         # Slots and plans belong to the connection, and one connection may see several committers.
         self._number = next(_COMMITTERS)
         self.projections = states() if projections is None else projections
@@ -138,15 +142,18 @@ class Committer:
             for projection in self.projections:
                 if present.keys() & set(projection.fact_tables):
                     execute(f"execute partial_{self._number}_{projection.name}")
-            # 3. what could not be understood, with its bytes, here and on its way to the dead-letter topic
+            # 3. the playbook in force, when these facts have a word in it
+            if self.on_agreement and present.keys() & DECIDING:
+                self.on_agreement(self.connection)
+            # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
                 execute(_TO_DEAD_LETTER, {"dead_letter_topic": DEAD_LETTER_TOPIC})
-            # 4. where to read on
+            # 5. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)
-            # 5. all of it, or nothing
+            # 6. all of it, or nothing
             execute("commit")
         except BaseException:
             self._roll_back()

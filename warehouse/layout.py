@@ -7,7 +7,7 @@ Schemas: `log` holds every readable record as it came, duplicates too; `facts` s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import polars as pl
@@ -51,8 +51,12 @@ _TABLES = (
 )
 
 
-def statements() -> Iterator[str]:
-    """All DDL of a warehouse, in an order that works on an empty file and on a complete one."""
+def statements(recorded: Callable[[EventType], str] | None = None) -> Iterator[str]:
+    """All DDL of a warehouse, in an order that works on an empty file and on a complete one.
+
+    `recorded`: SQL of the records of an event type that lie elsewhere; the log is then a view of those, and
+    the partial states hold all of them at once.
+    """
     for schema in SCHEMAS:
         yield f"create schema if not exists {schema}"
     yield from SQL_FUNCTIONS
@@ -61,12 +65,16 @@ def statements() -> Iterator[str]:
     yield from _TABLES
     yield from playbook_tables.statements()
     for event in CATALOGUE.facts:
-        yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
+        if recorded is None:
+            yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
+        else:
+            yield f"create or replace view log.{event.table} as {recorded(event)}"
         yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
     yield f"create or replace view facts.event as {all_events()}"
     for state in states():
         everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
-        yield f"create table if not exists partial.{state.name} as {everything} limit 0"
+        limit = "limit 0" if recorded is None else ""
+        yield f"create table if not exists partial.{state.name} as {everything} {limit}"
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"

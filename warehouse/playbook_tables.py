@@ -8,14 +8,15 @@ force at the time read the `all_` tables; everything else reads the views.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from projections.business_time import Calendar, open_time
+from projections.in_force import InForce
 from projections.playbook import Playbook
 
 # Table -> columns after playbook_version.
@@ -43,16 +44,6 @@ _COLUMNS = {
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
-class InForce:
-    """A playbook and the time it governs: [since, until); None is open at that end."""
-
-    playbook: Playbook
-    since: datetime | None = None
-    until: datetime | None = None
-    is_signed: bool = False
-
-
 def statements() -> Iterator[str]:
     """DDL of the tables and of the views on them. Needs warehouse.as_of."""
     for table, columns in _COLUMNS.items():
@@ -77,7 +68,11 @@ def statements() -> Iterator[str]:
 
 
 def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> None:
-    """Make the tables hold exactly these versions, oldest first. Writes nothing when they already do."""
+    """Make the tables hold exactly these versions, oldest first. Writes nothing when they already do.
+
+    Needs an open transaction around it: a reader must see all of it or nothing.
+    """
+    playbooks = each_version_once(playbooks)
     rows = _rows(playbooks)
     stored = connection.execute(
         "select * from playbook.all_version order by in_force_from nulls first"
@@ -95,6 +90,18 @@ def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InF
     connection.register("intervals", intervals)
     connection.execute("insert into playbook.open_time by name select * from intervals")
     connection.unregister("intervals")
+
+
+def each_version_once(playbooks: Sequence[InForce]) -> Sequence[InForce]:
+    """The same, with each version in one row, so that a join by playbook_version finds one.
+
+    Only the unsigned base can be there twice: the file moves on with what is signed. What it said before
+    is not known any more; the first signed version is the oldest agreement there is, and takes its place.
+    """
+    base, *signed = playbooks
+    if all(base.playbook.version != other.playbook.version for other in signed):
+        return playbooks
+    return [replace(signed[0], since=None), *signed[1:]]
 
 
 def _own_calendars(playbook: Playbook, playbooks: Sequence[InForce]) -> Sequence[Calendar]:

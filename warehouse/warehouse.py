@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,12 @@ from typing import Any
 import duckdb
 
 from projections.playbook import Playbook
+from projections.projection import Projection
+from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
-from warehouse.playbook_tables import InForce, put_playbooks
+from warehouse.agreement import Authority
+from warehouse.commit import Committer
 
 MEMORY_LIMIT = "2GB"
 CHECKPOINT_THRESHOLD = "256MB"
@@ -28,13 +31,23 @@ class Warehouse:
 
     path: Path | None
     connection: duckdb.DuckDBPyConnection
+    authority: Authority
+    # The database within the connection: the file's own, or one of those that take a second look.
+    database: str = ""
 
     @classmethod
     def open(
-        cls, path: Path | None, playbook: Playbook, *, threads: int = 2, wait_seconds: float = 0
+        cls,
+        path: Path | None,
+        playbook: Playbook,
+        *,
+        keys: Sequence[SigningKey] = (),
+        threads: int = 2,
+        wait_seconds: float = 0,
     ) -> Warehouse:
         """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged.
 
+        `playbook` governs until a signed one does; `keys` say whose signatures count.
         `wait_seconds`: how long to wait while another process holds it, as a query does for a moment.
         """
         if path is not None:
@@ -49,18 +62,18 @@ class Warehouse:
                     raise _cannot_open(path, error) from error
                 time.sleep(0.1)
         connection.execute("set global TimeZone = 'UTC'")
-        warehouse = cls(path, connection)
-        warehouse._lay_out(playbook)
+        warehouse = cls(path, connection, Authority(playbook, tuple(keys)))
+        warehouse._lay_out()
         return warehouse
 
-    def _lay_out(self, playbook: Playbook) -> None:
-        """Make what is missing and put the playbook in. In one transaction: readers see before or after."""
+    def _lay_out(self) -> None:
+        """Make what is missing and put the playbooks in. In one transaction: readers see before or after."""
         self._refuse_other_layout()
         self.connection.execute("begin")
         try:
             for statement in layout.statements():
                 self.connection.execute(statement)
-            put_playbooks(self.connection, [InForce(playbook)])
+            self.authority.put(self.connection)
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
@@ -84,9 +97,28 @@ class Warehouse:
                 exit_code=ExitCode.CONFIGURATION,
             )
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Another connection to the same database, for statements that run beside others."""
+        cursor = self.connection.cursor()
+        if self.database:
+            cursor.execute(f"use {self.database}")
+        return cursor
+
+    def committer(self, projections: Sequence[Projection] | None = None) -> Committer:
+        """Writes batches into this warehouse, through a connection of its own.
+
+        What a batch says about playbooks is in force with the same commit.
+        """
+        return Committer(self.cursor(), projections, on_agreement=self.authority.put)
+
+    def playbook_in_force(self) -> Playbook:
+        """The playbook that governs at as-of."""
+        as_of = self.cursor().execute("select as_of from warehouse.as_of").fetchall()[0][0]
+        return self.authority.agreed(self.cursor()).at(as_of).playbook
+
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""
-        stored = self.connection.cursor().execute(
+        stored = self.cursor().execute(
             "select topic, kafka_partition, next_offset from warehouse.next_offset"
         )
         return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
@@ -103,7 +135,7 @@ class Warehouse:
                     next_command='baton sql "select * from funnel.handoff_latency limit 3"',
                     exit_code=ExitCode.USAGE,
                 )
-            asked = self.connection.cursor().execute(statement)
+            asked = self.cursor().execute(statement)
             return [column[0] for column in asked.description or []], asked.fetchall()
         except duckdb.Error as error:
             raise BatonError(

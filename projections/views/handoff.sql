@@ -1,11 +1,12 @@
 -- view:   handoff
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  state.handoff, funnel.handoff_contact, playbook.member, playbook.team, playbook.calendar, playbook.sla, playbook.open_time, playbook.version
+-- reads:  state.handoff, funnel.handoff_contact, funnel.lead_identity, playbook.all_member, playbook.all_team,
+--         playbook.all_calendar, playbook.all_sla, playbook.all_version, playbook.open_time
 -- says:   where each handoff stands, in exactly one state, with the moments that put it there
 -- columns:
 --   handoff_id            the handoff
---   lead_id               the lead that was offered
+--   lead_id               the lead that was offered; of merged ones the one that survives
 --   account_id            its company, where known
 --   from_team             the team that offered
 --   to_team               the team asked to answer
@@ -39,7 +40,7 @@
 --   answer_minutes_used   minutes of the answer's SLA used until the answer, or until as-of
 --   state                 not_arrived, waiting, at_risk, past_due, accepted_untouched, being_worked,
 --                         returned_unacknowledged, returned_acknowledged, recycled, converted or lost
---   playbook_version      the playbook it is judged by
+--   playbook_version      the playbook it is judged by: the one in force when it was offered
 with
 told as (
     select
@@ -66,18 +67,32 @@ owned as (
     left join funnel.handoff_contact as contact using (handoff_id)
     left join recycled using (handoff_id)
 ),
+version as (
+    select all_version.playbook_version, at_risk_share, calendar as first_calendar,
+        coalesce(in_force_from, '-infinity'::timestamptz) as governs_from
+    from playbook.all_version
+    join playbook.all_calendar using (playbook_version)
+    where position = 0
+),
+-- A playbook signed later judges what is offered later; a verdict keeps its version.
+governed as (
+    select owned.*, version.playbook_version, version.at_risk_share, version.first_calendar
+    from owned
+    asof left join version on owned.offer.occurred_at >= version.governs_from
+),
 placed as (
     select
-        owned.*,
-        coalesce(member.calendar, team.calendar, (select calendar from playbook.calendar where position = 0))
-            as calendar,
-        sla.clock, sla.allowed_us, version.at_risk_share, version.playbook_version
-    from owned
-    cross join playbook.version as version
-    left join playbook.member as member on member.owner = owned.owner
-    left join playbook.team as team on team.team = owned.offer.to_team
-    left join playbook.sla as sla
-        on sla.sla = 'answer' and sla.from_team = owned.offer.from_team and sla.to_team = owned.offer.to_team
+        governed.*,
+        coalesce(member.calendar, team.calendar, governed.first_calendar) as calendar,
+        sla.clock, sla.allowed_us
+    from governed
+    left join playbook.all_member as member
+        on member.playbook_version = governed.playbook_version and member.owner = governed.owner
+    left join playbook.all_team as team
+        on team.playbook_version = governed.playbook_version and team.team = governed.offer.to_team
+    left join playbook.all_sla as sla
+        on sla.playbook_version = governed.playbook_version and sla.sla = 'answer'
+        and sla.from_team = governed.offer.from_team and sla.to_team = governed.offer.to_team
 ),
 -- Business time between two instants is a difference of running totals (see playbook.open_time).
 started as (
@@ -120,7 +135,7 @@ flagged as (
 )
 select
     handoff_id,
-    offer.lead_id as lead_id,
+    coalesce(surviving_lead_id, offer.lead_id) as lead_id,
     offer.account_id as account_id,
     offer.from_team as from_team,
     offer.to_team as to_team,
@@ -169,3 +184,4 @@ select
     end as state,
     playbook_version
 from flagged
+left join funnel.lead_identity as identity on identity.lead_id = flagged.offer.lead_id

@@ -1,7 +1,7 @@
 -- view:   handoff_contact
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  state.handoff, state.opportunity, facts.contact_attempted, facts.buyer_reached
+-- reads:  state.handoff, state.opportunity, funnel.lead_identity, facts.contact_attempted, facts.buyer_reached
 -- says:   what the receiving side did about the lead after each handoff; contact that names no handoff
 --         counts for the lead's latest handoff offered before it; a deal counts for every handoff that led to it
 -- columns:
@@ -13,16 +13,17 @@
 --   opportunities_lost  how many of those are lost
 with
 offered as (
-    select handoff_id, offer.lead_id as lead_id, offer.occurred_at as offered_at,
+    select handoff_id, coalesce(surviving_lead_id, offer.lead_id) as lead_id, offer.occurred_at as offered_at,
         coalesce(last_answer.answer = 'accepted', false) as is_accepted
     from state.handoff
+    left join funnel.lead_identity as identity on identity.lead_id = offer.lead_id
     where offer is not null
 ),
 -- A lead may be offered twice in one instant: the later handoff id stands for it.
 latest_offer as (
     select lead_id, offered_at, max(handoff_id) as handoff_id from offered group by lead_id, offered_at
 ),
-contact as (
+told as (
     select event_id, case when is_automated then 'automated' else 'human' end as kind,
         lead_id, handoff_id, occurred_at, false as is_lost
     from facts.contact_attempted
@@ -35,6 +36,13 @@ contact as (
         coalesce(outcome.status = 'lost', false) as is_lost
     from state.opportunity
     where opened is not null
+),
+-- A lead that was merged is its survivor, and so are its handoffs.
+contact as (
+    select told.event_id, kind, coalesce(surviving_lead_id, told.lead_id) as lead_id, handoff_id, occurred_at,
+        is_lost
+    from told
+    left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
 ),
 linked as (
     select coalesce(contact.handoff_id, latest_offer.handoff_id) as handoff_id,

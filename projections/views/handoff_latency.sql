@@ -1,7 +1,7 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.handoff, facts.touch_recorded, playbook.open_time
+-- reads:  funnel.handoff, funnel.lead_identity, facts.touch_recorded, playbook.open_time
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- columns:
 --   handoff_id           the handoff
@@ -33,10 +33,12 @@
 with
 -- The buyer's signals: one row per lead and instant, by the copy that was recorded first.
 signal as (
-    select lead_id, occurred_at as signal_at, min(recorded_at) as signal_recorded_at
-    from facts.touch_recorded
+    select coalesce(surviving_lead_id, touch.lead_id) as lead_id, occurred_at as signal_at,
+        min(recorded_at) as signal_recorded_at
+    from facts.touch_recorded as touch
+    left join funnel.lead_identity as identity on identity.lead_id = touch.lead_id
     where is_inbound and not is_automated
-    group by lead_id, occurred_at
+    group by all
 ),
 signalled as (
     select handoff.*, signal.signal_at, signal.signal_recorded_at,

@@ -1,7 +1,7 @@
 -- view:   handoff_sla
 -- grain:  one row per handoff and SLA of its pair of teams whose clock has started
 -- key:    handoff_id, sla
--- reads:  funnel.handoff, playbook.sla, playbook.team, playbook.open_time, playbook.version
+-- reads:  funnel.handoff, playbook.all_sla, playbook.all_team, playbook.all_version, playbook.open_time
 -- says:   what each side owed the other on a handoff, by when, and whether it was kept
 -- columns:
 --   handoff_id        the handoff
@@ -21,7 +21,7 @@
 --   is_past_due       SLA past due: true when expired and still open
 --   is_at_risk        true when open and most of the time is gone
 --   is_clock_suspect  true when the clocks disagree: kept here, judged neither met nor missed
---   playbook_version  the playbook it is judged by
+--   playbook_version  the playbook it is judged by: the one in force when the handoff was offered
 with
 owed as (
     select
@@ -42,9 +42,12 @@ owed as (
             when 'acknowledge_return' then acknowledged_at
         end as met_at
     from funnel.handoff as handoff
-    join playbook.sla as sla on sla.from_team = handoff.from_team and sla.to_team = handoff.to_team
-    cross join playbook.version as version
-    left join playbook.team as sender on sender.team = handoff.from_team
+    join playbook.all_sla as sla
+        on sla.playbook_version = handoff.playbook_version
+        and sla.from_team = handoff.from_team and sla.to_team = handoff.to_team
+    join playbook.all_version as version on version.playbook_version = handoff.playbook_version
+    left join playbook.all_team as sender
+        on sender.playbook_version = handoff.playbook_version and sender.team = handoff.from_team
 ),
 started as (
     select owed.*, coalesce(met_at, $as_of) as until_at,

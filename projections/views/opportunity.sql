@@ -1,12 +1,12 @@
 -- view:   opportunity
 -- grain:  one row per opportunity opened
 -- key:    opportunity_id
--- reads:  state.opportunity
+-- reads:  state.opportunity, funnel.lead_identity
 -- says:   each deal as it is known now: whose, how much, where it stands, and how it ended
 -- columns:
 --   opportunity_id  the opportunity
 --   account_id      the company
---   lead_id         the lead it came from, where known
+--   lead_id         the lead it came from, where known; of merged ones the one that survives
 --   handoff_id      the handoff it came from, where the source says so
 --   owner           who opened it
 --   opened_at       when it was opened
@@ -21,7 +21,7 @@
 select
     opportunity_id,
     opened.account_id as account_id,
-    opened.lead_id as lead_id,
+    coalesce(surviving_lead_id, opened.lead_id) as lead_id,
     opened.handoff_id as handoff_id,
     opened.owner as owner,
     opened.occurred_at as opened_at,
@@ -34,4 +34,5 @@ select
     outcome.occurred_at as closed_at,
     outcome.reason as lost_reason
 from state.opportunity
+left join funnel.lead_identity as identity on identity.lead_id = opened.lead_id
 where opened is not null

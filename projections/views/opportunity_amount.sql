@@ -2,14 +2,14 @@
 -- grain:  one row per opportunity that was opened, revised, won or lost by as-of
 -- key:    opportunity_id
 -- reads:  facts.opportunity_opened, facts.opportunity_revised, facts.opportunity_won, facts.opportunity_lost,
---         playbook.rate, playbook.version
+--         funnel.lead_identity, playbook.rate, playbook.version
 -- says:   what each deal is worth in the currency of the goals, and what of it was booked
 -- means:  A deal is as it was last told by as-of. It is booked when its last outcome is won, with the amount
 --         that this outcome states: a revision that comes later changes the amount, and not what was booked.
 --         An amount without a rate stays null here and is counted as unpriced by whoever sums.
 -- columns:
 --   opportunity_id  the opportunity
---   lead_id         the lead it came from, by the first event that names one
+--   lead_id         the lead it came from, by the first event that names one; of merged leads the survivor
 --   opened_at       when it was first opened; null when only its end is known
 --   status          open, won or lost
 --   closed_at       when it was last won or lost
@@ -46,7 +46,7 @@ deal as (
 )
 select
     opportunity_id,
-    named.lead_id as lead_id,
+    coalesce(surviving_lead_id, named.lead_id) as lead_id,
     opened_at,
     coalesce(outcome.kind, 'open') as status,
     outcome.occurred_at as closed_at,
@@ -54,6 +54,7 @@ select
     case when outcome.kind = 'won' then converted(outcome.amount, booked_rate.rate) end as booked,
     version.currency
 from deal
+left join funnel.lead_identity as identity on identity.lead_id = deal.named.lead_id
 cross join playbook.version as version
 left join playbook.rate as worth_rate on worth_rate.currency = deal.worth.currency
 left join playbook.rate as booked_rate on booked_rate.currency = deal.outcome.currency

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
-from streams import sink as sink_module
 from streams.bench.apart import cpu_seconds, measure_apart
 from streams.bench.case import Bench, Case, alternating, compare, median_and_spread, rate, rates
 from streams.bench.load import Load
@@ -134,7 +133,6 @@ def measure_sink(
     keeps: 'states' (facts, states, offsets), 'facts' (facts and offsets), or 'clickhouse' (the same sink
     handing its batches to the peer).
     """
-    sink_module.MAX_BATCH_RECORDS = batch
     kafka = {"bootstrap_servers": bootstrap, "security_protocol": "PLAINTEXT"}
     reach = {(topic, partition): (begin, end) for topic, partition, begin, end in extent}
     goal = {(topic, partition): offset for topic, partition, offset in until}
@@ -142,7 +140,7 @@ def measure_sink(
     playbook = read_playbook(DEFAULT_PLAYBOOK)
     with Warehouse.open(None if keeps == "clickhouse" else file, playbook) as warehouse:
         committer = _committer(keeps, warehouse, Path(folder))
-        sink = Sink(warehouse, kafka, reach, committer=committer)
+        sink = Sink(warehouse, kafka, reach, committer=committer, max_batch_records=batch)
         started, cpu_before = time.perf_counter(), cpu_seconds()
         progress = asyncio.run(sink.run(asyncio.Event(), until=goal))
         seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu_before

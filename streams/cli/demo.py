@@ -21,7 +21,8 @@ QUESTIONS = {
             round(100 * sla_kept_share, 1) as "kept %"
         from funnel.handoff_pair""",
     "funnel": """
-        select stage, entered, advanced, lost, returned, still_there as "still there",
+        select stage, entered, advanced, lost, returned, elsewhere,
+            still_there as "still there",
             round(100 * cohort_rate, 1) as "cohort %", round(100 * in_period_rate, 1) as "in-period %",
             round(100 * open_rate, 1) as "open %"
         from funnel.funnel_stage where window_start = (
@@ -103,7 +104,7 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     _section(
         "The shared funnel, last full month",
         "cohort: of those who entered, the share that ever advanced; in-period: advances / entries of the\n"
-        "month; open: undecided. Entered = advanced + lost + returned + still there",
+        "month; open: undecided. Entered = advanced + lost + returned + elsewhere + still there",
         answers["funnel"],
     )
     columns, states = answers["black_hole"]

@@ -18,9 +18,11 @@ from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams import kafka_local, worker_process
 from streams.cli.output import data, json_option, print_json, say
+from streams.cli.playbook import unsigned_change
 from streams.java import docker_answers, find_java
 from streams.kafka_admin import admin
 from streams.kafka_jars import cache_folder, kafka_version, present_jars
+from streams.opening import keys_of
 from streams.process_record import ProcessRecord
 from streams.project import Project
 from streams.topics import PARTITIONS, REPAIR_COMMAND, existing_topics, topic_faults
@@ -186,7 +188,13 @@ def _folder(project: Project) -> Iterable[Check]:
 def _playbook(project: Project) -> Iterable[Check]:
     playbook = read_playbook(project.playbook_file)
     own = "" if project.playbook_file.parent == project.cwd else " (the packaged one)"
-    yield Check("playbook", "ok", f"{project.playbook_file}{own}, version {str(playbook.version)[:12]}")
+    yield Check("playbook", "ok", f"{project.playbook_file}{own}, version {playbook.short_version}")
+    keys = keys_of(project)
+    if keys:
+        yield Check("playbook", "ok", f"{project.keys_file} holds {len(keys)} keys that may sign")
+    if unsigned := unsigned_change(project, playbook):
+        what = f"{project.playbook_file} is not what both teams signed"
+        yield Check("playbook", "warn", what, unsigned, "baton playbook log")
 
 
 def _records(project: Project) -> Iterable[Check]:

@@ -21,6 +21,8 @@ VERBS = {
     "simulate": ("streams.cli.simulate", "Write a lifelike funnel, and the truth about it."),
     "worker": ("streams.cli.worker", "Follow the log in the foreground."),
     "sql": ("streams.cli.sql", "One SELECT over the live tables."),
+    "explain": ("streams.cli.explain", "Open any number, down to its events."),
+    "whatif": ("streams.cli.whatif", "Try a proposed playbook on recorded history."),
     "verify": ("streams.cli.verify", "Replay the log and compare every table."),
     "rebuild": ("streams.cli.verify", "Compute all states again from the stored facts."),
     "failed": ("streams.cli.failed", "Records that could not be understood, and sending them again."),
@@ -58,6 +60,8 @@ def main() -> None:
     """Run a verb; a BatonError becomes a message with the next command, and its exit code."""
     # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
     os.environ["RUST_BACKTRACE"] = "0"
+    # Columns of a slice need not be aligned; Arrow copies those few instead of warning of each on stderr.
+    os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "reallocate")
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
         sys.exit(baton.main(standalone_mode=False) or 0)

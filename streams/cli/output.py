@@ -48,11 +48,12 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
         numeric = any(isinstance(cell, int | float | Decimal) for cell in cells)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(escape(cell(value)) for value in row))
     data.print(table)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
     if value is None:
         return "–"
     if isinstance(value, bool):

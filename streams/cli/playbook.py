@@ -1,39 +1,58 @@
-"""`baton playbook`: reading the agreement the way the pipeline does."""
+"""`baton playbook`: reading the agreement the way the pipeline does, changing it, and signing it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 
+from projections.changes import changes
+from projections.changes.sentences import EVERYBODY, Change, span, team_name
+from projections.in_force import Agreement, InForce, Proposed
 from projections.playbook import Playbook, read_playbook
+from projections.signing_keys import SIDES, key_block
+from schemas.errors import BatonError
+from streams import signing
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
+from warehouse.examples import check_examples
+
+_team_option = click.option(
+    "--as", "team", required=True, type=click.Choice(SIDES), help="The side that signs."
+)
 
 
 @click.group()
 def playbook() -> None:
-    """What Marketing and Sales agreed on, in one file."""
+    """What Marketing and Sales agreed on, in one file that both sign."""
 
 
 @playbook.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Read FILE and say what it holds, or which line is wrong.
+    """Read FILE, run its examples, and say what it holds, or which line is wrong.
 
     Without FILE: ./playbook.toml, else the packaged one.
     """
-    path = file or Project.here().playbook_file
+    project = Project.here()
+    path = file or project.playbook_file
     found = read_playbook(path)
+    examples = check_examples(found, str(path))
+    unsigned = "" if file else unsigned_change(project, found)
     if as_json:
-        print_json({"file": str(path), "name": found.name, "version": found.version, "slas": len(found.slas)})
+        summary = {"file": str(path), "name": found.name, "version": found.version, "slas": len(found.slas)}
+        print_json({**summary, "examples": examples, "unsigned_change": unsigned})
         return
-    say(f"{path}: good")
-    print_rows(
-        ("playbook", "version", "stages"), [(found.name, found.short_version, " → ".join(_stages(found)))]
-    )
+    say(f"{path}: good, {examples} example{'s' * (examples != 1)} as expected")
+    if unsigned:
+        say(f"but: {unsigned}. next: baton playbook propose {path}")
+    stages = " → ".join(stage for stage, _ in found.stages)
+    print_rows(("playbook", "version", "stages"), [(found.name, found.short_version, stages)])
     print()
     print_rows(
         ("owed", "by", "from", "to", "within", "clock"),
@@ -43,7 +62,7 @@ def check(file: Path | None, as_json: bool) -> None:
                 s.from_team if s.owed_by == "sender" else s.to_team,
                 s.from_team,
                 s.to_team,
-                _span(s.within),
+                span(s.within, s.clock),
                 s.clock,
             )
             for s in found.slas
@@ -51,13 +70,176 @@ def check(file: Path | None, as_json: bool) -> None:
     )
 
 
-def _stages(found: Playbook) -> list[str]:
-    return [stage for stage, _ in found.stages]
+def unsigned_change(project: Project, own: Playbook) -> str:
+    """What to know when the project's file is not what both teams signed; empty when it is, or nobody signed.
+
+    A warehouse that cannot be asked now has nothing to say here.
+    """
+    try:
+        found = signing.agreed(project)
+    except BatonError:
+        return ""
+    governing = found.at(datetime.now(UTC))
+    if not governing.is_signed or governing.playbook.version == own.version:
+        return ""
+    first = next(period.since for period in found.periods if period.since)
+    return (
+        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's"
+        f" {own.short_version} differs and judges only what happened before {first:%Y-%m-%d %H:%M} UTC"
+    )
 
 
-def _span(within: timedelta) -> str:
-    minutes = within // timedelta(minutes=1)
-    for unit, size in (("day", 1440), ("hour", 60)):
-        if minutes % size == 0:
-            return f"{minutes // size} {unit}{'s' if minutes != size else ''}"
-    return f"{minutes} minutes"
+@playbook.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@json_option
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """What NEW changes against OLD, in plain sentences, by the team it concerns."""
+    before, after = read_playbook(old), read_playbook(new)
+    found = changes(before, after)
+    if as_json:
+        told = [{"team": c.team, "block": c.block, "says": c.says} for c in found]
+        print_json({"old": before.version, "new": after.version, "changes": told})
+        return
+    for line in _told(found):
+        click.echo(line)
+
+
+def _told(found: Sequence[Change]) -> Iterable[str]:
+    """The sentences under the team they concern."""
+    if not found:
+        yield "Nothing changes."
+    for team, sentences in groupby(found, key=lambda change: change.team):
+        yield "Everybody" if team == EVERYBODY else team_name(team)
+        yield from (f"  {change.says}" for change in sentences)
+
+
+@playbook.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--by", "proposed_by", help="Who proposes it; you, if left out.")
+@json_option
+def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
+    """Put FILE to both teams. It is in force once both have signed it.
+
+    Refused while one of its examples is wrong.
+    """
+    check_examples(read_playbook(file), str(file))
+    proposed = signing.propose(Project.here(), file, proposed_by)
+    if as_json:
+        print_json({"file": str(file), "version": proposed.version})
+        return
+    print(proposed.version)
+    say(f"proposed; next, for each side: baton playbook sign {proposed.short_version} --as SIDE --key FILE")
+
+
+@playbook.command()
+@click.argument("version_or_file")
+@_team_option
+@click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="Your private key.")
+@json_option
+def sign(version_or_file: str, team: str, key_file: Path, as_json: bool) -> None:
+    """Sign a proposed playbook for your side, by its version or its file.
+
+    It is in force from the later of the two signatures. Refused when it was not proposed, when another one
+    came into force since, and when the key may not sign for this side now.
+    """
+    project = Project.here()
+    proposed = signing.sign(project, version_or_file, team, key_file)
+    assert proposed.playbook is not None
+    if as_json:
+        print_json({"version": proposed.playbook.version, "team": team})
+        return
+    print(f"{proposed.playbook.short_version} signed for {team}")
+    say("next: baton playbook log   (once the worker has read it)")
+
+
+@playbook.command()
+@_team_option
+@click.option("--id", "key_id", required=True, help="A name for the key, such as marketing-2026.")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="Where the secret goes.")
+def keygen(team: str, key_id: str, file: Path) -> None:
+    """Make a key to sign with, and print the block that lets it count.
+
+    The secret is in FILE, for its owner alone. The block goes into keys.toml beside playbook.toml (or the
+    file BATON_KEYS names); whoever may write there decides whose signatures count.
+    """
+    key = signing.make_key(file, team, key_id)
+    print(key_block(key), end="")
+    say(f"the private key is in {file}, mode 0600; the block above goes into {Project.here().keys_file}")
+
+
+@playbook.command()
+@json_option
+def log(as_json: bool) -> None:
+    """What was proposed, who signed it and whether that counts, and what was in force when."""
+    found = signing.agreed(Project.here())
+    if as_json:
+        print_json(_as_dict(found))
+        return
+    print_rows(
+        ("in force since", "until", "version", "playbook", "signed"),
+        [(p.since, p.until, p.playbook.short_version, p.playbook.name, p.is_signed) for p in found.periods],
+    )
+    if found.proposed:
+        print()
+        print_rows(
+            ("proposed at", "by", "version", "state"), [_proposal_row(found, p) for p in found.proposed]
+        )
+    if found.signed:
+        print()
+        print_rows(
+            ("signed at", "for", "key", "version", "valid"),
+            [
+                (s.signed_at, s.team, s.key_id, s.playbook_version[:12], judged.fault or "yes")
+                for judged in found.signed
+                for s in [judged.signature]
+            ],
+        )
+
+
+def _proposal_row(found: Agreement, proposed: Proposed) -> tuple[Any, ...]:
+    p = proposed.proposal
+    return (p.proposed_at, p.proposed_by, p.playbook_version[:12], _state(found, proposed))
+
+
+def _state(found: Agreement, proposed: Proposed) -> str:
+    """What became of a proposal, in words."""
+    if proposed.fault:
+        return proposed.fault
+    if proposed.complete_at is not None:
+        return f"signed by both at {proposed.complete_at.isoformat(sep=' ', timespec='seconds')}"
+    signed = {
+        judged.signature.team
+        for judged in found.signed
+        if not judged.fault and judged.signature.playbook_version == proposed.proposal.playbook_version
+    }
+    return f"waits for {' and '.join(side for side in SIDES if side not in signed)}"
+
+
+def _as_dict(found: Agreement) -> dict[str, Any]:
+    def period(p: InForce) -> dict[str, Any]:
+        return {"version": p.playbook.version, "since": p.since, "until": p.until, "is_signed": p.is_signed}
+
+    return {
+        "in_force": [period(p) for p in found.periods],
+        "proposals": [
+            {
+                "version": p.proposal.playbook_version,
+                "proposed_at": p.proposal.proposed_at,
+                "proposed_by": p.proposal.proposed_by,
+                "state": _state(found, p),
+            }
+            for p in found.proposed
+        ],
+        "signatures": [
+            {
+                "version": s.signature.playbook_version,
+                "team": s.signature.team,
+                "key_id": s.signature.key_id,
+                "signed_at": s.signature.signed_at,
+                "is_valid": not s.fault,
+                "why": s.fault,
+            }
+            for s in found.signed
+        ],
+    }

@@ -7,14 +7,15 @@ import sys
 import click
 
 from streams.cli.output import json_option, print_json, print_rows
+from streams.past import as_known_option, asking
 from streams.project import Project
-from streams.reading import ask_warehouse
 
 
 @click.command()
 @click.argument("statement", required=False)
+@as_known_option
 @json_option
-def sql(statement: str | None, as_json: bool) -> None:
+def sql(statement: str | None, as_known: str | None, as_json: bool) -> None:
     """Run one SELECT over what analysts see, also while the worker writes.
 
     STATEMENT is read from standard input when it is left out or '-'. The views are in schema funnel:
@@ -24,7 +25,8 @@ def sql(statement: str | None, as_json: bool) -> None:
       baton sql "select table_name, comment from duckdb_views() where schema_name = 'funnel'"
     """
     text = sys.stdin.read() if statement in (None, "-") else str(statement)
-    columns, rows = ask_warehouse(Project.here(), text.strip().rstrip(";"))
+    with asking(Project.here(), as_known) as ask:
+        columns, rows = ask(text.strip().rstrip(";"))
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

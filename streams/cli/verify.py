@@ -7,15 +7,14 @@ import time
 
 import click
 
-from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, print_rows, progress, say
+from streams.opening import open_warehouse
 from streams.project import Project
 from streams.replay import Verification
 from streams.replay import verify as verify_project
 from streams.sink import Progress as SinkProgress
 from warehouse.folding import rebuild as rebuild_states
-from warehouse.warehouse import Warehouse
 
 
 @click.command()
@@ -86,7 +85,7 @@ def rebuild(as_json: bool) -> None:
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    with Warehouse.open(project.warehouse_file, read_playbook(project.playbook_file)) as warehouse:
+    with open_warehouse(project) as warehouse:
         started = time.perf_counter()
         rows = rebuild_states(warehouse.connection)
         seconds = time.perf_counter() - started

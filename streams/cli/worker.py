@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from projections.playbook import read_playbook
 from schemas.errors import ExitCode
 from streams.ending import Ending, as_baton_error
+from streams.opening import authority_of, open_warehouse
 from streams.project import Project
 from streams.topics import ensure_topics
 from streams.worker_log import log_warnings
@@ -25,6 +25,9 @@ from warehouse.warehouse import Warehouse
 
 # After a signal: what has not come to its end by then is cut off. Nothing is lost by that, see Ending.
 STOP_SECONDS = 9.0
+# A commit is many short statements, and after each its thread must get hold of the interpreter again. With
+# Python's own 5 ms, a busy event loop makes every one of them wait that long.
+SWITCH_SECONDS = 0.0005
 
 
 @click.command()
@@ -40,16 +43,16 @@ def worker(only: str | None) -> None:
     exit code; starting it again is the way to go on, and loses and repeats nothing.
     """
     log_warnings()
+    sys.setswitchinterval(SWITCH_SECONDS)
     project = Project.here()
     project.make_folders()
     for fault in ensure_topics(project).faults:
         logging.getLogger("baton.worker").warning("%s", fault)
     if only == "reaction":
         _end_with(_run(project, None, project.run_dir / "reaction-ready.json", is_reacting=True))
-    playbook = read_playbook(project.playbook_file)
     # A thread more for one statement costs the sink more than it gives: decoding needs a core as well.
     threads = max(1, (os.cpu_count() or 2) - 1)
-    with Warehouse.open(project.warehouse_file, playbook, threads=threads, wait_seconds=10) as warehouse:
+    with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
         open_door(warehouse.connection).save(project.door_file)
         code = _run(project, warehouse, project.worker_ready_file, is_reacting=only is None)
         project.door_file.unlink(missing_ok=True)
@@ -71,7 +74,8 @@ def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_
             loop.add_signal_handler(number, _stop_soon, ending)
         # An error in one of Faust's threads would be printed and forgotten.
         threading.excepthook = lambda died: loop.call_soon_threadsafe(ending.fail, died.exc_value)
-        playbook = read_playbook(project.playbook_file)
+        # Alert rules are those in force at the start. Without the warehouse only the file is at hand.
+        playbook = warehouse.playbook_in_force() if warehouse else authority_of(project).base
         try:
             await run_planes(project, playbook, warehouse, ending, tell_ready, is_reacting=is_reacting)
         except Exception as error:

@@ -11,7 +11,16 @@ from streams.simulator.rules import Rules
 from streams.simulator.tellers import Row
 from streams.simulator.truth import statuses
 
-COUNTS = ("entered", "advanced", "lost", "returned", "still_there", "inferred", "advanced_in_period")
+COUNTS = (
+    "entered",
+    "advanced",
+    "lost",
+    "returned",
+    "elsewhere",
+    "still_there",
+    "inferred",
+    "advanced_in_period",
+)
 OF_A_LEAD = ("OpportunityOpened", "OpportunityWon", "OpportunityLost")
 
 
@@ -20,6 +29,8 @@ class Funnel:
 
     def __init__(self, rules: Rules) -> None:
         self._stages = rules.stages
+        self._buyer_steps = {row["id"]: row.get("buyer") for row in rules.text["stage"]}
+        self._teams = frozenset(rules.team_calendars)
         self._zone = rules.zone
         self._counts: dict[tuple[int, str], dict[str, int]] = {}
         self._window = rules.window
@@ -57,11 +68,13 @@ class Funnel:
             facts.of("HandoffOffered"), facts.of("HandoffAccepted"), _of_lead(facts, "OpportunityOpened")
         )
         latest = max((at for at in (lost_at, returned_at, active_at) if at is not None), default=None)
-        if latest is None:
-            return "still_there"
-        if lost_at == latest:
+        if latest is not None and lost_at == latest:
             return "lost"
-        return "returned" if returned_at == latest else "still_there"
+        if latest is not None and returned_at == latest:
+            return "returned"
+        offers = facts.of("HandoffOffered")
+        is_elsewhere = offers and offers[-1].fields["to_team"] not in self._teams
+        return "elsewhere" if is_elsewhere else "still_there"
 
     def _at(self, stage: int, instant: int) -> dict[str, int]:
         return self._counts.setdefault((stage, self._window_of(instant)), dict.fromkeys(COUNTS, 0))
@@ -85,6 +98,7 @@ class Funnel:
             rows.append(
                 {
                     "stage": self._stages[stage][0],
+                    "buyer_step": self._buyer_steps[self._stages[stage][0]],
                     "window_start": window,
                     **counts,
                     "cohort_rate": counts["advanced"] / judged if judged else None,

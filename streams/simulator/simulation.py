@@ -17,8 +17,11 @@ from streams.simulator.customer import was_customer
 from streams.simulator.disorder import LONGEST_LATE, Disorder
 from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
+from streams.simulator.merges import make_one, plan_merges, survivors, tell_merges
+from streams.simulator.relationship import tell_relationship
 from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.story import tell_lead
+from streams.simulator.walk_in import walk_in
 from streams.simulator.world import World
 
 Event = dict[str, Any]
@@ -76,26 +79,65 @@ class Emitted(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """The emitted events of one lead, or of the company itself, with the facts the truth is counted from."""
+    """The emitted events of one lead, or of the company itself, with the facts the truth is counted from.
+
+    Leads that were merged into each other are one chapter. Its events name each lead as it was then; its
+    facts name the one that survives.
+    """
 
     is_lead: bool
     emitted: list[Emitted]
     facts: list[Fact]
+    leads: int = 1
 
 
 def chapters(plan: Plan) -> Iterator[Chapter]:
-    """The company's chapter, then each lead's, in a fixed order. Memory: one chapter at a time."""
+    """The company's chapter, then each lead's, in a fixed order. Memory: one account at a time."""
     world = plan.world()
     yield _chapter(plan, world, "company", tell_company(world, plan.leads))
     number = 0
     for account in world.accounts(plan.leads):
+        pairs = plan_merges(world, account)
+        leads: list[Lead] = []
         for place in range(account.leads):
             number += 1
             lead = Lead(world, account, number, place)
+            leads.append(lead)
+            make_one(pairs, leads)
             tell_lead(lead)
             if place == 0 and account.is_customer:
                 was_customer(lead)
-            yield _chapter(plan, world, f"lead/{number}", lead.told)
+            tell_relationship(lead)
+            walk_in(lead)
+        tell_merges(world, pairs, leads)
+        told = {lead.lead_id: _chapter(plan, world, f"lead/{lead.number}", lead.told) for lead in leads}
+        yield from _joined(told)
+
+
+def _joined(told: dict[str, Chapter]) -> Iterator[Chapter]:
+    """The chapters of an account's leads, with those of merged leads made one."""
+    merged = survivors(fact for chapter in told.values() for fact in chapter.facts if _is_merge(fact))
+    parts: dict[str, list[Chapter]] = {}
+    for lead_id, chapter in told.items():
+        parts.setdefault(merged.get(lead_id, lead_id), []).append(chapter)
+    for lead_id, chapters_of_one in parts.items():
+        if len(chapters_of_one) == 1:
+            yield chapters_of_one[0]
+            continue
+        emitted = [event for chapter in chapters_of_one for event in chapter.emitted]
+        facts = [_renamed(fact, lead_id) for chapter in chapters_of_one for fact in chapter.facts]
+        yield Chapter(True, emitted, facts, len(chapters_of_one))
+
+
+def _is_merge(fact: Fact) -> bool:
+    return fact.type == "LeadsMerged"
+
+
+def _renamed(fact: Fact, lead_id: str) -> Fact:
+    """The fact as one of the surviving lead; a merge keeps saying who was merged into whom."""
+    if _is_merge(fact) or fact.fields.get("lead_id") is None:
+        return fact
+    return fact._replace(fields={**fact.fields, "lead_id": lead_id})
 
 
 def _chapter(plan: Plan, world: World, name: str, told: list[Told]) -> Chapter:
@@ -117,7 +159,8 @@ def _chapter(plan: Plan, world: World, name: str, told: list[Told]) -> Chapter:
                 event[key] = value
         emitted.append(Emitted(event, arrives_at, repeated_at))
         facts.append(Fact(occurred_at, event_id, type_, recorded_at, fields))
-    return Chapter(name != "company", emitted, facts)
+    is_lead = name != "company"
+    return Chapter(is_lead, emitted, facts, int(is_lead))
 
 
 class Arrivals:

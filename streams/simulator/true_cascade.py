@@ -21,6 +21,7 @@ from streams.simulator.rules import UNITS, Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row
 from streams.simulator.true_goals import Books, Deal, Goal, attainment, cents, written
+from streams.simulator.true_qualification import QualificationTruths
 
 STEPS = ("captured", "qualified", "accepted", "opportunities", "won")
 FACTORS = ("volume", "qualification", "acceptance", "speed", "win_rate", "deal_size")
@@ -126,8 +127,10 @@ class Cases:
 class CascadeTruths:
     """Tells the cascade of each quarter's revenue goal, its counts, and the causes of the gap."""
 
-    def __init__(self, rules: Rules, as_of: int) -> None:
+    def __init__(self, rules: Rules, as_of: int, qualification: QualificationTruths) -> None:
+        """`qualification` has told everything before this one tells anything."""
         self._books = Books(rules, as_of)
+        self._qualification = qualification
 
     def add(self, chapter: Chapter) -> Iterable[tuple[str, Row]]:
         """Keep the facts; nothing is certain before the last chapter."""
@@ -138,7 +141,7 @@ class CascadeTruths:
         """All rows."""
         books = self._books
         deals, goals = books.deals(), books.goals()
-        lives = list(_lives(books, deals))
+        lives = list(_lives(books, deals, self._qualification.qualified_at()))
         rows = {goal.goal_id: attainment(books, goal, deals) for goal in goals}
         for goal in goals:
             if goal.metric != "revenue" or "-Q" not in goal.period or goal.amount is None:
@@ -151,12 +154,12 @@ class CascadeTruths:
             yield from (("gap_bridge", row) for row in _causes(books, goal, cases, rows[goal.goal_id], kept))
 
 
-def _lives(books: Books, deals: list[Deal]) -> Iterable[Life]:
+def _lives(books: Books, deals: list[Deal], qualified: Mapping[str, int]) -> Iterable[Life]:
     lives: dict[str, Life] = defaultdict(Life)
     for fact in books.of("LeadCaptured"):
         life = lives[fact.fields["lead_id"]]
         life.captured = fact.occurred_at if life.captured is None else life.captured
-    for lead_id, at in _qualified(books).items():
+    for lead_id, at in qualified.items():
         lives[lead_id].first("qualified", at)
     for fact in books.of("HandoffAccepted"):
         lives[fact.fields["lead_id"]].first("accepted", fact.occurred_at)
@@ -170,14 +173,6 @@ def _lives(books: Books, deals: list[Deal]) -> Iterable[Life]:
             life.first("won", deal.closed)
             life.booked += deal.booked or Decimal(0)
     return lives.values()
-
-
-def _qualified(books: Books) -> Mapping[str, int]:
-    """When each lead was first qualified."""
-    first: dict[str, int] = {}
-    for fact in books.of("HandoffOffered"):
-        first.setdefault(fact.fields["lead_id"], fact.occurred_at)
-    return first
 
 
 def _case_rows(books: Books, goal: Goal, cases: Cases) -> Iterator[Row]:

@@ -11,7 +11,13 @@ from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
 from streams.simulator.true_cascade import CascadeTruths
 from streams.simulator.true_coverage import CoverageTruths
+from streams.simulator.true_customers import CustomerTruths
+from streams.simulator.true_feedback import CallTruths, FeedbackTruths
 from streams.simulator.true_goals import GoalTruths
+from streams.simulator.true_groups import GroupTruths
+from streams.simulator.true_identity import IdentityTruths
+from streams.simulator.true_money import MoneyTruths
+from streams.simulator.true_qualification import QualificationTruths
 from streams.simulator.truth import STATES, HandoffTruth, statuses
 
 # View -> the columns that tell its rows apart.
@@ -22,6 +28,22 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "lead_identity": ("lead_id",),
+    "qualification": ("lead_id",),
+    "definition_quality": ("segment",),
+    "win": ("opportunity_id",),
+    "attribution": ("opportunity_id", "model", "session_id"),
+    "attribution_team": ("model", "period", "team"),
+    "campaign_outcome": ("campaign_id",),
+    "unit_economics": ("period",),
+    "buying_group": ("account_id", "role"),
+    "buying_group_account": ("account_id",),
+    "promise_ledger": ("promise_id",),
+    "promise_churn": ("promise_state",),
+    "retention": ("period",),
+    "feedback_loop": ("from_team", "to_team", "reason_code"),
+    "joint_call": ("is_marketing_present",),
+    "dispute": ("dispute_id",),
     "goal": ("goal_id",),
     "goal_attainment": ("period", "owner_team", "metric"),
     "goal_cases": ("goal_id", "step"),
@@ -71,9 +93,17 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
+    qualification = QualificationTruths(rules, as_of)
     return (
         HandoffTruths(rules, as_of),
+        IdentityTruths(),
+        qualification,
+        MoneyTruths(rules, as_of),
+        GroupTruths(rules, as_of),
+        CustomerTruths(rules, as_of),
+        FeedbackTruths(rules, as_of),
+        CallTruths(rules),
         GoalTruths(rules, as_of),
-        CascadeTruths(rules, as_of),
+        CascadeTruths(rules, as_of, qualification),  # after it, for it asks who is qualified
         CoverageTruths(rules, as_of),
     )

@@ -87,7 +87,7 @@ def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
             arrivals.add(chapter)
             for truth in truths:
                 _write_rows(files, truth.add(chapter))
-            advance(chapter.is_lead)
+            advance(chapter.leads)
         for truth in truths:
             _write_rows(files, truth.finish())
     summary = _summary(plan, out, arrivals)

@@ -56,6 +56,16 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
     "recorded_at": MOMENTS,
     "source": st.sampled_from(["hubspot", "salesforce"]),
     "lead_id": LEADS,
+    "merged_lead_id": LEADS,
+    "region": st.sampled_from(["emea", "apac"]),
+    "industry": st.sampled_from(["software", "retail"]),
+    "country": st.sampled_from(["DE", "FR"]),
+    "employees": st.sampled_from([0, 20, 400]),
+    "fit_score": st.sampled_from([10, 20, 90]),
+    "job_role": st.sampled_from(["champion", "user"]),
+    "role": st.sampled_from(["champion", "user"]),
+    "contact_id": st.sampled_from(["contact-1", "contact-2"]),
+    "activity": st.sampled_from(["demo_requested", "page_viewed"]),
     "account_id": st.sampled_from(["account-1", "account-2"]),
     "handoff_id": HANDOFFS,
     "previous_handoff_id": HANDOFFS,
@@ -78,7 +88,10 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
 
 LIVED = (
     "LeadCaptured",
+    "LeadProfiled",
     "TouchRecorded",
+    "LeadsMerged",
+    "BuyingGroupMemberIdentified",
     "HandoffOffered",
     "HandoffAccepted",
     "HandoffReturned",
@@ -95,6 +108,7 @@ LIVED = (
 # How a handoff usually goes; a life is a part of this, in this order.
 USUAL = (
     "LeadCaptured",
+    "LeadProfiled",
     "TouchRecorded",
     "HandoffOffered",
     "HandoffReassigned",

@@ -59,13 +59,13 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
     rows = (
         looked_at(shared, told, as_of)
         .connection.execute(
-            "select stage, entered, advanced, lost, returned, still_there, inferred, advanced_in_period,"
-            " cohort_rate, in_period_rate, open_rate from funnel.funnel_stage"
+            "select stage, entered, advanced, lost, returned, elsewhere, still_there, inferred,"
+            " advanced_in_period, cohort_rate, in_period_rate, open_rate from funnel.funnel_stage"
         )
         .fetchall()
     )
-    for stage, entered, advanced, lost, returned, still_there, inferred, in_period, *rates in rows:
-        assert entered == advanced + lost + returned + still_there
+    for stage, entered, advanced, lost, returned, elsewhere, still_there, inferred, in_period, *rates in rows:
+        assert entered == advanced + lost + returned + elsewhere + still_there
         assert 0 <= inferred <= entered
         assert entered or in_period, "a row without entries or advances says nothing"
         # From the last stage nobody can advance, so it has no rates.
@@ -76,7 +76,7 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
     leads = {event.record["lead_id"] for event in told if event.record.get("lead_id")}
     ends = sum(row[1] - row[2] for row in rows)
     assert ends <= len(leads), "a lead ends in one stage at most"
-    assert sum(row[7] for row in rows) == sum(row[2] for row in rows), "every advance lies in one window"
+    assert sum(row[8] for row in rows) == sum(row[2] for row in rows), "every advance lies in one window"
 
 
 @effort(15)

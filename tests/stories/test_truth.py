@@ -60,4 +60,8 @@ def _plain(value: Any) -> Any:
         return Decimal(value)
     if isinstance(value, float):
         return round(value, 9)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     return str(value) if isinstance(value, date) and not isinstance(value, datetime) else value

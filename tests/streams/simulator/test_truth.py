@@ -333,6 +333,19 @@ def test_a_skipped_stage_is_entered_with_the_next_one_and_marked() -> None:
             "still_there", [RETURNED, on("5 09:00", "HandoffOffered", handoff_id="h2")], id="offered again"
         ),
         pytest.param(
+            "elsewhere",
+            [RETURNED, on("5 09:00", "HandoffOffered", handoff_id="h2", to_team="partner_desk")],
+            id="handed to a partner",
+        ),
+        pytest.param(
+            "returned",
+            [
+                on("5 09:00", "HandoffOffered", handoff_id="h2", to_team="partner_desk"),
+                on("6 09:00", "HandoffReturned", handoff_id="h2"),
+            ],
+            id="the partner gave it back",
+        ),
+        pytest.param(
             "returned", [on("2 09:00", "HandoffReturned")], id="returned in the instant of the offer"
         ),
     ],

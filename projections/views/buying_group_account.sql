@@ -1,0 +1,119 @@
+-- view:   buying_group_account
+-- grain:  one row per account with a member, a deal or a lead offered
+-- key:    account_id
+-- reads:  funnel.buying_group, facts.buying_group_member_identified, facts.opportunity_opened, facts.opportunity_won, facts.opportunity_lost, playbook.version
+-- says:   how much of a company's buying group is known and talking to us, and whether it was found in time
+-- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required do not
+--         count. The clock starts with the company's first deal and runs by the wall clock for as long as the
+--         playbook says; it is met when every required role was filled by then, even if that was before the deal.
+--         It runs on when the deal is over: open_deals says where that still matters.
+-- columns:
+--   account_id             the company
+--   members                people identified (distinct contacts), in any role
+--   members_without_role   of those, people in no role that the playbook names
+--   required_roles         roles the playbook requires: the cases the means rest on
+--   filled_roles           of those, roles with as many people as wanted
+--   assigned_completeness  mean of the required roles' completeness by people identified; null when none is required
+--   engaged_completeness   the same by people engaged
+--   opened_at              when its first deal was opened; null without one
+--   open_deals             deals that are neither won nor lost
+--   due_at                 when the group should be complete
+--   completed_at           when the last required role was filled; null while one is not
+--   state                  no_deal; met (in time), due (complete, too late), past_due (incomplete and late),
+--                          at_risk (most of the time is gone), open, or nothing_required
+--   is_met                 true when complete in time
+--   is_due                 true when ever missed, even if complete since
+--   is_past_due            true when late and still incomplete
+--   is_at_risk             true when incomplete, in time, and most of the time is gone
+--   playbook_version       the playbook it is judged by
+with
+-- Fractions of different denominators are added over their least common multiple, so that no rounding enters.
+multiple as (
+    select list_reduce(list(wanted), lambda a, b: lcm(a, b)) as common
+    from (select distinct wanted::hugeint as wanted from funnel.buying_group where is_required)
+),
+complete as (
+    select
+        account_id,
+        count(*) filter (where is_required) as required_roles,
+        count(filled_at) filter (where is_required) as filled_roles,
+        sum(least(assigned, wanted) * (common // wanted)) filter (where is_required) as assigned_parts,
+        sum(least(engaged, wanted) * (common // wanted)) filter (where is_required) as engaged_parts,
+        any_value(common) as common,
+        max(filled_at) filter (where is_required) as last_filled_at
+    from funnel.buying_group
+    cross join multiple
+    group by account_id
+),
+member as (
+    select account_id, count(*) as members, count(*) filter (where not is_named) as members_without_role
+    from (
+        select account_id, contact_id,
+            bool_or(role in (select known.role from funnel.buying_group as known)) as is_named
+        from facts.buying_group_member_identified
+        where occurred_at <= $as_of
+        group by account_id, contact_id
+    )
+    group by account_id
+),
+deal as (
+    select
+        opened.account_id,
+        min(opened.occurred_at) as opened_at,
+        count(distinct opened.opportunity_id) filter (where ended.opportunity_id is null) as open_deals
+    from facts.opportunity_opened as opened
+    left join (
+        select opportunity_id from facts.opportunity_won where occurred_at <= $as_of
+        union
+        select opportunity_id from facts.opportunity_lost where occurred_at <= $as_of
+    ) as ended using (opportunity_id)
+    where opened.occurred_at <= $as_of
+    group by opened.account_id
+),
+timed as (
+    select
+        complete.*, opened_at,
+        coalesce(open_deals, 0) as open_deals,
+        coalesce(members, 0) as members,
+        coalesce(members_without_role, 0) as members_without_role,
+        opened_at + to_microseconds(complete_within_us) as due_at,
+        case when filled_roles = required_roles then last_filled_at end as completed_at,
+        epoch_us($as_of) - epoch_us(opened_at) >= at_risk_share * complete_within_us as is_nearly_due,
+        playbook_version
+    from complete
+    cross join playbook.version as version
+    left join member using (account_id)
+    left join deal using (account_id)
+),
+judged as (
+    select *,
+        case
+            when required_roles = 0 then 'nothing_required'
+            when opened_at is null then 'no_deal'
+            when completed_at <= due_at then 'met'
+            when completed_at is not null then 'due'
+            when $as_of > due_at then 'past_due'
+            when is_nearly_due then 'at_risk'
+            else 'open'
+        end as state
+    from timed
+)
+select
+    account_id,
+    members,
+    members_without_role,
+    required_roles,
+    filled_roles,
+    assigned_parts::double / (common * required_roles)::double as assigned_completeness,
+    engaged_parts::double / (common * required_roles)::double as engaged_completeness,
+    opened_at,
+    open_deals,
+    due_at,
+    completed_at,
+    state,
+    state = 'met' as is_met,
+    state in ('due', 'past_due') as is_due,
+    state = 'past_due' as is_past_due,
+    state = 'at_risk' as is_at_risk,
+    playbook_version
+from judged

@@ -1,0 +1,129 @@
+"""A second look at recorded events: with another playbook, or as far as they were known on a day.
+
+The same SQL runs over the same records in a database in memory; the live tables are only read. With another
+playbook it answers "what if we had agreed on this"; with `known_at` it answers "what did it look like then".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from schemas.catalogue import CATALOGUE, EventType
+from schemas.errors import BatonError, ExitCode
+from warehouse import layout
+from warehouse.agreement import Authority
+from warehouse.door import Door, load_extensions
+from warehouse.warehouse import Warehouse
+
+# The records' own place in memory, whether they were copied there or lie in an attached file.
+RECORDED = "recorded"
+
+
+class Records:
+    """Recorded events of a warehouse, to be looked at again. One connection; close it after use.
+
+    Of a running worker they are copied through its door, in one statement each and in the order of the
+    catalogue; of a file that nobody holds they are read where they are.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def of_file(cls, path: Path) -> Records:
+        """Read where they are. Raises BatonError when another process holds the file."""
+        records = cls(_memory())
+        try:
+            quoted = str(path).replace("'", "''")
+            records.connection.execute(f"attach '{quoted}' as {RECORDED} (read_only)")
+        except duckdb.Error as error:
+            raise BatonError(
+                "The recorded events cannot be read",
+                where=str(path),
+                why=str(error).splitlines()[0],
+                next_command="baton status",
+            ) from error
+        return records
+
+    @classmethod
+    def through(cls, door: Door) -> Records:
+        """Copied from the worker behind the door. Raises BatonError when it does not answer."""
+        records = cls(_memory())
+        load_extensions(records.connection)
+        execute = records.connection.execute
+        execute(f"attach ':memory:' as {RECORDED}")
+        execute(f"create schema {RECORDED}.log")
+        try:
+            for event in CATALOGUE.facts:
+                table = f"log.{event.table}"
+                execute(
+                    f"create table {RECORDED}.{table} as select * from quack_query(?, ?, token = ?)",
+                    [door.address, f"select * from {table}", door.token],
+                )
+        except duckdb.Error as error:
+            raise BatonError(
+                "The worker did not hand over its recorded events",
+                where=door.address,
+                why=str(error).splitlines()[0],
+                next_command="baton status",
+                exit_code=ExitCode.UNREACHABLE,
+            ) from error
+        return records
+
+    def count(self) -> int:
+        """Records there are, copies included."""
+        counts = " union all ".join(
+            f"select count(*) as n from {RECORDED}.log.{event.table}" for event in CATALOGUE.facts
+        )
+        found = self.connection.execute(f"select sum(n)::bigint from ({counts})").fetchall()
+        return int(found[0][0])
+
+    def look(
+        self, authority: Authority, *, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> Warehouse:
+        """Everything computed again into a database of its own, which shares this connection.
+
+        `known_at`: only records accepted by then, and whatever was in force by then. Open clocks are read
+        at `as_of`, else at `known_at`, else at the wall clock. Looks do not disturb each other.
+        """
+        cursor = self.connection.cursor()
+        found = self.connection.execute("select count(*) from duckdb_databases()").fetchall()
+        name = f"look_{found[0][0]}"
+        cursor.execute(f"attach ':memory:' as {name}")
+        cursor.execute(f"use {name}")
+        warehouse = Warehouse(None, cursor, authority, name)
+        cursor.execute("begin")
+        for statement in layout.statements(lambda event: _known(event, known_at)):
+            cursor.execute(statement)
+        authority.put(cursor)
+        cursor.execute("commit")
+        warehouse.pin_as_of(as_of or known_at)
+        return warehouse
+
+    def close(self) -> None:
+        """Let go of the file, or of the copies."""
+        self.connection.close()
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _memory() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set global TimeZone = 'UTC'")
+    connection.execute("set global asof_loop_join_threshold = 0")
+    return connection
+
+
+def _known(event: EventType, known_at: datetime | None) -> str:
+    """SQL of the records of an event type that had been accepted by then."""
+    table = f"{RECORDED}.log.{event.table}"
+    if known_at is None:
+        return f"select * from {table}"
+    return f"select * from {table} where recorded_at <= timestamptz '{known_at.isoformat()}'"
