@@ -12,9 +12,9 @@ from streams.simulator.lead import Told
 from streams.simulator.world import MARKETING, SALES, SUCCESS, Campaign, World
 
 # Goals by quarter in EUR for each lead of the simulation: a little more than its story brings.
-REVENUE_PER_LEAD = (550, 1_250, 1_350, 1_450)
+REVENUE_PER_LEAD = (620, 1_250, 1_350, 1_450)
 PIPELINE_PER_LEAD = (2_600, 3_100, 3_300, 3_500)
-KEPT_PER_LEAD = (1_250, 1_600, 1_800, 2_000)
+KEPT_PER_LEAD = (1_350, 1_700, 1_800, 2_000)
 
 Fields = dict[str, Any]
 DECISIONS = (

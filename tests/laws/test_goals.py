@@ -167,6 +167,21 @@ def test_where_nothing_came_late_then_and_now_are_the_same(
     assert bool(rows) == has_deals and len(rows) % 3 == 0
 
 
+@effort(8)
+@for_all(told=quarters(), as_of=MOMENTS)
+def test_goals_count_what_the_views_of_deals_and_customers_count(
+    shared: Warehouse, told: list[Event], as_of: datetime
+) -> None:
+    query = "select metric, actual from funnel.goal_attainment where period = '2026-Q2'"
+    actual = dict(_asked(shared, as_bytes(told), as_of, query))
+
+    won = "select coalesce(sum(booked), 0) from funnel.win where period = '2026-Q2'"
+    kept = "select opening_arr - contraction - churn from funnel.retention where period = '2026-Q2'"
+    assert shared.connection.execute(won).fetchone() == (actual["revenue"],)
+    retained = shared.connection.execute(kept).fetchone()
+    assert (retained or (Decimal("0.00"),)) == (actual["retained_revenue"],)
+
+
 def test_a_late_amount_changes_what_is_known_now_and_not_what_was_seen_then(shared: Warehouse) -> None:
     deal = {"opportunity_id": "deal-1"}
     opened = _told(
