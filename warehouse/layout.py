@@ -101,6 +101,21 @@ def views_on_common_ground(database: str, kept: Collection[str] = ()) -> Iterato
         yield f"create {'table' if view.name in kept else 'view'} funnel.{view.name} as {select}"
 
 
+def without_playbook() -> tuple[Projection, ...]:
+    """Views that say the same under any playbook: neither they nor what they read reads one."""
+    found: list[Projection] = []
+    for view in views():
+        above = {name for name in view.reads if name.startswith(("funnel.", "playbook."))}
+        if above <= {f"funnel.{other.name}" for other in found}:
+            found.append(view)
+    return tuple(found)
+
+
+def _read_by_others(chosen: tuple[Projection, ...]) -> tuple[Projection, ...]:
+    read = {name for view in views() for name in view.reads}
+    return tuple(view for view in chosen if f"funnel.{view.name}" in read)
+
+
 def foundations() -> Iterator[str]:
     """DDL of schemas, functions, and the tables that hold neither facts nor states."""
     for schema in SCHEMAS:
