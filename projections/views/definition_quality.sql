@@ -35,16 +35,19 @@
 --   n                        the fewest cases one of the three shares rests on: of answered, won + lost, and wins
 --   is_enough                true when n reaches the playbook's minimum
 with
+outcome as materialized (
+    select * from funnel.lead_outcome
+),
 -- What each lead adds: once as qualified, once as won.
 case_of_qualified as (
     select playbook_version, unnest([segment, 'all']) as segment, is_accepted, fate
-    from funnel.lead_outcome
+    from outcome
     where is_qualified
 ),
 case_of_won as (
     select win_version as playbook_version, unnest([segment, 'all']) as segment, is_named_before,
         missed_value, unpriced
-    from funnel.lead_outcome
+    from outcome
     where won_at is not null
 ),
 of_qualified as (

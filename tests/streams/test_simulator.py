@@ -66,7 +66,7 @@ def test_a_seed_decides_every_byte(tmp_path: Path) -> None:
     simulate(6, 60, tmp_path / "another seed")
 
     once = digests(tmp_path / "once")
-    assert len(once) == len(KEYS) + 2  # with the events and what the folder is
+    assert len(once) == len(KEYS) + 2, "the truth of each view, what was asked for, and the events"
     assert digests(tmp_path / "again") == once
     assert digests(tmp_path / "another seed")["events.jsonl"] != once["events.jsonl"]
 
