@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from projections.definition import Definition
 from projections.playbook_blocks import Blocks
 from schemas.validation import ContractViolation, Record, read_event
 
@@ -33,12 +32,12 @@ class Example:
     line: int = field(default=0, compare=False)
 
 
-def read_examples(blocks: Blocks, definition: Definition) -> tuple[Example, ...]:
+def read_examples(blocks: Blocks) -> tuple[Example, ...]:
     """The examples of a playbook. Faults are BatonErrors that name the line."""
-    return tuple(_example(blocks, i, block, definition) for i, block in blocks.blocks("example"))
+    return tuple(_example(blocks, i, block) for i, block in blocks.blocks("example"))
 
 
-def _example(blocks: Blocks, index: int, block: Mapping[str, Any], definition: Definition) -> Example:
+def _example(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Example:
     events = tuple(
         _event(blocks, index, number, event)
         for number, event in enumerate(blocks.values("example", index, block, "events"), 1)
@@ -48,10 +47,6 @@ def _example(blocks: Blocks, index: int, block: Mapping[str, Any], definition: D
     blocks.text("example", index, block, "says")
     verdict = blocks.one_of("example", index, block, "verdict", VERDICTS)
     failing = frozenset(blocks.texts("example", index, block, "failing")) if "failing" in block else None
-    required = {criterion.id for criterion in definition.criteria if criterion.is_required}
-    if stray := sorted((failing or frozenset()) - required):
-        known = ", ".join(sorted(required)) or "none"
-        raise blocks.fault("example", index, f"failing: no required criterion {stray[0]!r}; known: {known}")
     if failing is not None and (verdict == "qualified") is bool(failing):
         raise blocks.fault(
             "example", index, f"verdict = {verdict!r} does not go with failing = {block['failing']}"

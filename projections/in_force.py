@@ -6,7 +6,6 @@ came into force after it was proposed. Until the first does, the project's own f
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -167,9 +166,12 @@ def _read(text: str, version: str) -> tuple[Playbook | None, str]:
 
 def signed_content(playbook: Playbook) -> bytes:
     """The bytes that a signature covers: the canonical text, whose SHA-256 is the version."""
-    content = canonical(tomllib.loads(playbook.text))
-    assert hashlib.sha256(content).hexdigest() == playbook.version
-    return content
+    return _canonical(playbook.text)
+
+
+@lru_cache(maxsize=256)
+def _canonical(text: str) -> bytes:
+    return canonical(tomllib.loads(text))
 
 
 def _fault(

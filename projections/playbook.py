@@ -167,7 +167,6 @@ class _Reader:
         teams = tuple(self._team(i, block, names) for i, block in blocks.blocks("team"))
         team_names = {team.id for team in teams}
         stages = self._stages()
-        defined = definition.read_definition(blocks)
         return Playbook(
             name=str(head.get("name", "playbook")),
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
@@ -180,10 +179,10 @@ class _Reader:
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=self._slas(team_names),
             alerts=tuple(self._alert(i, block) for i, block in blocks.blocks("alert")),
-            definition=defined,
+            definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
-            examples=examples.read_examples(blocks, defined),
+            examples=examples.read_examples(blocks),
             text=blocks.text_of_file,
         )
 

@@ -152,7 +152,7 @@ def _find(found: Agreement, version_or_file: str) -> Proposed:
         return proposed
     why = "the warehouse has read no such proposal (does a worker run?)"
     if usable:
-        why = f"{len(usable)} proposed versions begin with {version!r}; give at least {_SHORTEST_VERSION} digits"
+        why = f"{len(usable)} proposed versions begin so; give more digits, at least {_SHORTEST_VERSION}"
     elif beginning:
         why = beginning[0].fault
     raise _refused(

@@ -51,12 +51,69 @@ _TABLES = (
 )
 
 
-def statements(recorded: Callable[[EventType], str] | None = None) -> Iterator[str]:
-    """All DDL of a warehouse, in an order that works on an empty file and on a complete one.
+def statements() -> Iterator[str]:
+    """All DDL of a warehouse, in an order that works on an empty file and on a complete one."""
+    yield from foundations()
+    for event in CATALOGUE.facts:
+        yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
+        yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
+    yield f"create or replace view facts.event as {all_events()}"
+    for state in states():
+        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
+        yield f"create table if not exists partial.{state.name} as {everything} limit 0"
+        yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
+    for view in views():
+        yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
+        yield from _comments(view)
 
-    `recorded`: SQL of the records of an event type that lie elsewhere; the log is then a view of those, and
-    the partial states hold all of them at once.
-    """
+
+def common_ground(recorded: Callable[[EventType], str]) -> Iterator[str]:
+    """DDL of what every playbook has in common, computed once: facts, states, and views that read no
+    playbook. `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of
+    pinned: that is worked into the tables."""
+    for event in CATALOGUE.facts:
+        yield f"create view log.{event.table} as {recorded(event)}"
+        yield f"create table facts.{event.table} as {_distinct_facts(event)}"
+    for state in states():
+        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
+        yield f"create table state.{state.name} as {everything}"
+    for view in _read_by_others(without_playbook()):
+        yield f"create table funnel.{view.name} as {view.evaluated(live_as_of())}"
+
+
+def on_common_ground(database: str) -> Iterator[str]:
+    """DDL of a warehouse whose facts and states are those of another database, see common_ground()."""
+    yield from foundations()
+    for event in CATALOGUE.facts:
+        yield f"create view log.{event.table} as select * from {database}.log.{event.table}"
+        yield f"create view facts.{event.table} as select * from {database}.facts.{event.table}"
+    yield f"create view facts.event as {all_events()}"
+    for state in states():
+        yield f"create view state.{state.name} as select * from {database}.state.{state.name}"
+    shared = {view.name for view in _read_by_others(without_playbook())}
+    for view in views():
+        own = view.evaluated(live_as_of())
+        select = f"select * from {database}.funnel.{view.name}" if view.name in shared else own
+        yield f"create view funnel.{view.name} as {select}"
+
+
+def without_playbook() -> tuple[Projection, ...]:
+    """Views that say the same under any playbook: neither they nor what they read reads one."""
+    found: list[Projection] = []
+    for view in views():
+        above = {name for name in view.reads if name.startswith(("funnel.", "playbook."))}
+        if above <= {f"funnel.{other.name}" for other in found}:
+            found.append(view)
+    return tuple(found)
+
+
+def _read_by_others(chosen: tuple[Projection, ...]) -> tuple[Projection, ...]:
+    read = {name for view in views() for name in view.reads}
+    return tuple(view for view in chosen if f"funnel.{view.name}" in read)
+
+
+def foundations() -> Iterator[str]:
+    """DDL of schemas, functions, and the tables that hold neither facts nor states."""
     for schema in SCHEMAS:
         yield f"create schema if not exists {schema}"
     yield from SQL_FUNCTIONS
@@ -64,21 +121,6 @@ def statements(recorded: Callable[[EventType], str] | None = None) -> Iterator[s
     yield from periods.SQL_FUNCTIONS
     yield from _TABLES
     yield from playbook_tables.statements()
-    for event in CATALOGUE.facts:
-        if recorded is None:
-            yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
-        else:
-            yield f"create or replace view log.{event.table} as {recorded(event)}"
-        yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
-    yield f"create or replace view facts.event as {all_events()}"
-    for state in states():
-        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
-        limit = "limit 0" if recorded is None else ""
-        yield f"create table if not exists partial.{state.name} as {everything} {limit}"
-        yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
-    for view in views():
-        yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
-        yield from _comments(view)
 
 
 def live_as_of() -> str:
@@ -118,10 +160,15 @@ def _distinct_facts(event: EventType) -> str:
     """Each event once. Of records that share an id and differ, the one that sorts first stands,
     so that the order of arrival never decides."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
-    return (
-        f"select event_id, {others} from log.{event.table}"
-        f" qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1"
-    )
+    # Hardly any id stands twice, so only those few rows are sorted.
+    return f"""
+        with copied as materialized (
+            select event_id from log.{event.table} group by event_id having count(*) > 1)
+        select event_id, {others} from log.{event.table} anti join copied using (event_id)
+        union all
+        select event_id, {others} from log.{event.table} semi join copied using (event_id)
+        qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1
+    """
 
 
 def all_events() -> str:

@@ -6,7 +6,8 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,9 @@ class Records:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self.opened_at = datetime.now(UTC)
+        self._grounds: dict[tuple[datetime, datetime | None], str] = {}
+        self._numbers = count(1)
 
     @classmethod
     def of_file(cls, path: Path) -> Records:
@@ -87,21 +91,44 @@ class Records:
         """Everything computed again into a database of its own, which shares this connection.
 
         `known_at`: only records accepted by then, and whatever was in force by then. Open clocks are read
-        at `as_of`, else at `known_at`, else at the wall clock. Looks do not disturb each other.
+        at `as_of`, else at `known_at`, else at the moment of the first look. Looks do not disturb each
+        other; what no playbook changes is computed once for all of them.
         """
+        known_as_of = as_of or known_at or self.opened_at
+        ground = self._ground(known_as_of, known_at)
+        name = self._database("look")
+        look = Warehouse(None, self._using(name), authority, name)
+        look.connection.execute("begin")
+        for statement in layout.on_common_ground(ground):
+            look.connection.execute(statement)
+        look.pin_as_of(known_as_of)
+        authority.put(look.connection)
+        look.connection.execute("commit")
+        return look
+
+    def _ground(self, as_of: datetime, known_at: datetime | None) -> str:
+        """The database of what all looks at these instants have in common."""
+        if (as_of, known_at) not in self._grounds:
+            name = self._database("ground")
+            cursor = self._using(name)
+            for statement in layout.foundations():
+                cursor.execute(statement)
+            cursor.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
+            for statement in layout.common_ground(lambda event: _known(event, known_at)):
+                cursor.execute(statement)
+            self._grounds[(as_of, known_at)] = name
+        return self._grounds[(as_of, known_at)]
+
+    def _database(self, kind: str) -> str:
+        """A new database in memory; its name."""
+        name = f"{kind}_{next(self._numbers)}"
+        self.connection.execute(f"attach ':memory:' as {name}")
+        return name
+
+    def _using(self, database: str) -> duckdb.DuckDBPyConnection:
         cursor = self.connection.cursor()
-        found = self.connection.execute("select count(*) from duckdb_databases()").fetchall()
-        name = f"look_{found[0][0]}"
-        cursor.execute(f"attach ':memory:' as {name}")
-        cursor.execute(f"use {name}")
-        warehouse = Warehouse(None, cursor, authority, name)
-        cursor.execute("begin")
-        for statement in layout.statements(lambda event: _known(event, known_at)):
-            cursor.execute(statement)
-        authority.put(cursor)
-        cursor.execute("commit")
-        warehouse.pin_as_of(as_of or known_at)
-        return warehouse
+        cursor.execute(f"use {database}")
+        return cursor
 
     def close(self) -> None:
         """Let go of the file, or of the copies."""

@@ -19,7 +19,7 @@ def stages(old: Playbook, new: Playbook) -> Iterator[Change]:
         if stage in before and old.buyer_steps.get(stage) != new.buyer_steps.get(stage):
             steps = (new.buyer_steps.get(stage, "not said"), old.buyer_steps.get(stage, "not said"))
             yield Change(EVERYBODY, "stage", f"At stage {stage} the buyer is: {steps[0]}; before {steps[1]}.")
-    for stage in before.keys() - after.keys():
+    for stage in (stage for stage in before if stage not in after):
         yield Change(EVERYBODY, "stage", f"The stage {stage} is gone.")
     both = [stage for stage in after if stage in before]
     if both != [stage for stage in before if stage in after]:

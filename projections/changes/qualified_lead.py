@@ -55,8 +55,9 @@ def _wanted(criterion: Criterion, beside: Criterion | None = None) -> str:
         )
     if c.kind == "intent":
         within = span(c.within) if c.within else "any time"
-        return f"{counted(c.count, 'signal')} ({_either(c.activities)}) within {within}"
-    return f"{counted(c.count, 'person').replace('persons', 'people')} known as {_either(c.roles)}"
+        return f"{counted(c.count, 'signal')} ({_either(map(_attribute, c.activities))}) within {within}"
+    people = "1 person" if c.count == 1 else f"{c.count:,} people"
+    return f"{people} known as {_either(map(_attribute, c.roles))}"
 
 
 def _attribute(attribute: str | None) -> str:

@@ -52,7 +52,7 @@ def goals(old: Playbook, new: Playbook) -> Iterator[Change]:
         if after is None:
             says = f"{_goal(goal)} is dropped; before {money(goal.amount, goal.currency)}."
         elif before is None:
-            says = f"There is a new goal: {_goal(goal)[4:]}, {money(goal.amount, goal.currency)}."
+            says = f"{_goal(goal)}, is new: {money(goal.amount, goal.currency)}."
         else:
             says = _goal_says(before, after)
         yield Change(goal.owner_team, "goal", says)

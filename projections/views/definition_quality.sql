@@ -1,9 +1,7 @@
 -- view:   definition_quality
 -- grain:  one row per playbook version and segment with a qualified or a won lead; segment all is all of them
 -- key:    playbook_version, segment
--- reads:  funnel.qualification, funnel.lead_identity, facts.handoff_offered, facts.handoff_accepted,
---         facts.handoff_returned, facts.opportunity_opened, facts.opportunity_won, facts.opportunity_lost,
---         playbook.team, playbook.rate, playbook.version, playbook.all_version
+-- reads:  funnel.lead_outcome, playbook.version, playbook.all_version
 -- says:   how good the definition of a qualified lead is: how many of the qualified Sales take and win, how many
 --         wins it had named before, and the money of those it had not
 -- means:  Precision and recall as of any classifier: precision is the share of the qualified that turn out right,
@@ -37,114 +35,20 @@
 --   n                        the fewest cases one of the three shares rests on: of answered, won + lost, and wins
 --   is_enough                true when n reaches the playbook's minimum
 with
-verdict as (
-    select lead_id, segment, is_qualified, qualified_at, playbook_version from funnel.qualification
-),
-told as (
-    select opportunity_id, lead_id, occurred_at, event_id from facts.opportunity_opened
-    union all by name
-    select opportunity_id, lead_id, occurred_at, event_id, 'won' as status, amount, currency
-    from facts.opportunity_won
-    union all by name
-    select opportunity_id, lead_id, occurred_at, event_id, 'lost' as status from facts.opportunity_lost
-),
-deal as (
-    select opportunity_id,
-        (min({'at': occurred_at, 'event_id': event_id, 'lead_id': lead_id}) filter (where lead_id is not null))
-            .lead_id as lead_id,
-        max({'at': occurred_at, 'event_id': event_id, 'status': status, 'amount': amount, 'currency': currency})
-            filter (where status is not null) as outcome
-    from told
-    where occurred_at <= $as_of
-    group by opportunity_id
-),
--- Deals of leads, each beside the verdict on its lead.
-owned as (
-    select
-        deal.lead_id, coalesce(segment, 'unknown') as segment, qualified_at, playbook_version,
-        outcome.status as status, outcome.at as closed_at,
-        converted(outcome.amount, rate) as booked, rate is null as is_unpriced,
-        outcome.status = 'won' and coalesce(qualified_at > outcome.at, true) as is_missed
-    from (
-        select coalesce(surviving_lead_id, deal.lead_id) as lead_id, outcome
-        from deal
-        left join funnel.lead_identity as identity on identity.lead_id = deal.lead_id
-        where deal.lead_id is not null
-    ) as deal
-    left join playbook.rate as rate on rate.currency = outcome.currency
-    left join verdict on verdict.lead_id = deal.lead_id
-),
-lead as (
-    select
-        lead_id, segment, qualified_at, playbook_version,
-        min(closed_at) filter (where status = 'won') as won_at,
-        count(*) filter (where status is null) as deals_open,
-        count(*) filter (where status = 'lost' and closed_at >= qualified_at) as deals_lost,
-        sum(booked) filter (where is_missed) as missed_value,
-        count(*) filter (where is_missed and is_unpriced) as unpriced
-    from owned
-    group by all
-),
-offer as (
-    select handoff_id, min({
-        'at': occurred_at, 'event_id': event_id, 'lead_id': lead_id, 'from_team': from_team, 'to_team': to_team
-    }) as said
-    from facts.handoff_offered
-    where occurred_at <= $as_of
-    group by handoff_id
-),
-answer as (
-    select handoff_id,
-        min({'at': occurred_at, 'event_id': event_id, 'is_accepted': is_accepted}) as first_answer
-    from (
-        select handoff_id, occurred_at, event_id, true as is_accepted from facts.handoff_accepted
-        union all
-        select handoff_id, occurred_at, event_id, false as is_accepted from facts.handoff_returned
-    )
-    where occurred_at <= $as_of
-    group by handoff_id
-),
-answered as (
-    select verdict.lead_id, min(first_answer).is_accepted as is_accepted
-    from offer
-    join answer using (handoff_id)
-    join playbook.team as sender on sender.team = said.from_team and sender.side = 'marketing'
-    join playbook.team as receiver on receiver.team = said.to_team and receiver.side = 'sales'
-    left join funnel.lead_identity as identity on identity.lead_id = said.lead_id
-    join verdict on verdict.lead_id = coalesce(surviving_lead_id, said.lead_id)
-    where first_answer.at >= verdict.qualified_at
-    group by verdict.lead_id
+outcome as materialized (
+    select * from funnel.lead_outcome
 ),
 -- What each lead adds: once as qualified, once as won.
 case_of_qualified as (
-    select
-        verdict.playbook_version, unnest([verdict.segment, 'all']) as segment, is_accepted,
-        case
-            when won_at < verdict.qualified_at then 'won_before'
-            when won_at is not null then 'won'
-            when deals_lost > 0 and deals_open = 0 then 'lost'
-            else 'still_open'
-        end as fate
-    from verdict
-    left join answered using (lead_id)
-    left join lead using (lead_id)
+    select playbook_version, unnest([segment, 'all']) as segment, is_accepted, fate
+    from outcome
     where is_qualified
 ),
 case_of_won as (
-    select
-        coalesce(case when is_named_before then lead.playbook_version end, at_win.playbook_version,
-            version.playbook_version) as playbook_version,
-        unnest([segment, 'all']) as segment, is_named_before, missed_value, unpriced
-    from (
-        select *, coalesce(qualified_at <= won_at, false) as is_named_before
-        from lead
-        where won_at is not null
-    ) as lead
-    asof left join (
-        select playbook_version, coalesce(in_force_from, '-infinity'::timestamptz) as in_force_from
-        from playbook.all_version
-    ) as at_win on lead.won_at >= at_win.in_force_from
-    cross join playbook.version as version
+    select win_version as playbook_version, unnest([segment, 'all']) as segment, is_named_before,
+        missed_value, unpriced
+    from outcome
+    where won_at is not null
 ),
 of_qualified as (
     select

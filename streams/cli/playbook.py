@@ -114,6 +114,14 @@ def _told(found: Sequence[Change]) -> Iterable[str]:
         yield from (f"  {change.says}" for change in sentences)
 
 
+def _say_changes(project: Project, new: Playbook) -> None:
+    """What the new playbook changes against the one in force."""
+    governing = signing.agreed(project).at(datetime.now(UTC)).playbook
+    say(f"against {governing.short_version}, which is in force now:")
+    for line in _told(changes(governing, new)):
+        say(f"  {line}")
+
+
 @playbook.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--by", "proposed_by", help="Who proposes it; you, if left out.")
@@ -124,10 +132,12 @@ def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
     Refused while one of its examples is wrong.
     """
     check_examples(read_playbook(file), str(file))
-    proposed = signing.propose(Project.here(), file, proposed_by)
+    project = Project.here()
+    proposed = signing.propose(project, file, proposed_by)
     if as_json:
         print_json({"file": str(file), "version": proposed.version})
         return
+    _say_changes(project, proposed)
     print(proposed.version)
     say(f"proposed; next, for each side: baton playbook sign {proposed.short_version} --as SIDE --key FILE")
 
@@ -149,6 +159,7 @@ def sign(version_or_file: str, team: str, key_file: Path, as_json: bool) -> None
     if as_json:
         print_json({"version": proposed.playbook.version, "team": team})
         return
+    _say_changes(project, proposed.playbook)
     print(f"{proposed.playbook.short_version} signed for {team}")
     say("next: baton playbook log   (once the worker has read it)")
 
@@ -166,6 +177,7 @@ def keygen(team: str, key_id: str, file: Path) -> None:
     key = signing.make_key(file, team, key_id)
     print(key_block(key), end="")
     say(f"the private key is in {file}, mode 0600; the block above goes into {Project.here().keys_file}")
+    say("a worker reads that file when it starts: baton down && baton up")
 
 
 @playbook.command()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from streams.simulator.chance import Dice
 from streams.simulator.clock import DAY, HOUR, iso_day
 from streams.simulator.customer import money
 from streams.simulator.lead import Told
-from streams.simulator.world import Campaign, World
+from streams.simulator.world import MARKETING, SALES, SUCCESS, Campaign, World
 
+# Goals by quarter in EUR for each lead of the simulation: a little more than its story brings.
+REVENUE_PER_LEAD = (620, 1_250, 1_350, 1_450)
+PIPELINE_PER_LEAD = (2_600, 3_100, 3_300, 3_500)
+KEPT_PER_LEAD = (1_350, 1_700, 1_800, 2_000)
+
+Fields = dict[str, Any]
 DECISIONS = (
     ("Answer demo requests before everything else.", "median latency of demo requests falls"),
     ("Stop importing lists without a phone number.", "returns with bad_data fall"),
@@ -24,8 +31,8 @@ def tell_company(world: World, leads: int) -> list[Told]:
     dice = Dice(f"{world.seed}/company")
     told: list[Told] = []
 
-    def tell(type_: str, at: int, source: str, fields: dict[str, Any]) -> None:
-        told.append(Told(at, type_, dice.event_id(), source, None, fields))
+    def tell(type_: str, at: int, source: str, fields: dict[str, Any], event_id: str | None = None) -> None:
+        told.append(Told(at, type_, event_id or dice.event_id(), source, None, fields))
 
     goal_id = _goals(world, dice, leads, tell)
     for campaign in world.campaigns:
@@ -44,28 +51,45 @@ def tell_company(world: World, leads: int) -> list[Told]:
 
 
 def _goals(world: World, dice: Dice, leads: int, tell: Any) -> str:
-    """The year's revenue, its quarters, and what Success must keep. The id of the first quarter's goal."""
+    """The year and its quarters: revenue, pipeline, what Success must keep. The id of the first quarter's."""
     year, month = iso_day(world.first_day)[:4], int(iso_day(world.first_day)[5:7])
-    cents = max(leads, 100) * 90_000 * 100
+    scale = max(leads, 100) * 100
     prefix = f"goal-{world.seed}-{year}"
-    lines: list[tuple[str, str | None, str, str, str, int]] = [
-        (prefix, None, year, "sales", "revenue", cents)
-    ]
-    for quarter in range(1, 5):
-        lines.append((f"{prefix}-q{quarter}", prefix, f"{year}-Q{quarter}", "sales", "revenue", cents // 4))
-    lines.append((f"{prefix}-kept", prefix, year, "customer_success", "retained_revenue", cents // 3))
-    for goal_id, parent, period, team, metric, amount in lines:
-        fields = {
-            "goal_id": goal_id,
-            "parent_goal_id": parent,
+
+    def line(key: str, above: str | None, period: str, team: str, metric: str, per_lead: int) -> Fields:
+        return {
+            "goal_id": prefix + key,
+            "parent_goal_id": above,
             "period": period,
             "owner_team": team,
             "metric": metric,
-            "amount": money(amount),
+            "amount": money(per_lead * scale),
             "currency": "EUR",
         }
+
+    lines = [line("", None, year, SALES, "revenue", sum(REVENUE_PER_LEAD))]
+    later = []
+    for index in range(4):
+        key, period = f"-q{index + 1}", f"{year}-Q{index + 1}"
+        lines.append(line(key, prefix, period, SALES, "revenue", REVENUE_PER_LEAD[index]))
+        pipeline, kept = PIPELINE_PER_LEAD[index], KEPT_PER_LEAD[index]
+        later.append(line(f"{key}-pipeline", prefix + key, period, MARKETING, "pipeline", pipeline))
+        later.append(line(f"{key}-kept", f"{prefix}-kept", period, SUCCESS, "retained_revenue", kept))
+    lines.append(line("-kept", None, year, SUCCESS, "retained_revenue", KEPT_PER_LEAD[0]))
+    for fields in lines:
         tell("GoalSet", world.start - 14 * DAY + int(dice.within(8, 16) * HOUR), "baton", fields)
+    chance = Dice(f"{world.seed}/goals")
+    for fields in later:
+        at = world.start - 13 * DAY + int(chance.within(8, 16) * HOUR)
+        tell("GoalSet", at, "baton", fields, chance.event_id())
+    _revised(world, chance, later[0], tell)
     return f"{prefix}-q{(month - 1) // 3 + 1}"
+
+
+def _revised(world: World, dice: Dice, first: dict[str, Any], tell: Any) -> None:
+    """Some weeks into the year Marketing's first goal is set anew, a little higher."""
+    higher = {**first, "amount": f"{Decimal(first['amount']) * Decimal('1.05'):.2f}"}
+    tell("GoalSet", world.start + int(dice.within(20, 30) * DAY), "baton", higher, dice.event_id())
 
 
 def _campaign(world: World, dice: Dice, campaign: Campaign, goal_id: str, tell: Any) -> None:

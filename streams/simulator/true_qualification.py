@@ -111,6 +111,11 @@ class QualificationTruths:
             is_won = end is not None and end.type == "OpportunityWon"
             yield end, self._money.converted(end) if end is not None and is_won else None
 
+    def qualified_at(self) -> dict[str, int]:
+        """When each qualified lead was. Known once `finish` was heard to its end."""
+        found = ((prospect.lead_id, prospect.qualified_at) for prospect in self._prospects)
+        return {lead_id: at for lead_id, at in found if at is not None}
+
     def finish(self) -> Iterator[tuple[str, Row]]:
         """Judge each lead, then the definition."""
         quality: dict[str, dict[str, Any]] = {}

@@ -9,8 +9,11 @@ from streams.simulator.funnel import Funnel, opportunities
 from streams.simulator.rules import Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row, Teller
+from streams.simulator.true_cascade import CascadeTruths
+from streams.simulator.true_coverage import CoverageTruths
 from streams.simulator.true_customers import CustomerTruths
 from streams.simulator.true_feedback import CallTruths, FeedbackTruths
+from streams.simulator.true_goals import GoalTruths
 from streams.simulator.true_groups import GroupTruths
 from streams.simulator.true_identity import IdentityTruths
 from streams.simulator.true_money import MoneyTruths
@@ -41,6 +44,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "feedback_loop": ("from_team", "to_team", "reason_code"),
     "joint_call": ("is_marketing_present",),
     "dispute": ("dispute_id",),
+    "goal": ("goal_id",),
+    "goal_attainment": ("period", "owner_team", "metric"),
+    "goal_cases": ("goal_id", "step"),
+    "goal_cascade": ("goal_id", "step"),
+    "gap_bridge": ("goal_id", "cause"),
+    "opportunity_amount": ("opportunity_id",),
+    "pipeline_coverage": ("looked_on", "closes_in"),
 }
 
 __all__ = ["KEYS", "HandoffTruths", "Row", "all_truths"]
@@ -83,13 +93,17 @@ class HandoffTruths:
 
 def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
     """Everybody who tells a truth about the same story. as_of: microseconds since 1970."""
+    qualification = QualificationTruths(rules, as_of)
     return (
         HandoffTruths(rules, as_of),
         IdentityTruths(),
-        QualificationTruths(rules, as_of),
+        qualification,
         MoneyTruths(rules, as_of),
         GroupTruths(rules, as_of),
         CustomerTruths(rules, as_of),
         FeedbackTruths(rules, as_of),
         CallTruths(rules),
+        GoalTruths(rules, as_of),
+        CascadeTruths(rules, as_of, qualification),  # after it, for it asks who is qualified
+        CoverageTruths(rules, as_of),
     )

@@ -77,6 +77,42 @@ threshold = 5
 minimum_n = 5
 severity = "warning"
 owner = "sales"
+
+[icp]
+employees_at_least = 50
+
+[[criterion]]
+id = "showed_intent"
+kind = "intent"
+activities = ["demo_requested"]
+within = "30 days"
+
+[money]
+currency = "EUR"
+
+[[goal]]
+id = "year"
+period = "2026"
+metric = "revenue"
+owner_team = "sales"
+amount = "1000000.00"
+currency = "EUR"
+
+[[goal]]
+id = "quarter"
+parent = "year"
+period = "2026-Q1"
+metric = "revenue"
+owner_team = "sales"
+amount = "250000.00"
+currency = "EUR"
+
+[[example]]
+id = "a demo alone"
+says = "Without a known size nobody is qualified."
+events = [{type = "LeadCaptured", occurred_at = 2026-03-02T09:00:00Z, lead_id = "lead-1", channel = "web"}]
+verdict = "not_qualified"
+failing = ["icp_employees", "showed_intent"]
 """
 AT_THE_END = len(GOOD.splitlines())
 
@@ -96,6 +132,11 @@ SECOND_STAGE = line_of('[[stage]]\nid = "accepted"')
 SLA = line_of("[[sla]]")
 ATTEMPTS = line_of('[[sla]]\nid = "attempts"')
 ALERT = line_of("[[alert]]")
+CRITERION = line_of("[[criterion]]")
+GOAL = line_of("[[goal]]")
+QUARTER = line_of('[[goal]]\nid = "quarter"')
+EXAMPLE = line_of("[[example]]")
+CHANNEL = ', channel = "web"'
 MEMBERS = 'ids = ["anna", "boris"]'
 OPEN = 'open = ["Mon-Fri 09:00-18:00"]'
 ANSWER = GOOD[GOOD.index('[[sla]]\nid = "answer"') : GOOD.index('[[sla]]\nid = "attempts"')]
@@ -171,6 +212,41 @@ BROKEN = [
     ("threshold = 5", "threshold = 0", ALERT, "threshold must be a whole number", "a threshold of none"),
     ("threshold = 5", "threshold = true", ALERT, "threshold must be a whole number", "no threshold"),
     ('severity = "warning"', 'severity = "loud"', ALERT, "severity = 'loud'", "an unknown severity"),
+    ("threshold = 5", "threshold = 5000000000", ALERT, "at most 1,000,000,000", "more than a column holds"),
+    ('"HandoffAccepted"', '"HandoffAccepted"\nafter = "won"', SECOND_STAGE, "there is no such stage",
+     "a stage after none there is"),
+    ('"HandoffAccepted"', '"HandoffAccepted"\nafter = "accepted"', SECOND_STAGE,
+     "in a circle: accepted > accepted", "a stage after itself"),
+    ('"HandoffOffered"', '"HandoffOffered"\nafter = "accepted"\n\n[[stage]]\nid = "won"\n'
+     'entered_by = "OpportunityWon"\nafter = "offered"\n\n[[stage]]\nid = "x"\nafter = "offered"\n'
+     'entered_by = "BuyerReached"', STAGE + 10, "both come after 'offered': a funnel has one way", "a fork"),
+    ('"HandoffAccepted"', '"HandoffAccepted"\nafter = "won"\n\n[[stage]]\nid = "won"\n'
+     'entered_by = "OpportunityWon"\nafter = "accepted"', SECOND_STAGE,
+     "in a circle: accepted > won > accepted", "stages in a circle"),
+    ('id = "accepted"\nentered_by = "HandoffAccepted"', 'id = "accepted"', SECOND_STAGE,
+     "entered_by is missing", "a stage that nothing enters"),
+    ('kind = "intent"', 'kind = "hope"', CRITERION, "kind = 'hope'; it is one of", "an unknown kind"),
+    ('kind = "intent"', 'kind = "fit"', CRITERION, "is not for kind 'fit'", "a fit that counts signals"),
+    ('activities = ["demo_requested"]\n', "", CRITERION, "activities is missing", "intent without a signal"),
+    ("30 days", "1 month", CRITERION, "say it in one unit", "a month, which has no length"),
+    ('amount = "1000000.00"', "amount = 1000000.00", GOAL, "amount is missing or not a text", "binary money"),
+    ('amount = "250000.00"', 'amount = "250,000.00"', QUARTER, "is no decimal such as", "money with commas"),
+    ('amount = "250000.00"\ncurrency = "EUR"', 'amount = "250000.00"\ncurrency = "USD"', QUARTER,
+     "there is no rate for USD", "a goal without a rate"),
+    ('period = "2026-Q1"', 'period = "Q1"', QUARTER, "say a year '2026' or a quarter", "a yearless quarter"),
+    ('parent = "year"', 'parent = "decade"', QUARTER, "there is no such goal", "a goal that serves none"),
+    ('id = "year"\n', 'id = "year"\nparent = "quarter"\n', GOAL, "in a circle: year > quarter > year",
+     "goals in a circle"),
+    ('"LeadCaptured"', '"LeadCapture"', EXAMPLE, "event 1, type: ", "an example of no event"),
+    (CHANNEL, "", EXAMPLE, "event 1, channel: is missing", "an example that lacks a field"),
+    ("2026-03-02T09:00:00Z", "2026-03-02T09:00:00", EXAMPLE, "has no zone", "an example without a zone"),
+    ('verdict = "not_qualified"', 'verdict = "perhaps"', EXAMPLE, "it is one of qualified", "no verdict"),
+    ('verdict = "not_qualified"', 'verdict = "qualified"', EXAMPLE, "does not go with", "fails though good"),
+    ('verdict = "not', 'as_of = "today"\nverdict = "not', EXAMPLE, "as_of = 'today'", "an example of today"),
+    ('verdict = "not', 'lead_id = "lead-2"\nverdict = "not', EXAMPLE, "no event is about this lead",
+     "an example of another lead"),
+    ('lead_id = "lead-1"', 'lead_id = ""', EXAMPLE, "event 1, lead_id: is empty", "an example of nobody"),
+    ('says = "Without a known size nobody is qualified."\n', "", EXAMPLE, "says is missing", "no words"),
 ]  # fmt: skip
 
 
@@ -284,8 +360,8 @@ def test_check_says_what_a_good_file_holds(tmp_path: Path) -> None:
     version = parse_playbook(GOOD).version
     assert (shown.exit_code, as_json.exit_code) == (0, 0)
     assert f"{file}: good" in shown.output and version[:12] in shown.output and "2 hours" in shown.output
-    expected = {"file": str(file), "name": "Two teams", "version": version, "slas": 2}
-    assert json.loads(as_json.stdout) == expected
+    expected = {"file": str(file), "name": "Two teams", "version": version, "slas": 2, "examples": 1}
+    assert json.loads(as_json.stdout) == {**expected, "unsigned_change": ""}
 
 
 def test_check_without_a_file_reads_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
