@@ -64,32 +64,35 @@ answering as (
     from playbook.sla as sla
     join playbook.team as sender on sender.team = sla.from_team and sender.side = 'marketing'
     where sla.sla = 'answer'
+),
+measured as (
+    select 1 as position, 'qualified' as measure, 'all' as whom, leads::decimal(38,6) as value, known as n,
+        'cases' as unit
+    from qualified cross join lead
+    union all
+    select 2, 'qualified_per_week', to_team, (leads / weeks)::decimal(38,6), leads, 'per_week'
+    from answering cross join qualified cross join lead
+    union all
+    select 3, 'held_back', 'all', held_back::decimal(38,6), offers, 'cases' from offer
+    union all
+    select 4, 'precision_at_acceptance', 'all', (accepted / nullif(answered, 0))::decimal(38,6), answered, 'share'
+    from qualified
+    union all
+    select 5, 'precision_at_win', 'all', (won / nullif(won + lost, 0))::decimal(38,6), won + lost, 'share'
+    from qualified
+    union all
+    select 6, 'recall', 'all', (named / nullif(wins, 0))::decimal(38,6), wins, 'share' from win
+    union all
+    select 7, 'missed_value', 'all', missed_value::decimal(38,6), wins - named, 'money' from win
+    union all
+    select 8, 'expected_revenue', 'all',
+        round(named_value + coalesce(
+            still_open * (won / nullif(won + lost, 0)) * (named_value / nullif(named, 0)), 0), 2)::decimal(38,6),
+        named + still_open, 'money'
+    from qualified cross join win
+    union all
+    select 9, 'owed', owed_by, owed::decimal(38,6), owed, 'cases' from duty
+    union all
+    select 10, 'late', owed_by, late::decimal(38,6), owed, 'cases' from duty
 )
-select 1 as position, 'qualified' as measure, 'all' as whom, leads::decimal(38,6) as value, known as n,
-    'cases' as unit
-from qualified cross join lead
-union all
-select 2, 'qualified_per_week', to_team, (leads / weeks)::decimal(38,6), leads, 'per_week'
-from answering cross join qualified cross join lead
-union all
-select 3, 'held_back', 'all', held_back, offers, 'cases' from offer
-union all
-select 4, 'precision_at_acceptance', 'all', (accepted / nullif(answered, 0))::decimal(38,6), answered, 'share'
-from qualified
-union all
-select 5, 'precision_at_win', 'all', (won / nullif(won + lost, 0))::decimal(38,6), won + lost, 'share'
-from qualified
-union all
-select 6, 'recall', 'all', (named / nullif(wins, 0))::decimal(38,6), wins, 'share' from win
-union all
-select 7, 'missed_value', 'all', missed_value, wins - named, 'money' from win
-union all
-select 8, 'expected_revenue', 'all',
-    round(named_value + coalesce(
-        still_open * (won / nullif(won + lost, 0)) * (named_value / nullif(named, 0)), 0), 2)::decimal(38,6),
-    named + still_open, 'money'
-from qualified cross join win
-union all
-select 9, 'owed', owed_by, owed, owed, 'cases' from duty
-union all
-select 10, 'late', owed_by, late, owed, 'cases' from duty
+select position, measure, whom, value, n, unit from measured
