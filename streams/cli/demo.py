@@ -48,8 +48,9 @@ QUESTIONS = {
         from funnel.gap_bridge where period = {_THIS_QUARTER} order by position""",
     "definition": """
         select qualified, answered, accepted,
-            round(100 * precision_at_acceptance, 1) as "of answered, accepted %", won, lost, round(100 * precision_at_win, 1) as "of decided, won %", wins,
-            round(100 * recall, 1) as "of wins, named before %", missed_value, currency
+            round(100 * precision_at_acceptance, 1) as "of answered, accepted %",
+            won, lost, round(100 * precision_at_win, 1) as "of decided, won %",
+            wins, round(100 * recall, 1) as "of wins, named before %", missed_value, currency
         from funnel.definition_quality where segment = 'all'""",
     "alerts": """
         select rule, severity, replace(replace(subject, '>', ' → '), '_', ' ') as "handoff", state,
@@ -172,8 +173,8 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
 def _show_whatif(tried: WhatIf, proposed: Path) -> None:
     data.print("[bold]What if we agreed on another definition[/bold]")
     data.print(
-        "[dim]the proposal asks for 60 employees instead of 20 and a fit score of 40 instead of 20, and gives\n"
-        "Sales Development one hour instead of two; both are tried on the same recorded events[/dim]"
+        "[dim]the proposal asks for 60 employees instead of 20 and a fit score of 40 instead of 20, and\n"
+        "gives Sales Development one hour instead of two; both are tried on the same recorded events[/dim]"
     )
     show_whatif(tried, str(proposed))
     data.print()
