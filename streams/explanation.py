@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20
+_OTHER_EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 
 Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 Row = dict[str, Any]
@@ -112,14 +115,21 @@ def _with_events(ask: Ask, view: Projection, rows: list[Row], wanted: str, most_
 def evidence(view: Projection, as_of: datetime) -> str | None:
     """SQL: the key columns of a view with event_type and event_id of every event behind the row.
 
-    From the view's own file in projections/evidence; a view of one subject has that subject's events.
-    None when nothing is known.
+    From the view's own file in projections/evidence, which may build on the evidence of another view
+    (`evidence.NAME`); a view of one subject without a file has that subject's events. None without either.
     """
-    file = EVIDENCE_FOLDER / f"{view.name}.sql"
+    select = _evidence(view.name)
+    return select and select.replace("$as_of", f"timestamptz '{as_of.isoformat()}'")
+
+
+@cache
+def _evidence(name: str) -> str | None:
+    file = EVIDENCE_FOLDER / f"{name}.sql"
     if file.exists():
         lines = file.read_text(encoding="utf-8").splitlines()
         select = "\n".join(line for line in lines if not line.startswith("--"))
-        return select.replace("$as_of", f"timestamptz '{as_of.isoformat()}'")
+        return _OTHER_EVIDENCE.sub(lambda other: f"({_evidence(other[1])})", select)
+    view = next(view for view in views() if view.name == name)
     subject = next((column for column in view.key if column in SUBJECTS), None)
     if subject is None:
         return None
