@@ -1,6 +1,6 @@
 -- evidence: campaign_outcome
--- says: its plan and costs, how its leads were captured, the beginning and win of their deals, and the sessions with
---       credit by the linear model
+-- says: its plan and costs, how its leads were captured, the beginning and win of their deals, and the
+--         sessions with credit by the linear model
 with
 captured as (
     select coalesce(surviving_lead_id, told.lead_id) as lead_id, campaign_id, told.event_id

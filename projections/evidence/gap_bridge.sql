@@ -1,6 +1,6 @@
 -- evidence: gap_bridge
--- says: the events by which leads came to the cause's step, as in goal_cases; of retention and of what is unexplained,
---       those of the attained goal
+-- says: the events by which leads came to the cause's step, as in goal_cases; of retention and of what is
+--         unexplained, those of the attained goal
 select goal_id, unnest(causes) as cause, event_type, event_id
 from evidence.goal_cases
 join (
@@ -12,6 +12,6 @@ select goal.goal_id, case attained.metric when 'revenue' then 'unexplained' else
     event_type, event_id
 from evidence.goal_attainment as attained
 join funnel.goal as goal using (period)
-where goal.goal_id in (select goal_id from funnel.goal_cases)
+where goal.metric = 'revenue' and goal.period like '%-Q%' and goal.goal_amount is not null
     and (attained.metric = 'retained_revenue'
         or attained.metric = 'revenue' and attained.owner_team = goal.owner_team)

@@ -1,6 +1,7 @@
 -- evidence: goal_attainment
--- says: revenue: the wins closed in the period; pipeline: the openings and revisions (and wins) of the deals opened
---       in it; retained revenue: what was told until its end of the customers there were when it began
+-- says: revenue: the wins closed in the period; pipeline: the openings and revisions (and wins) of the deals
+--         opened in it; retained revenue: what was told until its end of the customers there were when it
+--         began
 with
 asked as (
     select period, owner_team, metric,

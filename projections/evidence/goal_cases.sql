@@ -1,18 +1,23 @@
 -- evidence: goal_cases
--- says: the event by which each lead came to the step, or to a later one if it skipped it: leads of the cohort, leads
---       that came to the step in its window, and leads captured in the window of the first step
+-- says: the event by which each lead came to the step, or to a later one if it skipped it: leads of the
+--         cohort, leads that came to the step in its window, and leads captured in the window of the first
+--         step
 with
 told as (
     select lead_id, 1 as position, occurred_at, event_type, event_id
     from facts.event where event_type = 'LeadCaptured'
     union all
-    select lead_id, 2, qualified_at, event_type, event_id
-    from funnel.qualification
-    join evidence.qualification using (lead_id)
-    join facts.event as decided using (event_type, event_id)
-    where qualified_at <= $as_of
-    qualify row_number() over (
-        partition by qualification.lead_id order by decided.occurred_at desc, event_type, event_id) = 1
+    select lead_id, 2, qualified_at,
+        case decided.kind when 'fit' then 'LeadProfiled' when 'intent' then 'TouchRecorded'
+            else 'BuyingGroupMemberIdentified' end,
+        decided.event_id
+    from (
+        select lead_id, qualified_at, list_max([
+            {'at': met.decided_at, 'event_id': met.event_id, 'kind': met.kind}
+            for met in criteria if met.is_required and met.is_met]) as decided
+        from funnel.qualification
+        where qualified_at <= $as_of
+    )
     union all
     select lead_id, 3, occurred_at, event_type, event_id
     from facts.event where event_type = 'HandoffAccepted'
@@ -43,6 +48,9 @@ entry as (
     join own on own.position >= steps.position and (steps.position > 1 or own.position = 1)
     group by all
 ),
+cases as materialized (
+    select goal_id, step, position, window_starts_on, window_ends_on from funnel.goal_cases
+),
 asked as (
     select cases.goal_id, cases.step, cases.position,
         least(day_begins(starts_on, zone), $as_of) as cohort_until_at,
@@ -51,8 +59,8 @@ asked as (
         day_begins(cases.window_ends_on + 1, zone) as until_at,
         day_begins(first.window_starts_on, zone) as captured_from_at,
         day_begins(first.window_ends_on + 1, zone) as captured_until_at
-    from funnel.goal_cases as cases
-    join funnel.goal_cases as first on first.goal_id = cases.goal_id and first.step = 'captured'
+    from cases
+    join cases as first on first.goal_id = cases.goal_id and first.step = 'captured'
     join funnel.goal as goal on goal.goal_id = cases.goal_id
     cross join playbook.version
 )

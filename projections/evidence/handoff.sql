@@ -1,5 +1,6 @@
 -- evidence: handoff
--- says: what names the handoff, and contacts and deals of its lead that name none, until the lead is offered again
+-- says: what names the handoff, and contacts and deals of its lead that name none, until the lead is offered
+--         again
 with
 offer as (
     select handoff_id, lead_id, offered_at,

@@ -1,6 +1,6 @@
 -- evidence: pipeline_coverage
--- says: as known now, of each open deal its opening and what last gave its amount and its closing day; and the wins
---       that the goal left is less by
+-- says: as known now, of each open deal its opening and what last gave its amount and its closing day; and
+--         the wins that the goal left is less by
 with
 told as (
     select 'OpportunityOpened' as event_type, opportunity_id, occurred_at, event_id, amount, closes_on
@@ -32,7 +32,8 @@ known as (
     group by all
 ),
 deal as (
-    select looked_on, quarter_of(closing.closes_on) as closes_in, unnest([opened, worth, closing.said]) as said
+    select looked_on, quarter_of(closing.closes_on) as closes_in,
+        unnest([opened, worth, closing.said]) as said
     from known
     where outcome is null and opened is not null
     union all

@@ -1,6 +1,6 @@
 -- evidence: promise_churn
--- says: of each customer in the state what first made them one, what was promised and reported before they left, and
---       how they left
+-- says: of each customer in the state what first made them one, what was promised and reported before they
+--         left, and how they left
 with
 customer as (
     select account_id,

@@ -1,6 +1,6 @@
 -- evidence: retention
--- says: everything told of onboardings and subscriptions until the quarter's end: the revenue at its start and at its
---       end is made of it
+-- says: everything told of onboardings and subscriptions until the quarter's end: the revenue at its start
+--         and at its end is made of it
 select period, event_type, event_id
 from funnel.retention
 cross join playbook.version

@@ -15,18 +15,12 @@ from warehouse.warehouse import Warehouse
 AS_OF = datetime(2026, 4, 1, tzinfo=UTC)
 FILES = sorted(path.stem for path in EVIDENCE_FOLDER.glob("*.sql"))
 VIEWS = {view.name: view for view in views()}
-WITHOUT = {
-    "failed_events": "its records became no events",
-}
+WITHOUT = {"failed_events": "its records never became events"}
 
 
 @pytest.fixture(scope="module")
 def warehouse() -> Warehouse:
     return Warehouse.open(None, read_playbook())
-
-
-def test_every_file_is_of_a_view() -> None:
-    assert set(FILES) <= set(VIEWS)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=list(VIEWS))
@@ -46,4 +40,3 @@ def test_its_columns_are_the_key_and_the_event(warehouse: Warehouse, name: str) 
 
     event = [(c, "VARCHAR") for c in ("event_type", "event_id") if c not in view.key]
     assert described == [*((column, types[column]) for column in view.key), *event]
-    assert ask(f"from ({evidence(view, AS_OF)})").fetchall() == []
