@@ -145,7 +145,8 @@ def _circumstances(ask: Ask) -> tuple[datetime, str]:
 
 def _shown(ask: Ask, view: Projection, wanted: str) -> tuple[list[Row], int]:
     """The first rows of a view, in its own order where it has one, and how many there are."""
-    order = "position" if any(column.name == "position" for column in view.columns) else ", ".join(view.key)
+    has_position = any(column.name == "position" for column in view.columns)
+    order = ", ".join([*view.key[:-1], "position"] if has_position else view.key)
     rows = _rows(
         ask,
         f"select *, count(*) over () as row_count from funnel.{view.name} where {wanted}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, timedelta
-from typing import Any
 
 import click
 from rich.markup import escape
+from rich.padding import Padding
 
 from projections.projection import Projection, views
 from streams.cli.output import data, json_option, print_json, print_rows
-from streams.cli.values import shortened, shown
+from streams.cli.values import named, shortened, shown
 from streams.explanation import MOST_ROWS, Explanation
 from streams.explanation import explain as explained
 from streams.past import as_known_option, asking
@@ -21,6 +20,7 @@ from warehouse.layout import SUBJECTS
 MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5
 MOST_COLUMNS = 8
+COLUMN_WIDTH = 16
 # Not worth a column where room is short: what every row repeats.
 LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "position")
 
@@ -96,11 +96,11 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
         if explanation.row_count == 1:
             row = explanation.rows[0]
             told = [
-                f"{column} {shown(column, value, row)}"
+                f"{len(value)} {column}" if isinstance(value, list) else named(column, value, row)
                 for column, value in row.items()
                 if value is not None and value is not False and value != [] and value != name
             ]
-            _say("  " + escape(", ".join(told).replace("\n", "; ")))
+            _say_indented(", ".join(told))
         else:
             _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
     _say("")
@@ -135,7 +135,8 @@ def _show_briefly(explanation: Explanation, most_rows: int) -> None:
     """A table of many rows, with as many columns as a screen has room for."""
     view, rows = explanation.view, explanation.rows[:most_rows]
     others = [column.name for column in view.columns if column.name not in (*view.key, *LONG_OR_SAME)]
-    columns = [*view.key, *others][: max(MOST_COLUMNS, len(view.key))]
+    room = min(MOST_COLUMNS, data.width // COLUMN_WIDTH)
+    columns = [*view.key, *others][: max(room, len(view.key) + 2)]
     print_rows(columns, [[shown(name, row[name], row) for name in columns] for row in rows])
     left_out = len(view.columns) - len(columns)
     hints = [f"{len(rows)} of {explanation.row_count:,} rows"] if len(rows) < explanation.row_count else []
@@ -152,25 +153,19 @@ def _show_events(explanation: Explanation) -> None:
         _say("No events are behind it." if explanation.behind else "")
         return
     first = f", the first {len(events)}" if len(events) < explanation.event_count else ""
-    _say(f"[bold]{explanation.event_count:,} events behind it[/bold]{first}: {escape(explanation.behind)}")
-    if events:
-        print_rows(
-            ("occurred (UTC)", "event", "about", "says", "source", "known after", "event id"),
-            [_event(event) for event in events],
-        )
-
-
-def _event(event: Mapping[str, Any]) -> tuple[str, ...]:
-    about = [event[subject] for subject in SUBJECTS if event[subject] is not None]
-    said = [
-        f"{name} {shortened(shown(name, value, event['said']))}"
-        for name, value in event["said"].items()
-        if name != "currency"
-    ]
-    return (
-        shown("", event["occurred_at"], {}), event["event_type"], ", ".join(about), ", ".join(said),
-        event["source"], _lateness(event["recorded_at"] - event["occurred_at"]), event["event_id"],
-    )  # fmt: skip
+    count = f"{explanation.event_count:,} event{'s' * (explanation.event_count != 1)}"
+    _say(f"[bold]{count} behind it[/bold]{first}: {escape(explanation.behind)}")
+    for event in events:
+        about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
+        said = {name: value for name, value in event["said"].items() if name != "currency"}
+        known_after = _lateness(event["recorded_at"] - event["occurred_at"])
+        _say(escape(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip()))
+        for line in (
+            ", ".join(shortened(named(name, value, event["said"])) for name, value in said.items()),
+            f"{event['source']}, known after {known_after}, event {event['event_id']}",
+        ):
+            if line:
+                _say_indented(line)
 
 
 def _lateness(late: timedelta) -> str:
@@ -185,3 +180,10 @@ def _lateness(late: timedelta) -> str:
 def _say(text: str) -> None:
     """A paragraph, wrapped to the terminal; a pipe gets whole lines."""
     data.print(text, soft_wrap=not data.is_terminal)
+
+
+def _say_indented(text: str) -> None:
+    if data.is_terminal:
+        data.print(Padding(escape(text), (0, 0, 0, 4), expand=False))
+    else:
+        _say("    " + escape(text))

@@ -32,12 +32,17 @@ def shown(name: str, value: Any, row: Mapping[str, Any]) -> str:
     if isinstance(value, list):
         return _list(value)
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key} {shown(key, each, value)}" for key, each in value.items() if each is not None
-        )
+        return ", ".join(named(key, each, value) for key, each in value.items() if each is not None)
     if name == "playbook_version" and value is not None:
         return str(value)[:12]
     return cell(value)
+
+
+def named(name: str, value: Any, row: Mapping[str, Any]) -> str:
+    """A value with its name, as in `amount 5,400.00 EUR`; a flag is its name, as in `met` and `not met`."""
+    if isinstance(value, bool) and name.startswith("is_"):
+        return ("" if value else "not ") + name.removeprefix("is_")
+    return f"{name} {shown(name, value, row)}"
 
 
 def shortened(text: str) -> str:
