@@ -178,7 +178,7 @@ class _Reader:
             members=dict(self._members(names, team_names)),
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=self._slas(team_names),
-            alerts=tuple(self._alert(i, block) for i, block in blocks.blocks("alert")),
+            alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
@@ -303,7 +303,10 @@ class _Reader:
             attempts=attempts,
         )
 
-    def _alert(self, index: int, block: Mapping[str, Any]) -> AlertRule:
+    def _alert(self, index: int, block: Mapping[str, Any], teams: set[str]) -> AlertRule:
+        owner = self.blocks.text("alert", index, block, "owner")
+        if owner not in teams:
+            raise self.blocks.fault("alert", index, f"owner = {owner!r} is no team of this playbook")
         return AlertRule(
             id=self.blocks.text("alert", index, block, "id"),
             kind=self.blocks.one_of("alert", index, block, "kind", _ALERT_KINDS),
@@ -311,7 +314,7 @@ class _Reader:
             threshold=self.blocks.count("alert", index, block, "threshold"),
             minimum_n=self.blocks.count("alert", index, block, "minimum_n"),
             severity=self.blocks.one_of("alert", index, block, "severity", ("info", "warning", "critical")),
-            owner=self.blocks.text("alert", index, block, "owner"),
+            owner=owner,
         )
 
 

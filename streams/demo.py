@@ -26,6 +26,12 @@ from streams.topics import ensure_topics, log_extent
 from streams.worker_process import start_worker, stop_worker
 
 DEMO_FOLDER = ".baton-demo"
+# What the demo's proposal words otherwise than the packaged playbook.
+PROPOSED = {
+    "employees_at_least = 20": "employees_at_least = 60",
+    'attribute = "fit_score"\nat_least = 20': 'attribute = "fit_score"\nat_least = 40',
+    'within = "2 hours"\nclock = "business"': 'within = "1 hour"\nclock = "business"',
+}
 
 Tell = Callable[[str], None]
 
@@ -95,6 +101,16 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     records = wait_until_read(demo, advance)
     timed("react", at)
     return DemoRun(demo, as_of, records, seconds)
+
+
+def propose(demo: Project) -> Path:
+    """A stricter playbook to try beside the one in force: a file in the demo's folder."""
+    text = demo.playbook_file.read_text(encoding="utf-8")
+    for now, then in PROPOSED.items():
+        text = text.replace(now, then)
+    file = demo.home / "proposed.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def tidy(demo: Project) -> None:

@@ -150,6 +150,7 @@ class Committer:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
                 execute(_TO_DEAD_LETTER, {"dead_letter_topic": DEAD_LETTER_TOPIC})
+                self.connection.unregister("failed_in_batch")
             # 5. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)

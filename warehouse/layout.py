@@ -7,7 +7,7 @@ Schemas: `log` holds every readable record as it came, duplicates too; `facts` s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 
 import polars as pl
@@ -90,11 +90,15 @@ def on_common_ground(database: str) -> Iterator[str]:
     yield f"create view facts.event as {all_events()}"
     for state in states():
         yield f"create view state.{state.name} as select * from {database}.state.{state.name}"
+
+
+def views_on_common_ground(database: str, kept: Collection[str] = ()) -> Iterator[str]:
+    """DDL of the views of such a warehouse, its playbooks put in. `kept`: views to compute once, now."""
     shared = {view.name for view in _read_by_others(without_playbook())}
     for view in views():
         own = view.evaluated(live_as_of())
         select = f"select * from {database}.funnel.{view.name}" if view.name in shared else own
-        yield f"create view funnel.{view.name} as {select}"
+        yield f"create {'table' if view.name in kept else 'view'} funnel.{view.name} as {select}"
 
 
 def without_playbook() -> tuple[Projection, ...]:

@@ -6,6 +6,7 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -86,13 +87,19 @@ class Records:
         return int(found[0][0])
 
     def look(
-        self, authority: Authority, *, as_of: datetime | None = None, known_at: datetime | None = None
+        self,
+        authority: Authority,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        kept: Collection[str] = (),
     ) -> Warehouse:
         """Everything computed again into a database of its own, which shares this connection.
 
         `known_at`: only records accepted by then, and whatever was in force by then. Open clocks are read
         at `as_of`, else at `known_at`, else at the moment of the first look. Looks do not disturb each
-        other; what no playbook changes is computed once for all of them.
+        other; what no playbook changes is computed once for all of them. `kept`: views that will be asked
+        again and again, computed once.
         """
         known_as_of = as_of or known_at or self.opened_at
         ground = self._ground(known_as_of, known_at)
@@ -103,6 +110,8 @@ class Records:
             look.connection.execute(statement)
         look.pin_as_of(known_as_of)
         authority.put(look.connection)
+        for statement in layout.views_on_common_ground(ground, kept):
+            look.connection.execute(statement)
         look.connection.execute("commit")
         return look
 

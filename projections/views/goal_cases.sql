@@ -51,7 +51,7 @@ told as (
     select lead_id, opened_at, case when status = 'won' then closed_at end as won_at, booked
     from funnel.opportunity_amount where lead_id is not null
 ),
-lived as (
+lived as materialized (
     select coalesce(surviving_lead_id, told.lead_id) as lead_id,
         min(captured_at) as captured_at,
         least(min(qualified_at), min(accepted_at), min(opened_at), min(won_at)) as qualified_at,

@@ -244,6 +244,24 @@ verdict as (
             as qualified_at
     from judged
     group by lead_id
+),
+answers as (
+    select held.lead_id, asked.playbook_version,
+        count(*) filter (where is_required and is_met) as criteria_met,
+        count(*) filter (where is_required) as criteria_required,
+        list_transform(
+            list_sort(list({'position': criterion.position, 'said': {
+                'criterion': criterion.criterion, 'kind': criterion.kind, 'is_required': criterion.is_required,
+                'is_met': held.is_met, 'value': held.value, 'event_id': held.event_id,
+                'decided_at': held.decided_at
+            }})),
+            lambda answer: answer.said) as criteria
+    from verdict
+    join asked on asked.lead_id = verdict.lead_id and asked.asked_at = coalesce(qualified_at, $as_of)
+    join criterion on criterion.playbook_version = asked.playbook_version
+    join held
+        on held.lead_id = asked.lead_id and held.asked_at = asked.asked_at and held.position = criterion.position
+    group by held.lead_id, asked.playbook_version
 )
 select
     lead.lead_id,
@@ -251,18 +269,11 @@ select
     lead.segment,
     qualified_at is not null as is_qualified,
     qualified_at,
-    coalesce(asked.playbook_version, version.playbook_version) as playbook_version,
-    count(*) filter (where is_required and is_met) as criteria_met,
-    count(*) filter (where is_required) as criteria_required,
-    coalesce(list({
-        'criterion': criterion.criterion, 'kind': criterion.kind, 'is_required': criterion.is_required,
-        'is_met': held.is_met, 'value': held.value, 'event_id': held.event_id, 'decided_at': held.decided_at
-    } order by criterion.position) filter (where criterion.position is not null), []) as criteria
+    coalesce(answers.playbook_version, version.playbook_version) as playbook_version,
+    coalesce(criteria_met, 0) as criteria_met,
+    coalesce(criteria_required, 0) as criteria_required,
+    coalesce(criteria, []) as criteria
 from lead
 cross join playbook.version as version
 left join verdict using (lead_id)
-left join asked on asked.lead_id = lead.lead_id and asked.asked_at = coalesce(qualified_at, $as_of)
-left join criterion on criterion.playbook_version = asked.playbook_version
-left join held
-    on held.lead_id = lead.lead_id and held.asked_at = asked.asked_at and held.position = criterion.position
-group by all
+left join answers using (lead_id)

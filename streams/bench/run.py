@@ -18,6 +18,7 @@ CASES = {
     "faust": "faust_peer",
     "memory": "memory",
     "rebuild": "rebuild",
+    "whatif": "whatif",
     "long-log": "long_log",
     "latency": "latency",
 }

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
+from projections.playbook import read_playbook
 from schemas.errors import ExitCode
 from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
+from streams.cli.whatif import show as show_whatif
+from streams.opening import authority_of
+from streams.past import recorded
 from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.replay import Verification, verify
+from streams.whatif import WhatIf, compare
 
+_THIS_QUARTER = """(
+    select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""
 QUESTIONS = {
     "handoff_latency_by_pair": """
         select replace(from_team || ' → ' || to_team, '_', ' ') as "handoff", offered, n, p50_minutes as p50,
@@ -30,6 +38,20 @@ QUESTIONS = {
             where window_start < (select date_trunc('month', as_of) from warehouse.as_of))
         order by position""",
     "black_hole": "select state, handoffs, says from funnel.black_hole",
+    "goal": f"""
+        select metric as "goal", replace(owner_team, '_', ' ') as "owner", goal_amount, actual,
+            round(100 * attained_share, 1) as "reached %", round(100 * pace, 1) as "pace %", gap, n, currency
+        from funnel.goal_attainment where period = {_THIS_QUARTER} order by metric desc""",
+    "gap": f"""
+        select replace(cause, '_', ' ') as "cause", replace(coalesce(owner_team, ''), '_', ' ') as "owner",
+            amount, n, says
+        from funnel.gap_bridge where period = {_THIS_QUARTER} order by position""",
+    "definition": """
+        select qualified, answered, accepted,
+            round(100 * precision_at_acceptance, 1) as "of answered, accepted %",
+            won, lost, round(100 * precision_at_win, 1) as "of decided, won %",
+            wins, round(100 * recall, 1) as "of wins, named before %", missed_value, currency
+        from funnel.definition_quality where segment = 'all'""",
     "alerts": """
         select rule, severity, replace(replace(subject, '>', ' → '), '_', ' ') as "handoff", state,
             count(*) as alerts, max(window_start_at) as latest
@@ -63,15 +85,20 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         say("Replaying the log from nothing to check every number ...")
         verification = verify(project)
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
+        proposed = demonstration.propose(project)
+        with recorded(project) as records:
+            tried = compare(records, authority_of(project), read_playbook(proposed), run.as_of)
     except BaseException:
         demonstration.tidy(project)
         raise
     if once:
         demonstration.tidy(project)
     if as_json:
-        print_json(_as_dict(run, answers, verification))
+        print_json(_as_dict(run, answers, tried, verification))
     else:
-        _show(run, answers, verification, once)
+        _show(run, answers, verification)
+        _show_whatif(tried, proposed)
+        _show_end(run, verification, once)
     if not verification.is_equal:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 
@@ -79,7 +106,9 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
 Answers = dict[str, tuple[list[str], list[tuple[Any, ...]]]]
 
 
-def _as_dict(run: demonstration.DemoRun, answers: Answers, verification: Verification) -> dict[str, Any]:
+def _as_dict(
+    run: demonstration.DemoRun, answers: Answers, tried: WhatIf, verification: Verification
+) -> dict[str, Any]:
     said = {
         name: [dict(zip(columns, row, strict=True)) for row in rows]
         for name, (columns, rows) in answers.items()
@@ -89,11 +118,12 @@ def _as_dict(run: demonstration.DemoRun, answers: Answers, verification: Verific
         "records": run.records,
         "seconds": run.seconds,
         **said,
+        "whatif": tried.as_dict(),
         "verify": verification.as_dict(),
     }
 
 
-def _show(run: demonstration.DemoRun, answers: Answers, verification: Verification, is_stopped: bool) -> None:
+def _show(run: demonstration.DemoRun, answers: Answers, verification: Verification) -> None:
     data.print(f"\n{run.records:,} records of both teams, through Kafka, as of {run.as_of:%d %B %Y}\n")
     _section(
         "How long one team lets another wait",
@@ -122,7 +152,37 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
             "too many answers overdue in one hour of event time",
             answers["alerts"],
         )
+    _section(
+        "One goal: this quarter, and the line each team owns",
+        "pace: reached / what should be reached by now; retained revenue is kept, not gathered",
+        answers["goal"],
+    )
+    _section(
+        "Where the gap to the goal comes from, in money",
+        "Shapley values: each cause averaged over every order, so that no order favours a team; they add up\n"
+        "to the gap of revenue and retained revenue together. Missing is positive, gained is negative",
+        answers["gap"],
+    )
+    _section(
+        "One definition: how good is our qualified lead",
+        "precision: of the leads it named, those Sales accept and win; recall: of all wins, those it named",
+        answers["definition"],
+    )
+
+
+def _show_whatif(tried: WhatIf, proposed: Path) -> None:
+    data.print("[bold]What if we agreed on another definition[/bold]")
+    data.print(
+        "[dim]the proposal asks for 60 employees instead of 20 and a fit score of 40 instead of 20, and\n"
+        "gives Sales Development one hour instead of two; both are tried on the same recorded events[/dim]"
+    )
+    show_whatif(tried, str(proposed))
+    data.print()
+
+
+def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped: bool) -> None:
     books = verification.live.books
+    quarter = f"{run.as_of.year}-Q{(run.as_of.month + 2) // 3}"
     data.print(
         f"The log holds {books.total:,} records: {books.good:,} good + {books.failed:,} failed"
         f" + {books.duplicate:,} duplicate."
@@ -131,7 +191,8 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     verdict = "equal" if verification.is_equal else f"NOT EQUAL: {', '.join(verification.differing)}"
     data.print(f"verify: {verdict} (a replay from nothing, {tables} tables by content hash)\n")
     say("took   " + ", ".join(f"{step} {seconds} s" for step, seconds in run.seconds.items()))
-    say(f'next:  BATON_HOME={demonstration.DEMO_FOLDER} baton sql "from funnel.lead_journey limit 20"')
+    say(f"next:  BATON_HOME={demonstration.DEMO_FOLDER} baton explain goal_attainment {quarter} sales")
+    say(f'       BATON_HOME={demonstration.DEMO_FOLDER} baton sql "from funnel.lead_journey limit 20"')
     if not is_stopped:
         say(f"       BATON_HOME={demonstration.DEMO_FOLDER} baton down")
 

@@ -60,8 +60,6 @@ def main() -> None:
     """Run a verb; a BatonError becomes a message with the next command, and its exit code."""
     # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
     os.environ["RUST_BACKTRACE"] = "0"
-    # Columns of a slice need not be aligned; Arrow copies those few instead of warning of each on stderr.
-    os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "reallocate")
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
         sys.exit(baton.main(standalone_mode=False) or 0)

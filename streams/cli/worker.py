@@ -44,6 +44,8 @@ def worker(only: str | None) -> None:
     """
     log_warnings()
     sys.setswitchinterval(SWITCH_SECONDS)
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the planes run there is nothing to bring to an end
+        signal.signal(number, lambda *_: _end_with(int(ExitCode.OK)))
     project = Project.here()
     project.make_folders()
     for fault in ensure_topics(project).faults:

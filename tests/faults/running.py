@@ -76,8 +76,9 @@ def make_load(
             records.append(Record(event_type.topic, partition, key, encode(event_type, said)))
     chance = random.Random(seed)
     broken = int(len(records) * unreadable)
+    whole = [record.value for record in records if record.value]
     for _ in range(broken):
-        value = chance.choice((*UNREADABLE, chance.choice(records).value[:-1]))  # type: ignore[index]
+        value = chance.choice((*UNREADABLE, chance.choice(whole)[:-1]))
         where = chance.choice(["funnel.marketing", "funnel.sales"])
         records.insert(chance.randrange(len(records)), Record(where, chance.randrange(4), None, value))
     return Load(records, summary.duplicates, broken)

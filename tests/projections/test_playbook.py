@@ -211,6 +211,7 @@ BROKEN = [
      "an SLA said twice"),
     ("threshold = 5", "threshold = 0", ALERT, "threshold must be a whole number", "a threshold of none"),
     ("threshold = 5", "threshold = true", ALERT, "threshold must be a whole number", "no threshold"),
+    ('owner = "sales"', 'owner = "nobody"', ALERT, "owner = 'nobody' is no team", "an alert nobody owns"),
     ('severity = "warning"', 'severity = "loud"', ALERT, "severity = 'loud'", "an unknown severity"),
     ("threshold = 5", "threshold = 5000000000", ALERT, "at most 1,000,000,000", "more than a column holds"),
     ('"HandoffAccepted"', '"HandoffAccepted"\nafter = "won"', SECOND_STAGE, "there is no such stage",

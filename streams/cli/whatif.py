@@ -1,0 +1,136 @@
+"""`baton whatif`: what a proposed playbook would have made of the recorded past."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from projections.playbook import read_playbook
+from streams.cli.output import json_option, print_json, print_rows, say
+from streams.opening import authority_of
+from streams.past import instant, recorded
+from streams.project import Project
+from streams.reading import ask_warehouse
+from streams.whatif import Change, Measure, WhatIf, compare
+
+WORDS = {
+    "qualified": "leads qualified",
+    "qualified_per_week": "qualified leads a week to answer",
+    "held_back": "offers held back: not qualified when offered",
+    "precision_at_acceptance": "precision: of the qualified answered, accepted",
+    "precision_at_win": "precision: of the qualified decided, won",
+    "recall": "recall: of the wins, named before",
+    "missed_value": "booked on wins it had not named",
+    "expected_revenue": "revenue it points at",
+    "owed": "duties with a clock",
+    "late": "duties ever late",
+}
+LEADS_SHOWN = 5
+
+
+@click.command()
+@click.option(
+    "--playbook",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The proposed playbook. It is tried, never put into force.",
+)
+@click.option("--since", metavar="DAY", help="Count what happened from this day or instant on.")
+@json_option
+def whatif(file: Path, since: str | None, as_json: bool) -> None:
+    """Try a proposed playbook on recorded history, beside the one in force.
+
+    Who would have qualified, been late, been held back; how precision, recall, workload per team and the
+    revenue it points at change. The live tables are only read.
+    """
+    proposed = read_playbook(file)
+    project = Project.here()
+    start = instant(since, "--since") if since else None
+    _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
+    begun = time.perf_counter()
+    with recorded(project) as records:
+        found = compare(records, authority_of(project), proposed, rows[0][0], start)
+    seconds = time.perf_counter() - begun
+    if as_json:
+        print_json(found.as_dict() | {"seconds": round(seconds, 3)})
+        return
+    say(f"{found.events:,} events looked at again under both playbooks in {seconds:.1f} s")
+    show(found, str(file))
+
+
+def show(found: WhatIf, name: str) -> None:
+    """The comparison as people read it."""
+    click.echo(
+        f"As of {found.as_of:%Y-%m-%d %H:%M} UTC" + (f", since {found.since:%Y-%m-%d}" if found.since else "")
+    )
+    print_rows(
+        ("", "whom", "in force", "proposed", "change", "n", "n proposed"),
+        [
+            (
+                WORDS[m.measure],
+                "" if m.whom == "all" else m.whom.replace("_", " "),
+                *_values(m, found.currency),
+            )
+            for m in found.measures
+            if m.measure != "owed" or m.change
+        ],
+        title=f"In force: {found.in_force[:12]}. Proposed: {name} ({found.proposed[:12]}).",
+    )
+    print()
+    for sentence in sentences(found):
+        click.echo(f"- {sentence}")
+
+
+def _values(measure: Measure, currency: str) -> tuple[str, str, str, int, int]:
+    was, would_be = (_shown(value, measure.unit, currency) for value in (measure.in_force, measure.proposed))
+    change = _shown(measure.change, measure.unit, currency, is_change=True)
+    return was, would_be, change, measure.n_in_force, measure.n_proposed
+
+
+def _shown(value: Decimal | None, unit: str, currency: str, *, is_change: bool = False) -> str:
+    if value is None:
+        return "–"
+    sign = "+" if is_change else ""
+    match unit:
+        case "share":
+            return f"{value * 100:{sign}.1f} {'points' if is_change else '%'}"
+        case "money":
+            return f"{currency} {value:{sign},.2f}"
+        case "per_week":
+            return f"{value:{sign},.1f}"
+    return f"{value:{sign},.0f}"
+
+
+def sentences(found: WhatIf) -> list[str]:
+    """What changes, in words a meeting can use."""
+    gained = [change for change in found.changes if change.is_gained]
+    lost = [change for change in found.changes if not change.is_gained]
+    told = []
+    if not found.changes:
+        told.append("Both playbooks qualify the same leads.")
+    if gained:
+        told.append(f"{len(gained):,} leads would qualify that did not: {_some(gained)}.")
+    if lost:
+        reasons: dict[str, int] = {}
+        for change in lost:
+            for criterion in change.missing:
+                reasons[criterion] = reasons.get(criterion, 0) + 1
+        why = ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items(), key=lambda r: -r[1]))
+        told.append(
+            f"{len(lost):,} leads would no longer qualify: {_some(lost)}. What they lack: {why or 'time'}."
+        )
+    for measure in found.measures:
+        if measure.measure == "late" and measure.change:
+            more = "more" if measure.change > 0 else "fewer"
+            whom = measure.whom.replace("_", " ")
+            told.append(f"{whom} would have been late {abs(measure.change):,.0f} times {more}.")
+    return told
+
+
+def _some(changes: list[Change]) -> str:
+    names = ", ".join(change.lead_id for change in changes[:LEADS_SHOWN])
+    return names + (", ..." if len(changes) > LEADS_SHOWN else "")

@@ -1,0 +1,156 @@
+"""What-if: a proposed playbook against the one in force, over the same recorded events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from projections.playbook import Playbook
+from projections.projection import VIEWS_FOLDER, read_projection
+from schemas.limits import EARLIEST
+from warehouse.agreement import Authority
+from warehouse.layout import live_as_of
+from warehouse.second_look import Records
+from warehouse.warehouse import Warehouse
+
+_EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
+# What several measures read.
+_KEPT = ("handoff", "qualification")
+_VERDICTS = """
+    select lead_id, is_qualified, qualified_at,
+        list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
+            as missing
+    from funnel.qualification
+"""
+_CHANGES = """
+    select coalesce(before.lead_id, after.lead_id) as lead_id,
+        coalesce(after.is_qualified, false) as is_gained,
+        coalesce(after.qualified_at, before.qualified_at) as qualified_at,
+        after.missing
+    from before full join after using (lead_id)
+    where coalesce(before.is_qualified, false) <> coalesce(after.is_qualified, false)
+        and coalesce(after.qualified_at, before.qualified_at) >= $since
+    order by qualified_at, lead_id
+"""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure under both playbooks; None where there are no cases. n: cases each rests on."""
+
+    measure: str
+    whom: str
+    unit: str
+    in_force: Decimal | None
+    proposed: Decimal | None
+    n_in_force: int
+    n_proposed: int
+
+    @property
+    def change(self) -> Decimal | None:
+        """Proposed less in force."""
+        if self.in_force is None or self.proposed is None:
+            return None
+        return self.proposed - self.in_force
+
+
+@dataclass(frozen=True)
+class Change:
+    """A lead about which the playbooks disagree. missing: what the proposed one asks of it that is new, or
+    worded otherwise: what both ask alike it had when it qualified."""
+
+    lead_id: str
+    is_gained: bool
+    qualified_at: datetime
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The comparison. events: records looked at again, copies included."""
+
+    in_force: str
+    proposed: str
+    as_of: datetime
+    since: datetime | None
+    currency: str
+    events: int
+    measures: list[Measure]
+    changes: list[Change]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        measures = [asdict(measure) | {"change": measure.change} for measure in self.measures]
+        return asdict(self) | {"measures": measures}
+
+    def value(self, measure: str, whom: str = "all") -> Measure:
+        """One of the measures."""
+        return next(m for m in self.measures if (m.measure, m.whom) == (measure, whom))
+
+
+def compare(
+    records: Records, in_force: Authority, proposed: Playbook, as_of: datetime, since: datetime | None = None
+) -> WhatIf:
+    """Both playbooks over all records; measures count what happened from `since` on.
+
+    The proposed one judges the whole history, as if it had been in force from the first day. The live tables
+    are only read.
+    """
+    start = since or EARLIEST
+    before, after = (
+        records.look(authority, as_of=as_of, kept=_KEPT) for authority in (in_force, Authority(proposed))
+    )
+    ((version, currency),) = before.connection.execute(
+        "select playbook_version, currency from playbook.version"
+    ).fetchall()
+    return WhatIf(
+        in_force=version,
+        proposed=proposed.version,
+        as_of=as_of,
+        since=since,
+        currency=currency,
+        events=records.count(),
+        measures=_measures(_effect(before, start), _effect(after, start)),
+        changes=_changes(
+            records, before, after, _worded_otherwise(before.playbook_in_force(), proposed), start
+        ),
+    )
+
+
+def _effect(look: Warehouse, since: datetime) -> Mapping[tuple[str, str], tuple[Any, ...]]:
+    select = _EFFECT.evaluated(live_as_of()).replace("$since", f"timestamptz '{since.isoformat()}'")
+    rows = look.connection.execute(f"select * from ({select}) order by position, whom").fetchall()
+    return {(measure, whom): (value, n, unit) for _, measure, whom, value, n, unit in rows}
+
+
+def _measures(
+    before: Mapping[tuple[str, str], tuple[Any, ...]], after: Mapping[tuple[str, str], tuple[Any, ...]]
+) -> list[Measure]:
+    nothing = (None, 0, "")
+    found = []
+    for measure, whom in {**before, **after}:
+        (was, n_was, unit), (would_be, n_would_be, other) = (
+            side.get((measure, whom), nothing) for side in (before, after)
+        )
+        found.append(Measure(measure, whom, unit or other, was, would_be, n_was, n_would_be))
+    return found
+
+
+def _worded_otherwise(in_force: Playbook, proposed: Playbook) -> set[str]:
+    return {c.id for c in proposed.definition.criteria if c not in in_force.definition.criteria}
+
+
+def _changes(
+    records: Records, before: Warehouse, after: Warehouse, new: set[str], since: datetime
+) -> list[Change]:
+    connection = records.connection.cursor()
+    for name, look in (("before", before), ("after", after)):
+        connection.register(name, look.connection.execute(_VERDICTS).to_arrow_table())
+    rows = connection.execute(_CHANGES, {"since": since}).fetchall()
+    return [
+        Change(lead_id, gained, at, tuple(criterion for criterion in missing or () if criterion in new))
+        for lead_id, gained, at, missing in rows
+    ]
