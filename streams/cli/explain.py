@@ -153,8 +153,8 @@ def _show_events(explanation: Explanation) -> None:
         _say("No events are behind it." if explanation.behind else "")
         return
     first = f", the first {len(events)}" if len(events) < explanation.event_count else ""
-    count = f"{explanation.event_count:,} event{'s' * (explanation.event_count != 1)}"
-    _say(f"[bold]{count} behind it[/bold]{first}: {escape(explanation.behind)}")
+    events_there_are = "1 event" if explanation.event_count == 1 else f"{explanation.event_count:,} events"
+    _say(f"[bold]{events_there_are} behind it[/bold]{first}: {escape(explanation.behind)}")
     for event in events:
         about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
         said = {name: value for name, value in event["said"].items() if name != "currency"}
