@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import click
+from datetime import UTC, timedelta
 
-from projections.projection import views
-from streams.cli.output import cell, json_option, print_json, print_rows
+import click
+from rich.markup import escape
+from rich.padding import Padding
+
+from projections.projection import Projection, views
+from streams.cli.output import data, json_option, print_json, print_rows
+from streams.cli.values import named, shortened, shown
 from streams.explanation import MOST_ROWS, Explanation
 from streams.explanation import explain as explained
 from streams.past import as_known_option, asking
 from streams.project import Project
+from warehouse.layout import SUBJECTS
+
+MOST_ROWS_IN_FULL = 3
+MOST_ROWS_OF_AN_ID = 5
+MOST_COLUMNS = 8
+COLUMN_WIDTH = 16
+# Not worth a column where room is short: what every row repeats.
+LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "position")
 
 
 @click.command()
@@ -39,52 +52,138 @@ def explain(
       baton explain handoff-20260301-000017-1
     """
     if is_list or name is None:
-        print_rows(("number", "one row per", "says"), [(v.name, _grain(v.grain), v.says) for v in _by_name()])
+        numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
+        print_rows(("number", "one row per", "says"), numbers)
         return
     with asking(Project.here(), as_known) as ask:
         explanations = explained(ask, name, which, most_events)
     if as_json:
         print_json([explanation.as_dict() for explanation in explanations])
         return
-    for explanation in explanations:
-        _show(explanation)
+    if len(explanations) == 1:
+        _show(explanations[0], as_known)
+    else:
+        _show_all(name, explanations, as_known)
 
 
-def _by_name() -> list[object]:
+def _by_name() -> list[Projection]:
     return sorted(views(), key=lambda view: view.name)
 
 
-def _grain(grain: str) -> str:
-    return grain.removeprefix("one row per ")
-
-
-def _show(explanation: Explanation) -> None:
+def _show(explanation: Explanation, as_known: str | None) -> None:
+    """One number in full: its definition, its rows, its events."""
     view = explanation.view
-    click.echo(click.style(view.name, bold=True) + f": {view.says}")
+    _say(f"[bold]{view.name}[/bold]: {escape(view.says)}")
     if view.means:
-        click.echo(view.means)
-    click.echo(f"as of {explanation.as_of.isoformat()}, playbook {explanation.playbook_version[:12]}\n")
-    if len(explanation.rows) == 1:
-        row = explanation.rows[0]
-        print_rows(("", "value", "says"), [(c.name, cell(row[c.name]), c.says) for c in view.columns])
+        _say(escape(view.means))
+    _say("")
+    _say(_circumstances(explanation, as_known))
+    _say("")
+    if explanation.row_count <= MOST_ROWS_IN_FULL:
+        _show_in_full(explanation)
     else:
-        print_rows(list(explanation.rows[0]), [tuple(row.values()) for row in explanation.rows])
-        if len(explanation.rows) == MOST_ROWS:
-            click.echo(f"(the first {MOST_ROWS} rows; name one by {', '.join(view.key)})")
-    click.echo("")
+        _show_briefly(explanation, MOST_ROWS)
     _show_events(explanation)
+
+
+def _show_all(name: str, explanations: list[Explanation], as_known: str | None) -> None:
+    """What many views say of one id: a few lines each, and its events once, at the end."""
+    _say(f"[bold]{escape(name)}[/bold] is known to {len(explanations)} numbers")
+    _say(_circumstances(explanations[0], as_known))
+    for explanation in explanations:
+        view = explanation.view
+        _say(f"\n[bold]{view.name}[/bold]: {escape(view.says)}")
+        if explanation.row_count == 1:
+            row = explanation.rows[0]
+            told = [
+                f"{len(value)} {column}" if isinstance(value, list) else named(column, value, row)
+                for column, value in row.items()
+                if value is not None and value is not False and value != [] and value != name
+            ]
+            _say_indented(", ".join(told))
+        else:
+            _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
+    _say("")
+    _show_events(explanations[-1])
+
+
+def _circumstances(explanation: Explanation, as_known: str | None) -> str:
+    """As of when, under which playbook, on how many cases: nobody should quote the number without them."""
+    parts = [f"as of {explanation.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC"]
+    if as_known is not None:
+        parts.append(f"as known {escape(as_known)}")
+    parts.append(f"playbook {explanation.playbook_version[:12]}")
+    if len(explanation.rows) == 1 and explanation.row_count == 1:
+        row = explanation.rows[0]
+        parts += [f"{name} {shown(name, row[name], row)}" for name in ("window_start", "n") if name in row]
+        if row.get("is_enough") is False:
+            parts.append("too few cases to rest on")
+    return "[bold]" + ", ".join(parts) + "[/bold]"
+
+
+def _show_in_full(explanation: Explanation) -> None:
+    """Column by column; several rows stand side by side."""
+    rows = explanation.rows
+    values = [
+        (c.name, *(shown(c.name, row[c.name], row) for row in rows), c.says) for c in explanation.view.columns
+    ]
+    print_rows(("", *(["value"] if len(rows) == 1 else map(str, range(1, len(rows) + 1))), "says"), values)
+    _say("")
+
+
+def _show_briefly(explanation: Explanation, most_rows: int) -> None:
+    """A table of many rows, with as many columns as a screen has room for."""
+    view, rows = explanation.view, explanation.rows[:most_rows]
+    others = [column.name for column in view.columns if column.name not in (*view.key, *LONG_OR_SAME)]
+    room = min(MOST_COLUMNS, data.width // COLUMN_WIDTH)
+    columns = [*view.key, *others][: max(room, len(view.key) + 2)]
+    print_rows(columns, [[shown(name, row[name], row) for name in columns] for row in rows])
+    left_out = len(view.columns) - len(columns)
+    hints = [f"{len(rows)} of {explanation.row_count:,} rows"] if len(rows) < explanation.row_count else []
+    hints += [f"{left_out} more columns"] if left_out else []
+    if hints:
+        one = " ".join(str(rows[0][column]) for column in view.key)
+        _say(escape(f"({' and '.join(hints)}; one of them in full: baton explain {view.name} {one})"))
+    _say("")
 
 
 def _show_events(explanation: Explanation) -> None:
     events = explanation.events
     if not explanation.event_count:
-        click.echo("No events are behind it.")
+        _say("No events are behind it." if explanation.behind else "")
         return
-    shown = f", the first {len(events)}" if len(events) < explanation.event_count else ""
-    click.echo(f"{explanation.event_count:,} events behind it{shown}:")
-    # Only the subjects that any of them has.
-    columns = (
-        [name for name in events[0] if any(event[name] is not None for event in events)] if events else []
-    )
-    print_rows(columns, [tuple(event[name] for name in columns) for event in events])
-    click.echo("")
+    first = f", the first {len(events)}" if len(events) < explanation.event_count else ""
+    events_there_are = "1 event" if explanation.event_count == 1 else f"{explanation.event_count:,} events"
+    _say(f"[bold]{events_there_are} behind it[/bold]{first}: {escape(explanation.behind)}")
+    for event in events:
+        about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
+        said = {name: value for name, value in event["said"].items() if name != "currency"}
+        known_after = _lateness(event["recorded_at"] - event["occurred_at"])
+        _say(escape(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip()))
+        for line in (
+            ", ".join(shortened(named(name, value, event["said"])) for name, value in said.items()),
+            f"{event['source']}, known after {known_after}, event {event['event_id']}",
+        ):
+            if line:
+                _say_indented(line)
+
+
+def _lateness(late: timedelta) -> str:
+    """How long after it happened Baton knew; in the largest unit that leaves a number to see."""
+    seconds = late.total_seconds()
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} seconds"
+
+
+def _say(text: str) -> None:
+    """A paragraph, wrapped to the terminal; a pipe gets whole lines."""
+    data.print(text, soft_wrap=not data.is_terminal)
+
+
+def _say_indented(text: str) -> None:
+    if data.is_terminal:
+        data.print(Padding(escape(text), (0, 0, 0, 4), expand=False))
+    else:
+        _say("    " + escape(text))

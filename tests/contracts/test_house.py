@@ -36,6 +36,7 @@ def _place(path: Path) -> str:
 MODULES = _files("*.py", *PACKAGES, "tests")
 SQL_OF_MEANING = _files("*.sql", "projections")
 PROJECTIONS = _files("*.sql", "projections/states", "projections/views")
+EVIDENCE = _files("*.sql", "projections/evidence")
 
 
 def _code(sql: str) -> str:
@@ -110,6 +111,14 @@ def test_a_projection_opens_with_what_it_says(path: Path) -> None:
     assert header[kind].split()[0] == path.stem, "the name in the header is the name of the file"
     empty = [label for label in ("grain", "reads", "says") if not header.get(label)]
     assert not empty, f"missing in the header: {empty}"
+
+
+@pytest.mark.parametrize("path", EVIDENCE, ids=_place)
+def test_evidence_opens_with_what_stands_behind_a_row(path: Path) -> None:
+    header = _header(path.read_text())
+    assert list(header) == ["evidence", "says"], "the lines are '-- evidence: NAME' and '-- says: ...'"
+    assert header["evidence"] == path.stem and header["says"]
+    assert (ROOT / "projections" / "views" / path.name).exists(), "it is that of a view"
 
 
 # --- dependencies -------------------------------------------------------------------------------

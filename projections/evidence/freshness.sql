@@ -1,0 +1,3 @@
+-- evidence: freshness
+-- says: every event of the source and type
+select source, event_type, event_id from facts.event
