@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.sink import Progress, Sink, registry_lookup
 from streams.topics import log_extent
-from warehouse.content_hash import Books, TableHash, books, books_sql, hashes, hashes_sql
+from warehouse.content_hash import Books, TableHash, books, books_sql, groups, hashes_sql
+from warehouse.warehouse import Warehouse
+
+_NO_BOOKS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 
 @dataclass(frozen=True)
@@ -72,33 +75,43 @@ class Verification:
 def verify(project: Project, on_progress: Callable[[Progress], None] | None = None) -> Verification:
     """Compare the live warehouse with a replay of the log up to the same offsets.
 
-    Works while the worker writes: the live side is read in one statement, and the replay stops where
-    that statement stood. Raises BatonError when Kafka or the warehouse cannot be reached.
+    Works while the worker writes: the live side is read a group of tables at a time, each in one statement,
+    and the replay stops where each of those statements stood. Raises BatonError when Kafka or the
+    warehouse cannot be reached.
     """
     as_of = datetime.now(UTC)
+    live = [_live_snapshot(project, as_of, group) for group in groups()]
     extent = log_extent(project, CATALOGUE.fact_topics)
-    live = _live_snapshot(project, as_of)
     replay_file = project.run_dir / "replay.duckdb"
     _remove(replay_file)
     try:
         with open_warehouse(project, replay_file) as second:
-            second.pin_as_of(live.pinned_as_of)
+            second.pin_as_of(live[-1].pinned_as_of)
             lookup = registry_lookup(project)
-            sink = Sink(second, project.client_settings(), extent, registry=lookup, on_commit=on_progress)
-            asyncio.run(sink.run(asyncio.Event(), until=live.offsets))
-            tables = dict(hashes(second.connection, as_of))
-            replay = Snapshot(tables, books(second.connection), dict(second.next_offsets()))
+            kafka = project.client_settings()
+            replay = []
+            for snapshot, group in zip(live, groups(), strict=True):
+                if snapshot.offsets != second.next_offsets():
+                    sink = Sink(second, kafka, extent, registry=lookup, on_commit=on_progress)
+                    asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
+                replay.append(_replayed_snapshot(second, as_of, group))
     finally:
         _remove(replay_file)
-    log_records = sum(max(0, at - extent[place][0]) for place, at in live.offsets.items() if place in extent)
-    return Verification(as_of, live, replay, log_records)
+    together, again = _together(live), _together(replay)
+    log_records = sum(
+        max(0, at - extent[place][0]) for place, at in together.offsets.items() if place in extent
+    )
+    return Verification(as_of, together, again, log_records)
 
 
-def _live_snapshot(project: Project, as_of: datetime) -> Snapshot:
-    """Hashes, books and offsets of the live side in one SELECT, hence of one moment."""
+def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
+    """Hashes of some tables, books and offsets of the live side in one SELECT, hence of one moment."""
+    hashed = hashes_sql(as_of, group)
+    # Counting the books goes over all of the log: once, with the last group.
+    counting = books_sql() if group == groups()[-1] else _NO_BOOKS
     statement = (
-        f"select (select list([name, rows::varchar, content]) from ({hashes_sql(as_of)})) as tables,"
-        f" (select [good, failed, duplicate, total] from ({books_sql()})) as books,"
+        f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"
+        f" (select [good, failed, duplicate, total] from ({counting})) as books,"
         " (select list([topic, kafka_partition::varchar, next_offset::varchar]) from warehouse.next_offset)"
         " as offsets, (select max(as_of) from warehouse.pinned_as_of) as pinned_as_of"
     )
@@ -110,6 +123,19 @@ def _live_snapshot(project: Project, as_of: datetime) -> Snapshot:
         {(topic, int(partition)): int(at) for topic, partition, at in offsets or []},
         pinned_as_of,
     )
+
+
+def _replayed_snapshot(second: Warehouse, as_of: datetime, group: Sequence[str]) -> Snapshot:
+    rows = second.connection.execute(hashes_sql(as_of, group)).fetchall()
+    tables = {name: TableHash(count, content) for name, count, content in rows}
+    counted = books(second.connection) if group == groups()[-1] else Books(0, 0, 0, 0)
+    return Snapshot(tables, counted, dict(second.next_offsets()))
+
+
+def _together(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """All tables, with the books and offsets of the last group."""
+    tables = {name: found for snapshot in snapshots for name, found in snapshot.tables.items()}
+    return replace(snapshots[-1], tables=tables)
 
 
 def _remove(path: Path) -> None:

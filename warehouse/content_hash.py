@@ -7,14 +7,16 @@ counts a row as often as it stands there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import duckdb
 
 from projections.projection import states, views
 from schemas.catalogue import CATALOGUE
+from warehouse.layout import Extract
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,41 @@ class Books:
         return self.good + self.failed + self.duplicate == self.total
 
 
-def hashes_sql(as_of: datetime) -> str:
-    """One SELECT that hashes every fact, state and view at `as_of`: (name, rows, hash).
+@cache
+def groups() -> tuple[tuple[str, ...], ...]:
+    """The names of all tables, in groups that are hashed together: facts and states, then views with the
+    views they read. One statement over everything would need memory for all of it at once."""
+    known = {view.name: view for view in views()}
+    closures = {name: {v.name for v in Extract.of([name]).views} for name in known}
+    found = [
+        tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
+        tuple(f"state.{state.name}" for state in states()),
+    ]
+    left = dict(closures)
+    while left:
+        widest = max(left, key=lambda name: (len(left[name]), name))
+        together = [name for name in left if left[name] <= closures[widest]]
+        found.append(tuple(f"funnel.{name}" for name in known if name in together))
+        left = {name: closure for name, closure in left.items() if name not in together}
+    return tuple(found)
+
+
+def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
+    """One SELECT that hashes these facts, states and views at `as_of`: (name, rows, hash).
 
     One statement, so that all of it is one snapshot even while a worker writes.
     """
     instant = f"timestamptz '{as_of.isoformat()}'"
     # The installed views read their own as_of; here each view reads the others at the same instant.
-    named = [f"{_inlined(v.name)} as ({_over_inlined(v.evaluated(instant))})" for v in views()]
-    sources = {f"facts.{event.table}": f"facts.{event.table}" for event in CATALOGUE.facts}
-    sources |= {f"state.{state.name}": f"state.{state.name}" for state in states()}
-    sources |= {f"funnel.{view.name}": _inlined(view.name) for view in views()}
+    asked = [name.removeprefix("funnel.") for name in names if name.startswith("funnel.")]
+    read = Extract.of(asked).views if asked else ()
+    named = [f"{_inlined(v.name)} as ({_over_inlined(v.evaluated(instant))})" for v in read]
     hashed = [
         f"select '{name}' as name, count(*) as rows, coalesce(sum(hash(t)::hugeint), 0)::varchar as content"
-        f" from {source} as t"
-        for name, source in sources.items()
+        f" from {_over_inlined(name)} as t"
+        for name in names
     ]
-    return f"with {', '.join(named)} {' union all '.join(hashed)}"
+    return f"{'with ' if named else ''}{', '.join(named)} {' union all '.join(hashed)}"
 
 
 def books_sql() -> str:
@@ -70,8 +90,8 @@ def books_sql() -> str:
 
 
 def hashes(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> Mapping[str, TableHash]:
-    """The hash of every table, by name."""
-    rows = connection.execute(hashes_sql(as_of)).fetchall()
+    """The hash of every table, by name, a group at a time."""
+    rows = [row for group in groups() for row in connection.execute(hashes_sql(as_of, group)).fetchall()]
     return {name: TableHash(count, content) for name, count, content in rows}
 
 

@@ -107,7 +107,7 @@ def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Ite
     for event in CATALOGUE.facts:
         yield f"create view log.{event.table} as {recorded(event)}"
     for event in extract.facts:
-        yield f"create table facts.{event.table} as {_distinct_facts(event)}"
+        yield f"create table facts.{event.table} as {_distinct_facts_of_many(event)}"
     for state in states():
         everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
         yield f"create table state.{state.name} as {everything}"
@@ -200,7 +200,15 @@ def _distinct_facts(event: EventType) -> str:
     """Each event once. Of records that share an id and differ, the one that sorts first stands,
     so that the order of arrival never decides."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
-    # Hardly any id stands twice, so only those few rows are sorted.
+    return (
+        f"select event_id, {others} from log.{event.table}"
+        f" qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1"
+    )
+
+
+def _distinct_facts_of_many(event: EventType) -> str:
+    """The same rows. Only ids that stand twice are sorted: half the time of a large table."""
+    others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
     return f"""
         with copied as materialized (
             select event_id from log.{event.table} group by event_id having count(*) > 1)
