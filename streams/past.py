@@ -13,6 +13,7 @@ from streams.opening import authority_of
 from streams.project import Project
 from streams.reading import Ask, reading
 from warehouse.door import Door
+from warehouse.layout import Extract
 from warehouse.second_look import Records
 
 as_known_option = click.option(
@@ -35,20 +36,20 @@ def asking(project: Project, as_known: str | None) -> Iterator[Ask]:
 
 
 @contextmanager
-def recorded(project: Project) -> Iterator[Records]:
+def recorded(project: Project, extract: Extract | None = None) -> Iterator[Records]:
     """All recorded events of a project, whether its worker runs or not. Raises BatonError without any."""
-    records = _records(project)
+    records = _records(project, extract)
     try:
         yield records
     finally:
         records.close()
 
 
-def _records(project: Project) -> Records:
+def _records(project: Project, extract: Extract | None) -> Records:
     door = Door.read(project.door_file)
     if door is not None:
         try:
-            return Records.through(door)
+            return Records.through(door, extract)
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
@@ -60,7 +61,7 @@ def _records(project: Project) -> Records:
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    return Records.of_file(project.warehouse_file)
+    return Records.of_file(project.warehouse_file, extract)
 
 
 def instant(text: str, option: str) -> datetime:

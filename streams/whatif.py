@@ -12,28 +12,28 @@ from projections.playbook import Playbook
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.limits import EARLIEST
 from warehouse.agreement import Authority
-from warehouse.layout import live_as_of
+from warehouse.layout import Extract, live_as_of
 from warehouse.second_look import Records
 from warehouse.warehouse import Warehouse
 
 _EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
-# What several measures read.
-_KEPT = ("handoff", "qualification")
-_VERDICTS = """
-    select lead_id, is_qualified, qualified_at,
-        list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
-            as missing
-    from funnel.qualification
-"""
+# All that is looked at, and of it what several measures read.
+EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
+_KEPT = ("handoff", "lead_verdict")
 _CHANGES = """
     select coalesce(before.lead_id, after.lead_id) as lead_id,
         coalesce(after.is_qualified, false) as is_gained,
-        coalesce(after.qualified_at, before.qualified_at) as qualified_at,
-        after.missing
+        coalesce(after.qualified_at, before.qualified_at) as qualified_at
     from before full join after using (lead_id)
     where coalesce(before.is_qualified, false) <> coalesce(after.is_qualified, false)
         and coalesce(after.qualified_at, before.qualified_at) >= $since
     order by qualified_at, lead_id
+"""
+_MISSING = """
+    select lead_id,
+        list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
+    from funnel.qualification
+    where not is_qualified
 """
 
 
@@ -148,9 +148,15 @@ def _changes(
 ) -> list[Change]:
     connection = records.connection.cursor()
     for name, look in (("before", before), ("after", after)):
-        connection.register(name, look.connection.execute(_VERDICTS).to_arrow_table())
+        verdicts = look.connection.execute(
+            "select lead_id, is_qualified, qualified_at from funnel.lead_verdict"
+        )
+        connection.register(name, verdicts.to_arrow_table())
     rows = connection.execute(_CHANGES, {"since": since}).fetchall()
+    missing: dict[str, list[str]] = {}
+    if new and not all(is_gained for _, is_gained, _ in rows):
+        missing = dict(after.connection.execute(_MISSING).fetchall())
     return [
-        Change(lead_id, gained, at, tuple(criterion for criterion in missing or () if criterion in new))
-        for lead_id, gained, at, missing in rows
+        Change(lead_id, is_gained, at, tuple(c for c in missing.get(lead_id) or () if c in new))
+        for lead_id, is_gained, at in rows
     ]

@@ -8,6 +8,7 @@ Schemas: `log` holds every readable record as it came, duplicates too; `facts` s
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import polars as pl
@@ -18,6 +19,7 @@ from projections.projection import Projection, states, views
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables
+from warehouse.agreement import DECIDING
 
 LAYOUT_VERSION = 2
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
@@ -67,35 +69,67 @@ def statements() -> Iterator[str]:
         yield from _comments(view)
 
 
-def common_ground(recorded: Callable[[EventType], str]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Extract:
+    """A part of the views, and everything they need. `everything()` is all of it."""
+
+    views: tuple[Projection, ...]
+    facts: tuple[EventType, ...]
+    has_all_events: bool
+
+    @classmethod
+    def everything(cls) -> Extract:
+        """All views over all facts."""
+        return cls(views(), CATALOGUE.facts, True)
+
+    @classmethod
+    def of(cls, names: Collection[str]) -> Extract:
+        """These views, and whatever they read."""
+        known = {view.name: view for view in views()}
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                read = known[name].reads
+                waiting += [r.removeprefix("funnel.") for r in read if r.startswith("funnel.")]
+        chosen = tuple(view for view in views() if view.name in found)
+        tables = {name for view in chosen for name in view.reads} | {f"facts.{table}" for table in DECIDING}
+        facts = tuple(event for event in CATALOGUE.facts if f"facts.{event.table}" in tables)
+        return cls(chosen, facts, "facts.event" in tables)
+
+
+def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[str]:
     """DDL of what every playbook has in common, computed once: facts, states, and views that read no
     playbook. `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of
     pinned: that is worked into the tables."""
     for event in CATALOGUE.facts:
         yield f"create view log.{event.table} as {recorded(event)}"
+    for event in extract.facts:
         yield f"create table facts.{event.table} as {_distinct_facts(event)}"
     for state in states():
         everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
         yield f"create table state.{state.name} as {everything}"
-    for view in _read_by_others(without_playbook()):
+    for view in _shared(extract):
         yield f"create table funnel.{view.name} as {view.evaluated(live_as_of())}"
 
 
-def on_common_ground(database: str) -> Iterator[str]:
+def on_common_ground(database: str, extract: Extract) -> Iterator[str]:
     """DDL of a warehouse whose facts and states are those of another database, see common_ground()."""
     yield from foundations()
-    for event in CATALOGUE.facts:
-        yield f"create view log.{event.table} as select * from {database}.log.{event.table}"
+    for event in extract.facts:
         yield f"create view facts.{event.table} as select * from {database}.facts.{event.table}"
-    yield f"create view facts.event as {all_events()}"
+    if extract.has_all_events:
+        yield f"create view facts.event as {all_events()}"
     for state in states():
         yield f"create view state.{state.name} as select * from {database}.state.{state.name}"
 
 
-def views_on_common_ground(database: str, kept: Collection[str] = ()) -> Iterator[str]:
+def views_on_common_ground(database: str, extract: Extract, kept: Collection[str] = ()) -> Iterator[str]:
     """DDL of the views of such a warehouse, its playbooks put in. `kept`: views to compute once, now."""
-    shared = {view.name for view in _read_by_others(without_playbook())}
-    for view in views():
+    shared = {view.name for view in _shared(extract)}
+    for view in extract.views:
         own = view.evaluated(live_as_of())
         select = f"select * from {database}.funnel.{view.name}" if view.name in shared else own
         yield f"create {'table' if view.name in kept else 'view'} funnel.{view.name} as {select}"
@@ -111,9 +145,11 @@ def without_playbook() -> tuple[Projection, ...]:
     return tuple(found)
 
 
-def _read_by_others(chosen: tuple[Projection, ...]) -> tuple[Projection, ...]:
-    read = {name for view in views() for name in view.reads}
-    return tuple(view for view in chosen if f"funnel.{view.name}" in read)
+def _shared(extract: Extract) -> tuple[Projection, ...]:
+    """Of the views that say the same under any playbook, those that others read."""
+    read = {name for view in extract.views for name in view.reads}
+    same = {view.name for view in without_playbook()}
+    return tuple(view for view in extract.views if view.name in same and f"funnel.{view.name}" in read)
 
 
 def foundations() -> Iterator[str]:

@@ -18,6 +18,7 @@ from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.agreement import Authority
 from warehouse.door import Door, load_extensions
+from warehouse.layout import Extract
 from warehouse.warehouse import Warehouse
 
 # The records' own place in memory, whether they were copied there or lie in an attached file.
@@ -28,19 +29,21 @@ class Records:
     """Recorded events of a warehouse, to be looked at again. One connection; close it after use.
 
     Of a running worker they are copied through its door, in one statement each and in the order of the
-    catalogue; of a file that nobody holds they are read where they are.
+    catalogue; of a file that nobody holds they are read where they are. `extract`: the views looks will show;
+    leaving out the others saves making them.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:
         self.connection = connection
+        self.extract = extract
         self.opened_at = datetime.now(UTC)
         self._grounds: dict[tuple[datetime, datetime | None], str] = {}
         self._numbers = count(1)
 
     @classmethod
-    def of_file(cls, path: Path) -> Records:
+    def of_file(cls, path: Path, extract: Extract | None = None) -> Records:
         """Read where they are. Raises BatonError when another process holds the file."""
-        records = cls(_memory())
+        records = cls(_memory(), extract or Extract.everything())
         try:
             quoted = str(path).replace("'", "''")
             records.connection.execute(f"attach '{quoted}' as {RECORDED} (read_only)")
@@ -54,9 +57,9 @@ class Records:
         return records
 
     @classmethod
-    def through(cls, door: Door) -> Records:
+    def through(cls, door: Door, extract: Extract | None = None) -> Records:
         """Copied from the worker behind the door. Raises BatonError when it does not answer."""
-        records = cls(_memory())
+        records = cls(_memory(), extract or Extract.everything())
         load_extensions(records.connection)
         execute = records.connection.execute
         execute(f"attach ':memory:' as {RECORDED}")
@@ -106,11 +109,11 @@ class Records:
         name = self._database("look")
         look = Warehouse(None, self._using(name), authority, name)
         look.connection.execute("begin")
-        for statement in layout.on_common_ground(ground):
+        for statement in layout.on_common_ground(ground, self.extract):
             look.connection.execute(statement)
         look.pin_as_of(known_as_of)
         authority.put(look.connection)
-        for statement in layout.views_on_common_ground(ground, kept):
+        for statement in layout.views_on_common_ground(ground, self.extract, kept):
             look.connection.execute(statement)
         look.connection.execute("commit")
         return look
@@ -123,7 +126,7 @@ class Records:
             for statement in layout.foundations():
                 cursor.execute(statement)
             cursor.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
-            for statement in layout.common_ground(lambda event: _known(event, known_at)):
+            for statement in layout.common_ground(lambda event: _known(event, known_at), self.extract):
                 cursor.execute(statement)
             self._grounds[(as_of, known_at)] = name
         return self._grounds[(as_of, known_at)]

@@ -63,7 +63,11 @@ class Warehouse:
                 time.sleep(0.1)
         connection.execute("set global TimeZone = 'UTC'")
         warehouse = cls(path, connection, Authority(playbook, tuple(keys)))
-        warehouse._lay_out()
+        try:
+            warehouse._lay_out()
+        except duckdb.Error as error:
+            connection.close()
+            raise _cannot_open(path, error) from error
         return warehouse
 
     def _lay_out(self) -> None:

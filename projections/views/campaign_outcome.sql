@@ -2,7 +2,7 @@
 -- grain:  one row per campaign that was planned, booked a cost, captured a lead or earned credit
 -- key:    campaign_id
 -- reads:  facts.campaign_planned, facts.campaign_cost_booked, facts.lead_captured, facts.handoff_accepted,
---         facts.opportunity_opened, funnel.lead_identity, funnel.win, funnel.attribution, funnel.qualification,
+--         facts.opportunity_opened, funnel.lead_identity, funnel.win, funnel.attribution, funnel.lead_verdict,
 --         playbook.rate, playbook.version
 -- says:   what a campaign cost, what became of the leads it captured, and what it brought back in margin
 -- means:  A campaign's leads are those whose earliest LeadCaptured that names a campaign names it. Accepted:
@@ -68,7 +68,7 @@ lead_campaign as (
     group by all
 ),
 qualified as (
-    select distinct lead_id from funnel.qualification where is_qualified and qualified_at <= $as_of
+    select distinct lead_id from funnel.lead_verdict where is_qualified and qualified_at <= $as_of
 ),
 accepted as (
     select distinct coalesce(identity.surviving_lead_id, answer.lead_id) as lead_id

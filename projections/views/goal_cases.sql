@@ -1,7 +1,7 @@
 -- view:   goal_cases
 -- grain:  one row per revenue goal of a quarter and step from the lead to the win
 -- key:    goal_id, step
--- reads:  funnel.goal, funnel.opportunity_amount, funnel.qualification, funnel.lead_identity,
+-- reads:  funnel.goal, funnel.opportunity_amount, funnel.lead_verdict, funnel.lead_identity,
 --         facts.lead_captured, facts.handoff_accepted, playbook.version
 -- says:   the counts that the goal's cascade and its gap are made of: what became of the leads before the period,
 --         and of the leads that the period itself lives on
@@ -46,7 +46,7 @@ told as (
     union all by name
     select lead_id, occurred_at as accepted_at from facts.handoff_accepted where occurred_at <= $as_of
     union all by name
-    select lead_id, qualified_at from funnel.qualification where is_qualified and qualified_at <= $as_of
+    select lead_id, qualified_at from funnel.lead_verdict where is_qualified and qualified_at <= $as_of
     union all by name
     select lead_id, opened_at, case when status = 'won' then closed_at end as won_at, booked
     from funnel.opportunity_amount where lead_id is not null

@@ -1,7 +1,7 @@
 -- view:   lead_outcome
 -- grain:  one row per lead that is qualified or won
 -- key:    lead_id
--- reads:  funnel.qualification, funnel.lead_identity, facts.handoff_offered, facts.handoff_accepted,
+-- reads:  funnel.lead_verdict, funnel.lead_identity, facts.handoff_offered, facts.handoff_accepted,
 --         facts.handoff_returned, facts.opportunity_opened, facts.opportunity_won, facts.opportunity_lost,
 --         playbook.team, playbook.rate, playbook.version, playbook.all_version
 -- says:   what became of each qualified lead, and whether each win had been named before: what the definition's
@@ -23,8 +23,11 @@
 --   unpriced             deals of those in a currency without a rate, which missed_value lacks
 --   booked               booked on all its wins, in the goal's currency (decimal)
 with
-verdict as (
-    select lead_id, segment, is_qualified, qualified_at, playbook_version from funnel.qualification
+identity as materialized (
+    select lead_id, surviving_lead_id from funnel.lead_identity
+),
+verdict as materialized (
+    select lead_id, segment, is_qualified, qualified_at, playbook_version from funnel.lead_verdict
 ),
 told as (
     select opportunity_id, lead_id, occurred_at, event_id from facts.opportunity_opened
@@ -54,7 +57,7 @@ owned as (
     from (
         select coalesce(surviving_lead_id, deal.lead_id) as lead_id, outcome
         from deal
-        left join funnel.lead_identity as identity on identity.lead_id = deal.lead_id
+        left join identity on identity.lead_id = deal.lead_id
         where deal.lead_id is not null
     ) as deal
     left join playbook.rate as rate on rate.currency = outcome.currency
@@ -97,7 +100,7 @@ answered as (
     join answer using (handoff_id)
     join playbook.team as sender on sender.team = said.from_team and sender.side = 'marketing'
     join playbook.team as receiver on receiver.team = said.to_team and receiver.side = 'sales'
-    left join funnel.lead_identity as identity on identity.lead_id = said.lead_id
+    left join identity on identity.lead_id = said.lead_id
     join verdict on verdict.lead_id = coalesce(surviving_lead_id, said.lead_id)
     where first_answer.at >= verdict.qualified_at
     group by verdict.lead_id

@@ -14,7 +14,7 @@ from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
 from streams.bench.ingestion import sink_arguments
 from streams.demo import PROPOSED
-from streams.whatif import compare
+from streams.whatif import EXTRACT, compare
 from warehouse.agreement import Authority
 from warehouse.second_look import Records
 
@@ -61,7 +61,7 @@ def measure_whatif(folder: str, rounds: int) -> dict[str, Any]:
     timed = []
     for _ in range(rounds):
         started = time.perf_counter()
-        with Records.of_file(Path(folder) / "baton.duckdb") as records:
+        with Records.of_file(Path(folder) / "baton.duckdb", EXTRACT) as records:
             found = compare(records, in_force, proposed, datetime.now(UTC))
         timed.append({"events": 2 * found.events, "seconds": time.perf_counter() - started})
     return {"records": found.events, "changes": len(found.changes), "rounds": timed}

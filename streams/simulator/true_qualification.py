@@ -24,6 +24,8 @@ NAMES_THE_ACCOUNT = ("LeadCaptured", "LeadProfiled", "HandoffOffered", "Opportun
 FATES = ("won", "lost", "still_open", "won_before")
 COUNTS = ("qualified", "answered", "unanswered", "accepted", "returned", *FATES)
 WINS = ("wins", "wins_qualified", "unpriced")
+# What the verdict alone says; qualification adds the reasons.
+VERDICT = ("lead_id", "account_id", "segment", "is_qualified", "qualified_at")
 CENT = Decimal("0.01")
 
 
@@ -122,7 +124,9 @@ class QualificationTruths:
         for prospect in self._prospects:
             prospect.people = sorted(self._people.get(prospect.account_id or "", ()))
             if prospect.born_at is not None:
-                yield "qualification", self._judged(prospect)
+                verdict = self._judged(prospect)
+                yield "qualification", verdict
+                yield "lead_verdict", {name: verdict[name] for name in VERDICT}
             for segment in (prospect.segment, "all"):
                 counts = quality.setdefault(
                     segment, {**dict.fromkeys(COUNTS + WINS, 0), "missed": Decimal(0)}

@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "funnel_stage": ("stage", "window_start"),
     "lead_identity": ("lead_id",),
     "qualification": ("lead_id",),
+    "lead_verdict": ("lead_id",),
     "definition_quality": ("segment",),
     "win": ("opportunity_id",),
     "attribution": ("opportunity_id", "model", "session_id"),
