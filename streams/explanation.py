@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ import projections
 from projections.projection import Projection, views
 from schemas.catalogue import CATALOGUE, ENVELOPE
 from schemas.errors import BatonError, ExitCode
+from streams.reading import Ask
 from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
@@ -22,7 +23,6 @@ MOST_ROWS = 20
 MOST_VALUES = 8
 _OTHER_EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 
-Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 Row = dict[str, Any]
 
 

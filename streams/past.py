@@ -9,10 +9,9 @@ from datetime import datetime
 import click
 
 from schemas.errors import BatonError, ExitCode
-from streams.explanation import Ask
 from streams.opening import authority_of
 from streams.project import Project
-from streams.reading import ask_warehouse
+from streams.reading import Ask, reading
 from warehouse.door import Door
 from warehouse.layout import Extract
 from warehouse.second_look import Records
@@ -28,7 +27,8 @@ as_known_option = click.option(
 def asking(project: Project, as_known: str | None) -> Iterator[Ask]:
     """Something that answers a SELECT: the live warehouse, or the one known at an instant."""
     if as_known is None:
-        yield lambda statement: ask_warehouse(project, statement)
+        with reading(project) as ask:
+            yield ask
         return
     known_at = instant(as_known, "--as-known")
     with recorded(project) as records:
