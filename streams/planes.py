@@ -20,7 +20,7 @@ from streams.measuring import Measuring
 from streams.outbox import Courier, Relay
 from streams.project import Project
 from streams.sink import Extent, Sink, registry_lookup
-from streams.topics import log_extent
+from streams.topics import log_extent, topic_ids
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -98,6 +98,7 @@ async def run_planes(
     async with Courier(project.client_settings()) as courier:
         plane = None
         if warehouse is not None:
+            warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
             plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), courier)
         if not is_reacting:
             assert plane is not None

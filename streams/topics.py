@@ -175,6 +175,18 @@ def log_extent(
     return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
 
 
+def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)) -> dict[str, str]:
+    """What Kafka itself knows each topic by: another id after it was deleted and made again.
+
+    A topic that does not exist, or a broker too old to have ids, has no row.
+    """
+    with admin(where) as client:
+        wanted = [name for name in topics if name in existing_topics(client)]
+        found = client.describe_topics(wanted) if wanted else []
+    ids = {topic["name"]: topic.get("topic_id") for topic in found}
+    return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
+
+
 def end_offsets(
     where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)
 ) -> dict[tuple[str, int], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +21,8 @@ _EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.s
 # All that is looked at, and of it what several measures read.
 EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
 _KEPT = ("handoff", "lead_verdict")
+# (measure, whom) -> (value, n, unit)
+Effect = Mapping[tuple[str, str], tuple[Any, ...]]
 _CHANGES = """
     select coalesce(before.lead_id, after.lead_id) as lead_id,
         coalesce(after.is_qualified, false) as is_gained,
@@ -100,9 +103,14 @@ def compare(
     are only read.
     """
     start = since or EARLIEST
-    before, after = (
-        records.look(authority, as_of=as_of, kept=_KEPT) for authority in (in_force, Authority(proposed))
-    )
+    records.prepare(as_of)
+
+    def tried(authority: Authority) -> tuple[Warehouse, Effect]:
+        look = records.look(authority, as_of=as_of, kept=_KEPT)
+        return look, _effect(look, start)
+
+    with ThreadPoolExecutor(2) as pool:
+        (before, was), (after, would_be) = pool.map(tried, (in_force, Authority(proposed)))
     ((version, currency),) = before.connection.execute(
         "select playbook_version, currency from playbook.version"
     ).fetchall()
@@ -113,22 +121,20 @@ def compare(
         since=since,
         currency=currency,
         events=records.count(),
-        measures=_measures(_effect(before, start), _effect(after, start)),
+        measures=_measures(was, would_be),
         changes=_changes(
             records, before, after, _worded_otherwise(before.playbook_in_force(), proposed), start
         ),
     )
 
 
-def _effect(look: Warehouse, since: datetime) -> Mapping[tuple[str, str], tuple[Any, ...]]:
+def _effect(look: Warehouse, since: datetime) -> Effect:
     select = _EFFECT.evaluated(live_as_of()).replace("$since", f"timestamptz '{since.isoformat()}'")
     rows = look.connection.execute(f"select * from ({select}) order by position, whom").fetchall()
     return {(measure, whom): (value, n, unit) for _, measure, whom, value, n, unit in rows}
 
 
-def _measures(
-    before: Mapping[tuple[str, str], tuple[Any, ...]], after: Mapping[tuple[str, str], tuple[Any, ...]]
-) -> list[Measure]:
+def _measures(before: Effect, after: Effect) -> list[Measure]:
     nothing = (None, 0, "")
     found = []
     for measure, whom in {**before, **after}:

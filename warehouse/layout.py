@@ -44,6 +44,7 @@ _TABLES = (
         headers json not null, is_sent boolean not null)
     """,
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
+    "create table if not exists warehouse.topic (topic varchar not null, topic_id varchar not null)",
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """

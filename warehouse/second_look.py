@@ -118,6 +118,10 @@ class Records:
         look.connection.execute("commit")
         return look
 
+    def prepare(self, as_of: datetime, known_at: datetime | None = None) -> None:
+        """Compute what all looks at these instants share. Needed before they are taken in several threads."""
+        self._ground(as_of, known_at)
+
     def _ground(self, as_of: datetime, known_at: datetime | None) -> str:
         """The database of what all looks at these instants have in common."""
         if (as_of, known_at) not in self._grounds:
@@ -134,7 +138,7 @@ class Records:
     def _database(self, kind: str) -> str:
         """A new database in memory; its name."""
         name = f"{kind}_{next(self._numbers)}"
-        self.connection.execute(f"attach ':memory:' as {name}")
+        self.connection.cursor().execute(f"attach ':memory:' as {name}")
         return name
 
     def _using(self, database: str) -> duckdb.DuckDBPyConnection:

@@ -127,6 +127,21 @@ class Warehouse:
         )
         return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
 
+    def recognise_topics(self, ids: Mapping[str, str]) -> None:
+        """Remember what Kafka knows each topic by. Raises BatonError when one was made again since it was
+        read: its offsets would be taken for those of the deleted log, and its first events never be seen."""
+        known = dict(self.connection.execute("select topic, topic_id from warehouse.topic").fetchall())
+        for topic, topic_id in ids.items():
+            if known.get(topic, topic_id) != topic_id:
+                raise BatonError(
+                    "A topic was deleted and made again since the warehouse read it",
+                    where=topic,
+                    why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
+                    next_command=f"restore the topic, or begin anew: mv {self.path} {self.path}.old",
+                )
+            if topic not in known:
+                self.connection.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])
+
     def ask(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run one SELECT on a cursor of its own; (column names, rows)."""
         try:
