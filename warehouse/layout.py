@@ -7,6 +7,7 @@ Schemas: `log` holds every readable record as it came, duplicates too; `facts` s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -44,6 +45,7 @@ _TABLES = (
         headers json not null, is_sent boolean not null)
     """,
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
+    "create table if not exists warehouse.laid_out (fingerprint varchar not null)",
     "create table if not exists warehouse.topic (topic varchar not null, topic_id varchar not null)",
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
@@ -67,7 +69,19 @@ def statements() -> Iterator[str]:
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
+
+
+def comments() -> Iterator[str]:
+    """DDL that tells whoever browses the database what each view and column says."""
+    for view in views():
         yield from _comments(view)
+
+
+@cache
+def fingerprint() -> str:
+    """The same as long as all DDL is: what is laid out so need not be laid out again."""
+    everything = "\n".join([*statements(), *comments()])
+    return hashlib.sha256(everything.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

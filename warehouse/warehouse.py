@@ -75,14 +75,30 @@ class Warehouse:
         self._refuse_other_layout()
         self.connection.execute("begin")
         try:
-            for statement in layout.statements():
-                self.connection.execute(statement)
+            if not self._is_laid_out():
+                for statement in layout.statements():
+                    self.connection.execute(statement)
+                if self.path is not None:  # nobody browses a database in memory
+                    for statement in layout.comments():
+                        self.connection.execute(statement)
+                self.connection.execute("delete from warehouse.laid_out")
+                self.connection.execute("insert into warehouse.laid_out values (?)", [layout.fingerprint()])
             self.authority.put(self.connection)
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
                 self.connection.execute("rollback")
             raise
+
+    def _is_laid_out(self) -> bool:
+        """Whether this very layout is there already: a restart need not define all views again."""
+        exists = self.connection.execute(
+            "select count(*) from duckdb_tables() where schema_name = 'warehouse' and table_name = 'laid_out'"
+        ).fetchall()
+        if exists == [(0,)]:
+            return False
+        found = self.connection.execute("select fingerprint from warehouse.laid_out").fetchall()
+        return found == [(layout.fingerprint(),)]
 
     def _refuse_other_layout(self) -> None:
         """A file laid out by another Baton is not read wrongly: every row of it can be had from the log."""
