@@ -24,7 +24,7 @@ demo: setup ## One quarter of a made-up company, through a real Kafka, to number
 test: setup ## Everything that must hold before a commit: lint, then every test
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=$$?; \
-	$(BIN)/python -m pytest --durations=10 || failed=$$?; \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \
 	exit $$failed
 
 lint: setup ## Style, types, and the direction of imports

@@ -23,7 +23,18 @@ from streams.process_record import ProcessRecord
 from streams.project import Project
 from streams.topics import PARTITIONS, create_topics, ensure_topics, existing_topics
 
+TESTS = Path(__file__).parent
+# Folders whose tests have a broker, or processes that are told to be somewhere in time.
+TOGETHER = ("bench", "faults", "streams")
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under `pytest -n 2 --dist loadgroup`: one process has the broker and everything that waits for
+    something, the other computes. (Without -n this changes nothing.)"""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group("together"))
 
 
 @pytest.fixture(scope="session")
