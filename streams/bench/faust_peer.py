@@ -34,9 +34,10 @@ ROWS_AT_ONCE = 5_000
 
 METHOD = (
     "A stock Faust worker with one plain agent reads the same topics in a process of its own, for a "
-    "bounded number of events after its first; the agent with the target only counts raw bytes, the most "
-    "favourable use there is. The second figure is an agent that decodes each event with fastavro and "
-    f"appends it to one DuckDB table, {ROWS_AT_ONCE:,} rows at once."
+    "bounded number of events after its first. The target is held against an agent that does the least that "
+    "could be called the same work: it decodes each event with fastavro and appends it to one DuckDB table, "
+    f"{ROWS_AT_ONCE:,} rows at once. The other agent only counts raw bytes and keeps nothing: what Faust "
+    "needs to bring an event to an agent at all."
 )
 
 
@@ -50,12 +51,17 @@ def measure(bench: Bench) -> Case:
         found["states"],
         "stock agent, only counts",
         found["faust, counts"],
+    )
+    stores = compare(
+        what,
+        "events/s",
+        found["states"],
+        "stock agent, decodes and stores",
+        found["faust, stores"],
         f">= {LEAST_RATIO:g}",
         lambda ratio: ratio >= LEAST_RATIO,
     )
-    against = "stock agent, decodes and stores"
-    stores = compare(what, "events/s", found["states"], against, found["faust, stores"])
-    return Case("faust", METHOD, (counts, stores))
+    return Case("faust", METHOD, (stores, counts))
 
 
 def measure_faust(bootstrap: str, events: int, does: str, folder: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from streams.simulator.rules import UNITS, Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row
 from streams.simulator.true_credit import MODELS, shares
+from streams.simulator.true_qualification import QualificationTruths
 from streams.simulator.true_spending import campaign_rows, quarter_rows
 from streams.simulator.true_wins import Ledger, Win, written
 
@@ -48,7 +49,9 @@ class Share(NamedTuple):
 class MoneyTruths:
     """Tells what was won, what brought it and what it cost, once the story is over."""
 
-    def __init__(self, rules: Rules, as_of: int) -> None:
+    def __init__(self, rules: Rules, as_of: int, qualification: QualificationTruths) -> None:
+        """`qualification` has told everything before this one tells anything."""
+        self._qualification = qualification
         self._as_of = as_of
         self._text = rules.text
         self._ledger = Ledger(rules)
@@ -74,7 +77,9 @@ class MoneyTruths:
         yield from (("win", ledger.win_row(win)) for win in ledger.wins)
         yield from (("attribution", self._share_row(share)) for share in credited)
         yield from (("attribution_team", row) for row in self._team_rows(credited))
-        yield from (("campaign_outcome", row) for row in campaign_rows(ledger, self._text, linear))
+        qualified = self._qualification.qualified_at()
+        campaigns = campaign_rows(ledger, self._text, linear, qualified)
+        yield from (("campaign_outcome", row) for row in campaigns)
         yield from (("unit_economics", row) for row in quarter_rows(ledger, self._text, self._as_of))
 
     def _touches(self) -> dict[str, list[Touch]]:

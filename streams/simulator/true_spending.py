@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ Credited = Mapping[str, list[tuple[Win, int | None]]]
 class _Campaigns:
     """What belongs to each campaign: its plan, its costs, its leads and their deals."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, qualified: Collection[str]) -> None:
         facts = ledger.facts
         self.plans = {fact.fields["campaign_id"]: fact.fields for fact in facts["CampaignPlanned"]}
         self.costs: dict[str, list[int | None]] = defaultdict(list)
@@ -33,6 +33,7 @@ class _Campaigns:
         deals = {id_: opening.fields["lead_id"] for id_, opening in ledger.openings.items()}
         deals |= {win.opportunity_id: win.lead_id for win in ledger.wins}
         self.captured = Counter(of_lead.values())
+        self.qualified = Counter(campaign for lead, campaign in of_lead.items() if lead in qualified)
         self.accepted = Counter(campaign for lead, campaign in of_lead.items() if lead in taken)
         self.opened = Counter(of_lead[lead] for lead in deals.values() if lead in of_lead)
         self.won: dict[str, list[Win]] = defaultdict(list)
@@ -41,12 +42,15 @@ class _Campaigns:
                 self.won[of_lead[win.lead_id]].append(win)
 
 
-def campaign_rows(ledger: Ledger, text: Mapping[str, Any], linear: Credited) -> Iterator[Row]:
-    """The rows of campaign_outcome, without what the definition of a qualified lead decides.
+def campaign_rows(
+    ledger: Ledger, text: Mapping[str, Any], linear: Credited, qualified: Collection[str]
+) -> Iterator[Row]:
+    """The rows of campaign_outcome.
 
     linear: per campaign, each session that earned credit by the linear model, as (win, cents).
+    qualified: the leads that met the definition.
     """
-    told = _Campaigns(ledger)
+    told = _Campaigns(ledger, qualified)
     margin = Decimal(text.get("money", {}).get("gross_margin", "1"))
     known = told.plans.keys() | told.costs.keys() | told.captured.keys() | linear.keys()
     for campaign_id in sorted(known):
@@ -55,6 +59,7 @@ def campaign_rows(ledger: Ledger, text: Mapping[str, Any], linear: Credited) -> 
         planned = ledger.cents(plan.get("amount"), plan.get("currency"))
         cost = sum(cents or 0 for cents in spent)
         earned = sum(cents or 0 for _, cents in credit)
+        meant = told.qualified[campaign_id]
         unpriced = {win.opportunity_id for win in [*won, *(w for w, _ in credit)] if win.booked is None}
         is_unpriced_plan = plan.get("amount") is not None and planned is None
         yield {
@@ -64,6 +69,8 @@ def campaign_rows(ledger: Ledger, text: Mapping[str, Any], linear: Credited) -> 
             "booked_cost": written(cost),
             "cost_events": len(spent),
             "captured": told.captured[campaign_id],
+            "qualified": meant,
+            "cost_per_qualified": written(rounded(Decimal(cost) / meant) if meant else None),
             "accepted": told.accepted[campaign_id],
             "opportunities": told.opened[campaign_id],
             "won": len(won),

@@ -99,7 +99,7 @@ def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
         HandoffTruths(rules, as_of),
         IdentityTruths(),
         qualification,
-        MoneyTruths(rules, as_of),
+        MoneyTruths(rules, as_of, qualification),
         GroupTruths(rules, as_of),
         CustomerTruths(rules, as_of),
         FeedbackTruths(rules, as_of),
