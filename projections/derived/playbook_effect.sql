@@ -4,12 +4,12 @@
 -- reads:  funnel.lead_verdict, funnel.lead_outcome, funnel.handoff, funnel.handoff_sla, playbook.sla,
 --         playbook.team, playbook.version
 -- says:   what a playbook would have made of the recorded events: what two playbooks are compared by
--- means:  Qualified: leads that met the definition since the first day asked for. Held back: offers of a marketing
---         team for leads that were not qualified when they were offered. Precision and recall as in
+-- means:  Qualified: leads that met the definition since the first day asked for. Held back: offers of a
+--         marketing team for leads that were not qualified when they were offered. Precision and recall as in
 --         definition_quality. Expected revenue: what the wins the definition had named booked, and for each
 --         qualified lead that is still open the precision at win times the average of those wins; it is what
---         the definition points at, not a forecast of the quarter. Owed and late: clocks of SLAs that started,
---         and those of them that were ever missed, by the team that owes.
+--         the definition points at, not a forecast of the quarter. Owed and late: clocks of SLAs that
+--         started, and those of them that were ever missed, by the team that owes.
 -- columns:
 --   position  order in which to read them
 --   measure   what is measured

@@ -1,8 +1,10 @@
 -- state:  handoff
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  facts.handoff_offered, facts.handoff_accepted, facts.handoff_returned, facts.handoff_reassigned, facts.feedback_acknowledged
--- says:   when responsibility was offered, the first and the last answer to it, who owned it, and whether a return was acknowledged
+-- reads:  facts.handoff_offered, facts.handoff_accepted, facts.handoff_returned, facts.handoff_reassigned,
+--         facts.feedback_acknowledged
+-- says:   when responsibility was offered, the first and the last answer to it, who owned it, and whether a
+--         return was acknowledged
 -- columns:
 --   offer            min    the earliest offer, with what it said
 --   first_answer     min    the earliest answer by event time: accepted or returned

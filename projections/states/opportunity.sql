@@ -1,7 +1,8 @@
 -- state:  opportunity
 -- grain:  one row per opportunity
 -- key:    opportunity_id
--- reads:  facts.opportunity_opened, facts.opportunity_stage_entered, facts.opportunity_revised, facts.opportunity_won, facts.opportunity_lost
+-- reads:  facts.opportunity_opened, facts.opportunity_stage_entered, facts.opportunity_revised,
+--         facts.opportunity_won, facts.opportunity_lost
 -- says:   how a deal began, what it is worth now, where it stands, and how it ended
 -- columns:
 --   opened   min  the opening, with account, lead, handoff and owner

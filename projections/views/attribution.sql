@@ -3,26 +3,26 @@
 -- key:    opportunity_id, model, session_id
 -- reads:  funnel.win, facts.touch_recorded, facts.buyer_reached, facts.call_held, facts.lead_captured,
 --         facts.lead_profiled, facts.handoff_offered, facts.opportunity_opened, playbook.version
--- says:   what brought the money: each win shared out, to the cent, among the sessions with the buyer before it,
---         by five models side by side
--- means:  A touch is a TouchRecorded that a human made, a BuyerReached or a CallHeld, of either team, at or before
---         the win; nothing earns credit after the event. It belongs to the account it names, else to its
---         lead's (the earliest LeadCaptured, LeadProfiled, HandoffOffered or OpportunityOpened that names one),
---         else to its deal's. Touches of an account closer than the playbook's session are one session and
---         count once, however many contacts they have; a session takes team, channel and campaign from its
---         first touch. A BuyerReached is of the team its handoff was offered to (the one it names, else the
---         lead's latest offered by then, else sales); a CallHeld is of sales, Marketing present or not.
+-- says:   what brought the money: each win shared out, to the cent, among the sessions with the buyer before
+--         it, by five models side by side
+-- means:  A touch is a TouchRecorded that a human made, a BuyerReached or a CallHeld, of either team, at or
+--         before the win; nothing earns credit after the event. It belongs to the account it names, else to
+--         its lead's (the earliest LeadCaptured, LeadProfiled, HandoffOffered or OpportunityOpened that names
+--         one), else to its deal's. Touches of an account closer than the playbook's session are one session
+--         and count once, however many contacts they have; a session takes team, channel and campaign from
+--         its first touch. A BuyerReached is of the team its handoff was offered to (the one it names, else
+--         the lead's latest offered by then, else sales); a CallHeld is of sales, Marketing present or not.
 --         Every win looks back over all sessions of its account, also those before an earlier win, as
---         attribution tools do (each conversion has a path of its own, as in Snowplow's dbt package; without its
---         limit of days, for a deal may take longer): two deals of one account may owe themselves to the same
---         session, each with its own money. Models: first and last give all to one session; linear the same to each;
---         position 40 % to the first, 40 % to the last, 20 % shared by those between (one session 100 %, two
---         50 % each); w 30 % to the first, 30 % to the session in which the lead was created (the latest begun
---         by the account's first LeadCaptured), 30 % to the one of the deal (the latest begun by its opening),
---         10 % shared by the rest. Where no session had begun by then, or the moment is unknown, the first
---         session stands for it. Shares that meet in one session add up; with no rest, its 10 % go to the three
---         in proportion. Credit is kept in millionths and amounts in cents; what rounding leaves goes to
---         the last session, so both add up exactly.
+--         attribution tools do (each conversion has a path of its own, as in Snowplow's dbt package; without
+--         its limit of days, for a deal may take longer): two deals of one account may owe themselves to the
+--         same session, each with its own money. Models: first and last give all to one session; linear the
+--         same to each; position 40 % to the first, 40 % to the last, 20 % shared by those between (one
+--         session 100 %, two 50 % each); w 30 % to the first, 30 % to the session in which the lead was
+--         created (the latest begun by the account's first LeadCaptured), 30 % to the one of the deal (the
+--         latest begun by its opening), 10 % shared by the rest. Where no session had begun by then, or the
+--         moment is unknown, the first session stands for it. Shares that meet in one session add up; with no
+--         rest, its 10 % go to the three in proportion. Credit is kept in millionths and amounts in cents;
+--         what rounding leaves goes to the last session, so both add up exactly.
 -- columns:
 --   opportunity_id    the won deal
 --   account_id        its company

@@ -1,12 +1,13 @@
 -- view:   buying_group
 -- grain:  one row per account and role of the playbook, for accounts with a member, a deal or a lead offered
 -- key:    account_id, role
--- reads:  facts.buying_group_member_identified, facts.opportunity_opened, facts.handoff_offered, facts.touch_recorded, facts.buyer_reached, playbook.role, playbook.version
+-- reads:  facts.buying_group_member_identified, facts.opportunity_opened, facts.handoff_offered,
+--         facts.touch_recorded, facts.buyer_reached, playbook.role, playbook.version
 -- says:   who of those who decide at the buyer's is known, role by role, and who of them is talking to us
--- means:  Completeness of a role = min(1, people / wanted): 1 of 3 is 33.3 %, 4 of 3 is 100 %. Assigned counts the
---         people identified in the role; engaged those of them with an inbound touch of their own that no machine
---         made, or whom we reached, within the playbook's time before as-of. A touch that names no contact engages
---         nobody. A person identified in two roles counts in both.
+-- means:  Completeness of a role = min(1, people / wanted): 1 of 3 is 33.3 %, 4 of 3 is 100 %. Assigned
+--         counts the people identified in the role; engaged those of them with an inbound touch of their own
+--         that no machine made, or whom we reached, within the playbook's time before as-of. A touch that
+--         names no contact engages nobody. A person identified in two roles counts in both.
 -- columns:
 --   account_id             the company
 --   role                   the role, by the playbook's name

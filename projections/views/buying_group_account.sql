@@ -1,12 +1,13 @@
 -- view:   buying_group_account
 -- grain:  one row per account with a member, a deal or a lead offered
 -- key:    account_id
--- reads:  funnel.buying_group, facts.buying_group_member_identified, facts.opportunity_opened, facts.opportunity_won, facts.opportunity_lost, playbook.version
+-- reads:  funnel.buying_group, facts.buying_group_member_identified, facts.opportunity_opened,
+--         facts.opportunity_won, facts.opportunity_lost, playbook.version
 -- says:   how much of a company's buying group is known and talking to us, and whether it was found in time
--- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required do not
---         count. The clock starts with the company's first deal and runs by the wall clock for as long as the
---         playbook says; it is met when every required role was filled by then, even if that was before the deal.
---         It runs on when the deal is over: open_deals says where that still matters.
+-- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required
+--         do not count. The clock starts with the company's first deal and runs by the wall clock for as long
+--         as the playbook says; it is met when every required role was filled by then, even if that was
+--         before the deal. It runs on when the deal is over: open_deals says where that still matters.
 -- columns:
 --   account_id             the company
 --   members                people identified (distinct contacts), in any role

@@ -7,11 +7,11 @@
 -- says:   what a campaign cost, what became of the leads it captured, and what it brought back in margin
 -- means:  A campaign's leads are those whose earliest LeadCaptured that names a campaign names it. Accepted:
 --         leads with a HandoffAccepted. Opportunities and wins are those whose opening (or win) names such a
---         lead; a deal that names no lead belongs to no campaign here, but its sessions may earn the campaign credit.
---         Two revenues, never added: booked_revenue is everything its own leads bought; attributed_revenue is its
---         share by the linear model, of anybody's wins. The return is in margin, not in revenue:
---         attributed_revenue x gross margin / booked_cost, where 1 means the money came back. Name, channel, goal,
---         days and plan are those of the latest CampaignPlanned.
+--         lead; a deal that names no lead belongs to no campaign here, but its sessions may earn the campaign
+--         credit. Two revenues, never added: booked_revenue is everything its own leads bought;
+--         attributed_revenue is its share by the linear model, of anybody's wins. The return is in margin,
+--         not in revenue: attributed_revenue x gross margin / booked_cost, where 1 means the money came back.
+--         Name, channel, goal, days and plan are those of the latest CampaignPlanned.
 -- columns:
 --   campaign_id         the campaign
 --   name                its name; null when nobody planned it

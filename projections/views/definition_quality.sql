@@ -2,16 +2,17 @@
 -- grain:  one row per playbook version and segment with a qualified or a won lead; segment all is all of them
 -- key:    playbook_version, segment
 -- reads:  funnel.lead_outcome, playbook.version, playbook.all_version
--- says:   how good the definition of a qualified lead is: how many of the qualified Sales take and win, how many
---         wins it had named before, and the money of those it had not
--- means:  Precision and recall as of any classifier: precision is the share of the qualified that turn out right,
---         recall the share of what was right that had been qualified. Right is, for acceptance, the first answer
---         at or after qualified_at to an offer of a marketing team to a sales team; and for a win, a deal won at
---         or after qualified_at. A deal counts for the lead its events name first; a deal that names none is not
---         counted here. A lead is lost when deals of it were lost since it qualified and none is open. A won
---         lead counts once, at its first win, under the version it was qualified by, else under the version in
---         force at that win; its segment is its lead's. The value missed is what was booked on deals won before
---         their lead was qualified, or without; each deal counts by its last outcome and amount.
+-- says:   how good the definition of a qualified lead is: how many of the qualified Sales take and win, how
+--         many wins it had named before, and the money of those it had not
+-- means:  Precision and recall as of any classifier: precision is the share of the qualified that turn out
+--         right, recall the share of what was right that had been qualified. Right is, for acceptance, the
+--         first answer at or after qualified_at to an offer of a marketing team to a sales team; and for a
+--         win, a deal won at or after qualified_at. A deal counts for the lead its events name first; a deal
+--         that names none is not counted here. A lead is lost when deals of it were lost since it qualified
+--         and none is open. A won lead counts once, at its first win, under the version it was qualified by,
+--         else under the version in force at that win; its segment is its lead's. The value missed is what
+--         was booked on deals won before their lead was qualified, or without; each deal counts by its last
+--         outcome and amount.
 -- columns:
 --   playbook_version         the version of the definition
 --   segment                  the sales region of the lead, unknown, or all

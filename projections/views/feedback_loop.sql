@@ -3,10 +3,10 @@
 -- key:    from_team, to_team, reason_code
 -- reads:  funnel.handoff, funnel.handoff_sla, funnel.lead_identity, facts.opportunity_opened, playbook.version
 -- says:   why leads are given back, what the offering team answered and how fast, and what came of it
--- means:  A handoff that was ever returned counts once, under its latest return, even if it was taken after all.
---         Acknowledged: the offering team said what it will do. In time, past due and the median follow the clock of
---         the SLA that the playbook sets for it (handoff_sla, acknowledge_return); a pair without one has none.
---         Converted after: a deal of the same lead was opened after the return.
+-- means:  A handoff that was ever returned counts once, under its latest return, even if it was taken after
+--         all. Acknowledged: the offering team said what it will do. In time, past due and the median follow
+--         the clock of the SLA that the playbook sets for it (handoff_sla, acknowledge_return); a pair
+--         without one has none. Converted after: a deal of the same lead was opened after the return.
 -- columns:
 --   from_team             the team that offered, and owes the answer
 --   to_team               the team that returned

@@ -1,7 +1,8 @@
 -- view:   funnel_stage
 -- grain:  one row per stage and window in which a lead entered it or advanced from it
 -- key:    stage, window_start
--- reads:  state.lead, funnel.lead_identity, facts.handoff_offered, playbook.stage, playbook.team, playbook.version
+-- reads:  state.lead, funnel.lead_identity, facts.handoff_offered, playbook.stage, playbook.team,
+--         playbook.version
 -- says:   the shared funnel: of those who entered a stage in a window, how many advanced, were lost, were
 --         returned, were handed elsewhere, or are still there; entered is always their sum
 -- means:  A lead that has not advanced is where the last thing said of it leaves it: lost by a lost deal or a

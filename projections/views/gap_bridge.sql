@@ -4,16 +4,17 @@
 -- reads:  funnel.goal_cases, funnel.goal_attainment, playbook.cascade_owner, playbook.version
 -- says:   where the gap to the revenue goal comes from, in money; the causes add up to the gap, to the cent
 -- means:  The plan is the goal as a product: leads the goal needs x qualified share x accepted share x share
---         opened in time x share won x average deal, with the rates of the cascade's cohort. Against it stands
---         the same product of the leads captured in the window that serves the quarter. A cause is the Shapley
---         value of its factor: its effect, averaged over every order in which plan could turn into actual, so
---         that no order favours a team. Speed is the share of accepted leads whose deal was opened as soon as
---         nine in ten of the cohort's, or was won all the same; win rate is over those. A share of no leads is
---         as planned, for what left none of them answers for that. Retention is the goal for retained revenue of the same quarter less what is
---         retained; goal and gap then hold both. Unexplained is the rest: deals that name no lead, deals won in
---         the quarter from other leads, and wins of these leads in another quarter. Without a booking in the
---         cohort there is no plan, and all but retention is unexplained. A positive amount is missing, a
---         negative one was gained. While the quarter runs, what is still to come is missing too.
+--         opened in time x share won x average deal, with the rates of the cascade's cohort. Against it
+--         stands the same product of the leads captured in the window that serves the quarter. A cause is the
+--         Shapley value of its factor: its effect, averaged over every order in which plan could turn into
+--         actual, so that no order favours a team. Speed is the share of accepted leads whose deal was opened
+--         as soon as nine in ten of the cohort's, or was won all the same; win rate is over those. A share of
+--         no leads is as planned, for what left none of them answers for that. Retention is the goal for
+--         retained revenue of the same quarter less what is retained; goal and gap then hold both.
+--         Unexplained is the rest: deals that name no lead, deals won in the quarter from other leads, and
+--         wins of these leads in another quarter. Without a booking in the cohort there is no plan, and all
+--         but retention is unexplained. A positive amount is missing, a negative one was gained. While the
+--         quarter runs, what is still to come is missing too.
 -- columns:
 --   goal_id           the revenue goal
 --   period            the quarter

@@ -5,11 +5,12 @@
 --         facts.subscription_expanded, facts.subscription_contracted, facts.subscription_churned,
 --         playbook.rate, playbook.version
 -- says:   how much of each goal is reached, and whether that is enough for the days that are gone
--- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is what
---         the deals opened in the period are worth as known now, whatever became of them. retained_revenue is
---         what is kept of the yearly revenue that companies had when the period began: a company keeps no more
---         than it began with, so what grew or came new makes up for nothing (the numerator of the trade's gross
---         retention). Days are cut in the playbook's zone. Expected by now is the goal's share of the full days gone; of retained revenue all is expected from the first day on,
+-- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is
+--         what the deals opened in the period are worth as known now, whatever became of them.
+--         retained_revenue is what is kept of the yearly revenue that companies had when the period began: a
+--         company keeps no more than it began with, so what grew or came new makes up for nothing (the
+--         numerator of the trade's gross retention). Days are cut in the playbook's zone. Expected by now is
+--         the goal's share of the full days gone; of retained revenue all is expected from the first day on,
 --         for it is not gathered but kept. A metric nobody knows, and a period without days, has no actual.
 -- columns:
 --   goal_id           the goal

@@ -3,12 +3,12 @@
 -- key:    goal_id, step
 -- reads:  funnel.goal_cases, funnel.goal_attainment, playbook.cascade_owner, playbook.version
 -- says:   what each step of the funnel must bring for the revenue goal to be reached, when, and what is missing
--- means:  The rates are those of the cohort: leads captured in the playbook's cohort time before the period. A
---         step needs goal x leads at the step / booked, so that the rates and the average deal give the goal
---         back to the cent. What closes in a quarter begins earlier: each step is counted in the quarter shifted
---         earlier by the median days from the step to the win. Pace compares with the share of the step's own
---         window that is gone, in full days. A cohort without bookings requires nothing that can be said.
---         Deals that name no lead are in the revenue and in no other step.
+-- means:  The rates are those of the cohort: leads captured in the playbook's cohort time before the period.
+--         A step needs goal x leads at the step / booked, so that the rates and the average deal give the
+--         goal back to the cent. What closes in a quarter begins earlier: each step is counted in the quarter
+--         shifted earlier by the median days from the step to the win. Pace compares with the share of the
+--         step's own window that is gone, in full days. A cohort without bookings requires nothing that can
+--         be said. Deals that name no lead are in the revenue and in no other step.
 -- columns:
 --   goal_id           the goal
 --   period            the quarter

@@ -3,8 +3,8 @@
 -- key:    goal_id, step
 -- reads:  funnel.goal, funnel.opportunity_amount, funnel.lead_verdict, funnel.lead_identity,
 --         facts.lead_captured, facts.handoff_accepted, playbook.version
--- says:   the counts that the goal's cascade and its gap are made of: what became of the leads before the period,
---         and of the leads that the period itself lives on
+-- says:   the counts that the goal's cascade and its gap are made of: what became of the leads before the
+--         period, and of the leads that the period itself lives on
 -- means:  A lead that reached a step has reached every earlier one, no later than that. Merged leads are one.
 --         The cohort are the leads
 --         first captured in the playbook's cohort time before the period (before as-of, if the period has not

@@ -2,8 +2,8 @@
 -- grain:  one row per handoff offered
 -- key:    handoff_id
 -- reads:  state.handoff, state.opportunity, funnel.lead_identity, facts.contact_attempted, facts.buyer_reached
--- says:   what the receiving side did about the lead after each handoff; contact that names no handoff
---         counts for the lead's latest handoff offered before it; a deal counts for every handoff that led to it
+-- says:   what the receiving side did about the lead after each handoff; contact that names no handoff counts
+--         for the lead's latest handoff offered before it; a deal counts for every handoff that led to it
 -- columns:
 --   handoff_id          the handoff
 --   human_attempt_ats   when humans tried to reach the buyer, in order (list of instants)

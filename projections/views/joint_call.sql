@@ -1,11 +1,14 @@
 -- view:   joint_call
 -- grain:  one row for calls with Marketing on them and one for calls without
 -- key:    is_marketing_present
--- reads:  facts.call_held, facts.opportunity_stage_entered, facts.opportunity_opened, facts.opportunity_revised, facts.opportunity_won, facts.opportunity_lost, playbook.rate, playbook.version
+-- reads:  facts.call_held, facts.opportunity_stage_entered, facts.opportunity_opened,
+--         facts.opportunity_revised, facts.opportunity_won, facts.opportunity_lost, playbook.rate,
+--         playbook.version
 -- says:   what came of deals where Marketing was on a call, beside those where it was not
--- means:  A deal with any joint call counts as joint, and only there. Advanced: the deal entered a stage within 14
---         days after the call; younger calls may still. Win rate = won / (won + lost), with what is still open shown
---         apart. Joint calls are not dealt out by lot: a difference is a question to ask, not a cause.
+-- means:  A deal with any joint call counts as joint, and only there. Advanced: the deal entered a stage
+--         within 14 days after the call; younger calls may still. Win rate = won / (won + lost), with what is
+--         still open shown apart. Joint calls are not dealt out by lot: a difference is a question to ask,
+--         not a cause.
 -- columns:
 --   is_marketing_present     true for calls that Marketing was on
 --   calls                    calls held

@@ -6,8 +6,8 @@
 --         playbook.team, playbook.rate, playbook.version, playbook.all_version
 -- says:   what became of each qualified lead, and whether each win had been named before: what the definition's
 --         quality is counted from
--- means:  See definition_quality. A lead's outcome is judged from the moment it qualified; a win that came before
---         makes the definition late, not right.
+-- means:  See definition_quality. A lead's outcome is judged from the moment it qualified; a win that came
+--         before makes the definition late, not right.
 -- columns:
 --   lead_id              the lead, the surviving one
 --   segment              the sales region it was captured in, or unknown

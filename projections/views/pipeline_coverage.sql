@@ -3,15 +3,16 @@
 -- key:    looked_on, closes_in
 -- reads:  funnel.goal, facts.opportunity_opened, facts.opportunity_revised, facts.opportunity_won,
 --         facts.opportunity_lost, playbook.rate, playbook.version
--- says:   whether the open deals are enough for what is left of each quarter's goal, as it looked then and as it is
---         known now
--- means:  Looked on are the first day of each month since the first deal, at its first instant, and the day of
---         as-of, at as-of itself. Then: what had happened by that instant and was recorded by it. Now: what had
---         happened by that instant, as recorded by as-of. The two differ by what came late, and by nothing else.
---         A deal is open when it was opened and last neither won nor lost; it lies in the quarter of the closing
---         day it was last given, so one without a day, or with a day outside these quarters, is in no row.
---         Goal left is the quarter's revenue goal, as it stands now, less what was won in that quarter until the
---         instant; below zero the goal is passed. Coverage is open pipeline / goal left, and not weighted.
+-- says:   whether the open deals are enough for what is left of each quarter's goal, as it looked then and as
+--         it is known now
+-- means:  Looked on are the first day of each month since the first deal, at its first instant, and the day
+--         of as-of, at as-of itself. Then: what had happened by that instant and was recorded by it. Now:
+--         what had happened by that instant, as recorded by as-of. The two differ by what came late, and by
+--         nothing else. A deal is open when it was opened and last neither won nor lost; it lies in the
+--         quarter of the closing day it was last given, so one without a day, or with a day outside these
+--         quarters, is in no row. Goal left is the quarter's revenue goal, as it stands now, less what was
+--         won in that quarter until the instant; below zero the goal is passed. Coverage is open pipeline /
+--         goal left, and not weighted.
 -- columns:
 --   looked_on           the day
 --   closes_in           the quarter the deals are to close in

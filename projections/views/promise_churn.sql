@@ -1,11 +1,14 @@
 -- view:   promise_churn
 -- grain:  one row per promise state of a customer, empty ones too
 -- key:    promise_state
--- reads:  funnel.promise_ledger, facts.customer_onboarded, facts.subscription_renewed, facts.subscription_expanded, facts.subscription_contracted, facts.subscription_churned, playbook.version
+-- reads:  funnel.promise_ledger, facts.customer_onboarded, facts.subscription_renewed,
+--         facts.subscription_expanded, facts.subscription_contracted, facts.subscription_churned,
+--         playbook.version
 -- says:   how many customers left, by what became of the promises made to them
--- means:  A customer is a company that was onboarded or has a subscription. They left when a subscription of theirs
---         ended, even if they came back. Promises made after they first left do not explain it, and do not count;
---         what is reported about earlier ones counts whenever it is reported. It says what went together, not why.
+-- means:  A customer is a company that was onboarded or has a subscription. They left when a subscription of
+--         theirs ended, even if they came back. Promises made after they first left do not explain it, and do
+--         not count; what is reported about earlier ones counts whenever it is reported. It says what went
+--         together, not why.
 -- columns:
 --   promise_state     some_missed (at least one), all_kept (all that were settled), none_settled or none_made
 --   customers         customers in that state

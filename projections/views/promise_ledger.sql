@@ -1,12 +1,14 @@
 -- view:   promise_ledger
 -- grain:  one row per promise made
 -- key:    promise_id
--- reads:  facts.promise_made, facts.promise_kept, facts.promise_missed, facts.opportunity_won, facts.customer_onboarded, facts.subscription_churned, playbook.version
--- says:   what the buyer was promised before the deal was won, whether it was kept, and whether they left afterwards
--- means:  The first telling of a promise stands. The latest report decides between kept and missed, so a report that
---         comes late, even after the customer has left, revises the row. Overdue means: its day has passed in the
---         playbook's zone and nobody has said what became of it. The win is that of the deal the promise names; a
---         promise that names none counts from the company's first onboarding.
+-- reads:  facts.promise_made, facts.promise_kept, facts.promise_missed, facts.opportunity_won,
+--         facts.customer_onboarded, facts.subscription_churned, playbook.version
+-- says:   what the buyer was promised before the deal was won, whether it was kept, and whether they left
+--         afterwards
+-- means:  The first telling of a promise stands. The latest report decides between kept and missed, so a
+--         report that comes late, even after the customer has left, revises the row. Overdue means: its day
+--         has passed in the playbook's zone and nobody has said what became of it. The win is that of the
+--         deal the promise names; a promise that names none counts from the company's first onboarding.
 -- columns:
 --   promise_id               the promise
 --   account_id               the company it was made to

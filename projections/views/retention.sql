@@ -1,16 +1,18 @@
 -- view:   retention
 -- grain:  one row per quarter, from the first customer event to as-of
 -- key:    period
--- reads:  facts.customer_onboarded, facts.subscription_renewed, facts.subscription_expanded, facts.subscription_contracted, facts.subscription_churned, playbook.rate, playbook.version
+-- reads:  facts.customer_onboarded, facts.subscription_renewed, facts.subscription_expanded,
+--         facts.subscription_contracted, facts.subscription_churned, playbook.rate, playbook.version
 -- says:   of the yearly revenue of the customers at the start of a quarter, how much was there at its end
--- means:  The cohort is every company with recurring revenue (ARR) at the quarter's start, and nobody else: who came
---         or came back in the quarter is shown apart and counts in neither rate. NRR = (opening + expansion -
---         contraction - churn) / opening; GRR is the same without expansion, so it is never above 1. As the trade
---         does, a company's revenue at the start is held against that at the end: more is expansion, less is
---         contraction, nothing is churn; what goes up and down in between, or from one subscription to another,
---         cancels out. ARR of a subscription: onboarding starts it (again, too), a renewal sets it, an expansion
---         adds, a contraction subtracts down to nothing, a churn ends it. An onboarding that names no subscription
---         starts the first one that later events name. A quarter that is still on is shown as far as it has come.
+-- means:  The cohort is every company with recurring revenue (ARR) at the quarter's start, and nobody else:
+--         who came or came back in the quarter is shown apart and counts in neither rate. NRR = (opening +
+--         expansion - contraction - churn) / opening; GRR is the same without expansion, so it is never above
+--         1. As the trade does, a company's revenue at the start is held against that at the end: more is
+--         expansion, less is contraction, nothing is churn; what goes up and down in between, or from one
+--         subscription to another, cancels out. ARR of a subscription: onboarding starts it (again, too), a
+--         renewal sets it, an expansion adds, a contraction subtracts down to nothing, a churn ends it. An
+--         onboarding that names no subscription starts the first one that later events name. A quarter that
+--         is still on is shown as far as it has come.
 -- columns:
 --   period             the quarter, in the playbook's zone
 --   starts_on          its first day

@@ -3,18 +3,18 @@
 -- key:    period
 -- reads:  funnel.win, facts.campaign_cost_booked, facts.customer_onboarded, playbook.cost, playbook.rate,
 --         playbook.cascade_owner, playbook.version
--- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and how
---         many months of margin pay that back
--- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded before
---         that win for something else: it was a customer already. Cost is of the same quarter: campaign costs by
---         the day they belong to, and what the playbook says teams cost (a yearly amount counts a quarter of it in
---         each, the cents that are left in Q4), without the team that only keeps customers (owner of the
---         cascade's step retained and of no other). A team's cost counts whole from the quarter's first
---         day. CAC = marketing and sales cost / new customers, fully loaded and undelayed, the usual form.
---         Amounts of deals are annual contract values here: a month is a twelfth. Payback months = CAC /
---         (monthly revenue x gross margin). Contribution = what the cohort leaves in its first year: booked x gross
---         margin - cost. Without a new customer these are null, and so is what needs a price when none of the
---         cohort has one.
+-- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and
+--         how many months of margin pay that back
+-- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded
+--         before that win for something else: it was a customer already. Cost is of the same quarter:
+--         campaign costs by the day they belong to, and what the playbook says teams cost (a yearly amount
+--         counts a quarter of it in each, the cents that are left in Q4), without the team that only keeps
+--         customers (owner of the cascade's step retained and of no other). A team's cost counts whole from
+--         the quarter's first day. CAC = marketing and sales cost / new customers, fully loaded and
+--         undelayed, the usual form. Amounts of deals are annual contract values here: a month is a twelfth.
+--         Payback months = CAC / (monthly revenue x gross margin). Contribution = what the cohort leaves in
+--         its first year: booked x gross margin - cost. Without a new customer these are null, and so is what
+--         needs a price when none of the cohort has one.
 -- columns:
 --   period             the quarter, in the playbook's zone
 --   is_over            true once the quarter has ended; before, its customers are not complete
