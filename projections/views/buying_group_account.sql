@@ -2,12 +2,13 @@
 -- grain:  one row per account with a member, a deal or a lead offered
 -- key:    account_id
 -- reads:  funnel.buying_group, facts.buying_group_member_identified, facts.opportunity_opened,
---         facts.opportunity_won, facts.opportunity_lost, playbook.version
+--         facts.opportunity_won, facts.opportunity_lost, funnel.lead_verdict, playbook.version
 -- says:   how much of a company's buying group is known and talking to us, and whether it was found in time
 -- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required
 --         do not count. The clock starts with the company's first deal and runs by the wall clock for as long
 --         as the playbook says; it is met when every required role was filled by then, even if that was
---         before the deal. It runs on when the deal is over: open_deals says where that still matters.
+--         before the deal. It runs on when the deal is over: open_deals says where that still matters. A group is
+--         qualified with the first of its company's leads that is, by the same criteria.
 -- columns:
 --   account_id             the company
 --   members                people identified (distinct contacts), in any role
@@ -16,6 +17,9 @@
 --   filled_roles           of those, roles with as many people as wanted
 --   assigned_completeness  mean of the required roles' completeness by people identified; null when none is required
 --   engaged_completeness   the same by people engaged
+--   is_qualified           true once one of the company's leads is qualified
+--   qualified_at           when the first of them was
+--   qualified_leads        how many of them are
 --   opened_at              when its first deal was opened; null without one
 --   open_deals             deals that are neither won nor lost
 --   due_at                 when the group should be complete
@@ -71,9 +75,16 @@ deal as (
     where opened.occurred_at <= $as_of
     group by opened.account_id
 ),
+verdict as (
+    select account_id, count(*) as qualified_leads, min(qualified_at) as qualified_at
+    from funnel.lead_verdict
+    where is_qualified and account_id is not null
+    group by account_id
+),
 timed as (
     select
-        complete.*, opened_at,
+        complete.*, opened_at, qualified_at,
+        coalesce(qualified_leads, 0) as qualified_leads,
         coalesce(open_deals, 0) as open_deals,
         coalesce(members, 0) as members,
         coalesce(members_without_role, 0) as members_without_role,
@@ -85,6 +96,7 @@ timed as (
     cross join playbook.version as version
     left join member using (account_id)
     left join deal using (account_id)
+    left join verdict using (account_id)
 ),
 judged as (
     select *,
@@ -107,6 +119,9 @@ select
     filled_roles,
     assigned_parts::double / (common * required_roles)::double as assigned_completeness,
     engaged_parts::double / (common * required_roles)::double as engaged_completeness,
+    qualified_leads > 0 as is_qualified,
+    qualified_at,
+    qualified_leads,
     opened_at,
     open_deals,
     due_at,

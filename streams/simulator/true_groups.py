@@ -11,12 +11,15 @@ from streams.simulator.facts import Fact
 from streams.simulator.rules import UNITS, Rules
 from streams.simulator.simulation import Chapter
 from streams.simulator.tellers import Row
+from streams.simulator.true_qualification import QualificationTruths
 
 
 class GroupTruths:
     """Roles of each account's buying group, and the group as a whole."""
 
-    def __init__(self, rules: Rules, as_of: int) -> None:
+    def __init__(self, rules: Rules, as_of: int, qualification: QualificationTruths) -> None:
+        """`qualification` has told everything before this one tells anything."""
+        self._qualification = qualification
         settings = rules.text.get("buying_group", {})
         self._roles: list[dict[str, Any]] = rules.text.get("role", [])
         self._engaged_within = _microseconds(settings.get("engaged_within", "90 days"))
@@ -57,12 +60,19 @@ class GroupTruths:
 
     def finish(self) -> Iterator[tuple[str, Row]]:
         """All rows."""
-        for account in self._accounts:
+        qualified = self._qualification.moments_by_account()
+        for account in sorted(self._accounts):
             rows = [self._role_row(account, role) for role in self._roles]
             for row in rows:
                 yield "buying_group", row
             if rows:
-                yield "buying_group_account", self._account_row(account, rows)
+                moments = qualified.get(account, [])
+                verdict = {
+                    "is_qualified": bool(moments),
+                    "qualified_at": iso(moments[0]) if moments else None,
+                    "qualified_leads": len(moments),
+                }
+                yield "buying_group_account", self._account_row(account, rows) | verdict
 
     def _role_row(self, account: str, role: dict[str, Any]) -> Row:
         contacts = self._members.get(account, {}).get(role["id"], {})

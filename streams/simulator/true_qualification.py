@@ -118,6 +118,14 @@ class QualificationTruths:
         found = ((prospect.lead_id, prospect.qualified_at) for prospect in self._prospects)
         return {lead_id: at for lead_id, at in found if at is not None}
 
+    def moments_by_account(self) -> dict[str, list[int]]:
+        """When leads of each company qualified, in order; known once everything is told."""
+        found: dict[str, list[int]] = {}
+        for prospect in self._prospects:
+            if prospect.account_id is not None and prospect.qualified_at is not None:
+                found.setdefault(prospect.account_id, []).append(prospect.qualified_at)
+        return {account: sorted(moments) for account, moments in found.items()}
+
     def finish(self) -> Iterator[tuple[str, Row]]:
         """Judge each lead, then the definition."""
         quality: dict[str, dict[str, Any]] = {}

@@ -100,7 +100,7 @@ def all_truths(rules: Rules, as_of: int) -> tuple[Teller, ...]:
         IdentityTruths(),
         qualification,
         MoneyTruths(rules, as_of, qualification),
-        GroupTruths(rules, as_of),
+        GroupTruths(rules, as_of, qualification),
         CustomerTruths(rules, as_of),
         FeedbackTruths(rules, as_of),
         CallTruths(rules),
