@@ -64,8 +64,7 @@ def statements() -> Iterator[str]:
         yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
     yield f"create or replace view facts.event as {all_events()}"
     for state in states():
-        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
-        yield f"create table if not exists partial.{state.name} as {everything} limit 0"
+        yield f"create table if not exists partial.{state.name} as {_from_the_log(state)} limit 0"
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
@@ -115,19 +114,16 @@ class Extract:
         return cls(chosen, facts, "facts.event" in tables)
 
 
-def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[str]:
+def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[list[str]]:
     """DDL of what every playbook has in common, computed once: facts, states, and views that read no
     playbook. `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of
-    pinned: that is worked into the tables."""
-    for event in CATALOGUE.facts:
-        yield f"create view log.{event.table} as {recorded(event)}"
-    for event in extract.facts:
-        yield f"create table facts.{event.table} as {_distinct_facts_of_many(event)}"
-    for state in states():
-        everything = state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
-        yield f"create table state.{state.name} as {everything}"
+    pinned: that is worked into the tables. Step by step: the statements of a step do not need each other."""
+    yield [f"create view log.{event.table} as {recorded(event)}" for event in CATALOGUE.facts]
+    facts = [f"create table facts.{e.table} as {_distinct_facts_of_many(e)}" for e in extract.facts]
+    merged = [f"create table state.{s.name} as {_from_the_log(s)}" for s in states()]
+    yield [*merged, *facts]
     for view in _shared(extract):
-        yield f"create table funnel.{view.name} as {view.evaluated(live_as_of())}"
+        yield [f"create table funnel.{view.name} as {view.evaluated(live_as_of())}"]
 
 
 def on_common_ground(database: str, extract: Extract) -> Iterator[str]:
@@ -209,6 +205,11 @@ def sql_type(column: pl.DataType) -> str:
 def _log_columns(event: EventType) -> str:
     columns = [f"{field['name']} {sql_type(column_type(field['type']))}" for field in event.fields]
     return ", ".join([*columns, "kafka_partition integer", "kafka_offset bigint"])
+
+
+def _from_the_log(state: Projection) -> str:
+    """SQL: a state as all records make it."""
+    return state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
 
 
 def _distinct_facts(event: EventType) -> str:

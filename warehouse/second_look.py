@@ -7,6 +7,7 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 from __future__ import annotations
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,8 @@ from warehouse.warehouse import Warehouse
 
 # The records' own place in memory, whether they were copied there or lie in an attached file.
 RECORDED = "recorded"
+# Most tables are too small for DuckDB to share out one statement among cores.
+THREADS = 2
 
 
 class Records:
@@ -130,8 +133,9 @@ class Records:
             for statement in layout.foundations():
                 cursor.execute(statement)
             cursor.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
-            for statement in layout.common_ground(lambda event: _known(event, known_at), self.extract):
-                cursor.execute(statement)
+            with ThreadPoolExecutor(THREADS) as pool:
+                for step in layout.common_ground(lambda event: _known(event, known_at), self.extract):
+                    list(pool.map(lambda statement: self._using(name).execute(statement), step))
             self._grounds[(as_of, known_at)] = name
         return self._grounds[(as_of, known_at)]
 
