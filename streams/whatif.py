@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from projections.business_time import open_time
 from projections.playbook import Playbook
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.limits import EARLIEST
@@ -104,6 +105,8 @@ def compare(
     """
     start = since or EARLIEST
     records.prepare(as_of)
+    for calendar in {*in_force.base.calendars, *proposed.calendars}:
+        open_time(calendar)  # remembered: the threads would each make the same hundred years
 
     def tried(authority: Authority) -> tuple[Warehouse, Effect]:
         look = records.look(authority, as_of=as_of, kept=_KEPT)
