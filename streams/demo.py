@@ -103,13 +103,17 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     return DemoRun(demo, as_of, records, seconds)
 
 
-def propose(demo: Project) -> Path:
-    """A stricter playbook to try beside the one in force: a file in the demo's folder."""
-    text = demo.playbook_file.read_text(encoding="utf-8")
+def stricter(text: str) -> str:
+    """The packaged playbook's text with what the demo proposes."""
     for now, then in PROPOSED.items():
         text = text.replace(now, then)
+    return text
+
+
+def propose(demo: Project) -> Path:
+    """A stricter playbook to try beside the one in force: a file in the demo's folder."""
     file = demo.home / "proposed.toml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(stricter(demo.playbook_file.read_text(encoding="utf-8")), encoding="utf-8")
     return file
 
 

@@ -179,11 +179,6 @@ def live_as_of() -> str:
     return "(select as_of from warehouse.as_of)"
 
 
-def public_views() -> tuple[Projection, ...]:
-    """The views analysts see."""
-    return views()
-
-
 @cache
 def sql_type(column: pl.DataType) -> str:
     """DuckDB's type for a column type of the contract."""

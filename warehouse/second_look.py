@@ -6,7 +6,7 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
@@ -24,6 +24,7 @@ from warehouse.warehouse import Warehouse
 
 # The records' own place in memory, whether they were copied there or lie in an attached file.
 RECORDED = "recorded"
+_REACHED = "select topic, kafka_partition, next_offset from warehouse.next_offset"
 # Most tables are too small for DuckDB to share out one statement among cores.
 THREADS = 2
 
@@ -31,9 +32,9 @@ THREADS = 2
 class Records:
     """Recorded events of a warehouse, to be looked at again. One connection; close it after use.
 
-    Of a running worker they are copied through its door, in one statement each and in the order of the
-    catalogue; of a file that nobody holds they are read where they are. `extract`: the views looks will show;
-    leaving out the others saves making them.
+    Of a running worker they are copied through its door, as far as it had read when the copying began: its
+    log only grows, so that is one moment for all tables. Of a file that nobody holds they are read where
+    they are. `extract`: the views looks will show; leaving out the others saves making them.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:
@@ -68,11 +69,16 @@ class Records:
         execute(f"attach ':memory:' as {RECORDED}")
         execute(f"create schema {RECORDED}.log")
         try:
+            asked = execute(
+                "select * from quack_query(?, ?, token = ?)", [door.address, _REACHED, door.token]
+            )
+            reached = asked.fetchall()
             for event in CATALOGUE.facts:
                 table = f"log.{event.table}"
+                rows = f"select * from {table} where {_read_by_then(event, reached)}"
                 execute(
                     f"create table {RECORDED}.{table} as select * from quack_query(?, ?, token = ?)",
-                    [door.address, f"select * from {table}", door.token],
+                    [door.address, rows, door.token],
                 )
         except duckdb.Error as error:
             raise BatonError(
@@ -166,6 +172,16 @@ def _memory() -> duckdb.DuckDBPyConnection:
     connection.execute("set global TimeZone = 'UTC'")
     connection.execute("set global asof_loop_join_threshold = 0")
     return connection
+
+
+def _read_by_then(event: EventType, reached: Sequence[tuple[str, int, int]]) -> str:
+    """SQL: whether a record of the event lies before the offsets reached."""
+    bounds = [
+        f"(kafka_partition = {partition} and kafka_offset < {offset})"
+        for topic, partition, offset in reached
+        if topic == event.topic
+    ]
+    return " or ".join(bounds) or "false"
 
 
 def _known(event: EventType, known_at: datetime | None) -> str:

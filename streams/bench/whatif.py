@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
+from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
 from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
 from streams.bench.ingestion import sink_arguments
-from streams.demo import PROPOSED
+from streams.demo import stricter
 from streams.whatif import EXTRACT, compare
 from warehouse.agreement import Authority
 from warehouse.second_look import Records
@@ -51,13 +50,8 @@ def measure(bench: Bench) -> Case:
 
 def measure_whatif(folder: str, rounds: int) -> dict[str, Any]:
     """Time comparisons over the warehouse in a folder."""
-    text = DEFAULT_PLAYBOOK.read_text(encoding="utf-8")
-    for now, then in PROPOSED.items():
-        text = text.replace(now, then)
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "proposed.toml"
-        file.write_text(text, encoding="utf-8")
-        in_force, proposed = Authority(read_playbook(DEFAULT_PLAYBOOK)), read_playbook(file)
+    in_force = Authority(read_playbook(DEFAULT_PLAYBOOK))
+    proposed = parse_playbook(stricter(DEFAULT_PLAYBOOK.read_text(encoding="utf-8")))
     timed = []
     for _ in range(rounds):
         started = time.perf_counter()

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from projections.changes import changes
 from projections.playbook import read_playbook
 from schemas.errors import ExitCode
 from streams import demo as demonstration
@@ -97,7 +98,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         print_json(_as_dict(run, answers, tried, verification))
     else:
         _show(run, answers, verification)
-        _show_whatif(tried, proposed)
+        _show_whatif(tried, project.playbook_file, proposed)
         _show_end(run, verification, once)
     if not verification.is_equal:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
@@ -170,12 +171,11 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     )
 
 
-def _show_whatif(tried: WhatIf, proposed: Path) -> None:
-    data.print("[bold]What if we agreed on another definition[/bold]")
-    data.print(
-        "[dim]the proposal asks for 60 employees instead of 20 and a fit score of 40 instead of 20, and\n"
-        "gives Sales Development one hour instead of two; both are tried on the same recorded events[/dim]"
-    )
+def _show_whatif(tried: WhatIf, in_force: Path, proposed: Path) -> None:
+    data.print("[bold]What if we agreed on something else[/bold]")
+    data.print("[dim]both are tried on the same recorded events; the proposal says:[/dim]")
+    for change in changes(read_playbook(in_force), read_playbook(proposed)):
+        data.print(f"- {change.says}", markup=False)
     show_whatif(tried, str(proposed))
     data.print()
 
