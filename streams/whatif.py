@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from projections.business_time import open_time
+from projections.open_time import open_days, open_spans
 from projections.playbook import Playbook
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.limits import EARLIEST
@@ -24,20 +24,24 @@ EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
 _KEPT = ("handoff", "lead_verdict")
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
-_CHANGES = """
+_CHANGED = """
+    create table changed as
     select coalesce(before.lead_id, after.lead_id) as lead_id,
         coalesce(after.is_qualified, false) as is_gained,
         coalesce(after.qualified_at, before.qualified_at) as qualified_at
-    from before full join after using (lead_id)
+    from {before}.funnel.lead_verdict as before
+    full join funnel.lead_verdict as after using (lead_id)
     where coalesce(before.is_qualified, false) <> coalesce(after.is_qualified, false)
         and coalesce(after.qualified_at, before.qualified_at) >= $since
-    order by qualified_at, lead_id
+"""
+# A lead's criteria are its own affair: they are looked up for those that are asked about, and for no other.
+_ONLY_LOST = """
+    delete from funnel.lead_verdict where lead_id not in (select lead_id from changed where not is_gained)
 """
 _MISSING = """
     select lead_id,
         list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
     from funnel.qualification
-    where not is_qualified
 """
 
 
@@ -106,7 +110,10 @@ def compare(
     start = since or EARLIEST
     records.prepare(as_of)
     for calendar in {*in_force.base.calendars, *proposed.calendars}:
-        open_time(calendar)  # remembered: the threads would each make the same hundred years
+        (
+            open_days(calendar),
+            open_spans(calendar),
+        )  # remembered: the threads would each make the same hundred years
 
     def tried(authority: Authority) -> tuple[Warehouse, Effect]:
         look = records.look(authority, as_of=as_of, kept=_KEPT)
@@ -125,9 +132,7 @@ def compare(
         currency=currency,
         events=records.count(),
         measures=_measures(was, would_be),
-        changes=_changes(
-            records, before, after, _worded_otherwise(before.playbook_in_force(), proposed), start
-        ),
+        changes=_changes(before, after, _worded_otherwise(before.playbook_in_force(), proposed), start),
     )
 
 
@@ -152,19 +157,14 @@ def _worded_otherwise(in_force: Playbook, proposed: Playbook) -> set[str]:
     return {c.id for c in proposed.definition.criteria if c not in in_force.definition.criteria}
 
 
-def _changes(
-    records: Records, before: Warehouse, after: Warehouse, new: set[str], since: datetime
-) -> list[Change]:
-    connection = records.connection.cursor()
-    for name, look in (("before", before), ("after", after)):
-        verdicts = look.connection.execute(
-            "select lead_id, is_qualified, qualified_at from funnel.lead_verdict"
-        )
-        connection.register(name, verdicts.to_arrow_table())
-    rows = connection.execute(_CHANGES, {"since": since}).fetchall()
+def _changes(before: Warehouse, after: Warehouse, new: set[str], since: datetime) -> list[Change]:
+    execute = after.connection.execute
+    execute(_CHANGED.format(before=before.database), {"since": since})
+    rows = execute("select * from changed order by qualified_at, lead_id").fetchall()
     missing: dict[str, list[str]] = {}
     if new and not all(is_gained for _, is_gained, _ in rows):
-        missing = dict(after.connection.execute(_MISSING).fetchall())
+        execute(_ONLY_LOST)  # from here on the look answers nothing else
+        missing = dict(execute(_MISSING).fetchall())
     return [
         Change(lead_id, is_gained, at, tuple(c for c in missing.get(lead_id) or () if c in new))
         for lead_id, is_gained, at in rows

@@ -15,14 +15,13 @@ from functools import cache
 import polars as pl
 
 from projections import money, periods
-from projections.business_time import SQL_FUNCTIONS
 from projections.projection import Projection, states, views
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables
 from warehouse.agreement import DECIDING
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
@@ -114,16 +113,33 @@ class Extract:
         return cls(chosen, facts, "facts.event" in tables)
 
 
-def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[list[str]]:
-    """DDL of what every playbook has in common, computed once: facts, states, and views that read no
-    playbook. `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of
-    pinned: that is worked into the tables. Step by step: the statements of a step do not need each other."""
-    yield [f"create view log.{event.table} as {recorded(event)}" for event in CATALOGUE.facts]
-    facts = [f"create table facts.{e.table} as {_distinct_facts_of_many(e)}" for e in extract.facts]
-    merged = [f"create table state.{s.name} as {_from_the_log(s)}" for s in states()]
-    yield [*merged, *facts]
+@dataclass(frozen=True)
+class Making:
+    """A table to be made, and the names of those that must be there before."""
+
+    name: str
+    needs: tuple[str, ...]
+    ddl: str
+
+
+def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[Making]:
+    """What every playbook has in common, to be computed once: facts, states, and views that read no playbook.
+
+    `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of pinned: that is
+    worked into the tables. Whatever a table needs comes before it, and what others need comes first.
+    """
+
+    def made(name: str, select: str, needs: tuple[str, ...] = ()) -> Making:
+        return Making(name, needs, f"create table {name} as {select}")
+
+    log = {event.table: f"({recorded(event)})" for event in CATALOGUE.facts}
+    first = [made(f"state.{s.name}", s.merged(f"({s.lifted(log.__getitem__)})")) for s in states()]
+    facts = {f"facts.{e.table}": _distinct_facts_of_many(e, log[e.table]) for e in extract.facts}
     for view in _shared(extract):
-        yield [f"create table funnel.{view.name} as {view.evaluated(live_as_of())}"]
+        first += [made(name, facts.pop(name)) for name in view.reads if name in facts]
+        first.append(made(f"funnel.{view.name}", view.evaluated(live_as_of()), view.reads))
+    yield from first
+    yield from (made(name, select) for name, select in facts.items())
 
 
 def on_common_ground(database: str, extract: Extract) -> Iterator[str]:
@@ -167,7 +183,6 @@ def foundations() -> Iterator[str]:
     """DDL of schemas, functions, and the tables that hold neither facts nor states."""
     for schema in SCHEMAS:
         yield f"create schema if not exists {schema}"
-    yield from SQL_FUNCTIONS
     yield from money.SQL_FUNCTIONS
     yield from periods.SQL_FUNCTIONS
     yield from _TABLES
@@ -217,15 +232,14 @@ def _distinct_facts(event: EventType) -> str:
     )
 
 
-def _distinct_facts_of_many(event: EventType) -> str:
+def _distinct_facts_of_many(event: EventType, log: str) -> str:
     """The same rows. Only ids that stand twice are sorted: half the time of a large table."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
     return f"""
-        with copied as materialized (
-            select event_id from log.{event.table} group by event_id having count(*) > 1)
-        select event_id, {others} from log.{event.table} anti join copied using (event_id)
+        with copied as materialized (select event_id from {log} group by event_id having count(*) > 1)
+        select event_id, {others} from {log} anti join copied using (event_id)
         union all
-        select event_id, {others} from log.{event.table} semi join copied using (event_id)
+        select event_id, {others} from {log} semi join copied using (event_id)
         qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1
     """
 

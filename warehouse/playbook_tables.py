@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from projections.business_time import Calendar, open_time
+from projections import open_time
+from projections.business_time import Calendar
 from projections.in_force import InForce
 from projections.playbook import Playbook
 
@@ -45,13 +46,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def statements() -> Iterator[str]:
-    """DDL of the tables and of the views on them. Needs warehouse.as_of."""
+    """DDL of the tables, and of the views and functions on them. Needs warehouse.as_of."""
     for table, columns in _COLUMNS.items():
         yield f"create table if not exists playbook.all_{table} (playbook_version varchar, {columns})"
-    yield """
-        create table if not exists playbook.open_time (
-            calendar varchar, opens_at timestamptz, closes_at timestamptz, open_us_before bigint)
-    """
+    yield from open_time.DDL
+    yield from open_time.SQL_FUNCTIONS
     yield """
         create or replace view playbook.version as
         select * from playbook.all_version
@@ -80,16 +79,24 @@ def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InF
     if stored == [tuple(row) for row in rows["version"]]:
         return
     for table, content in rows.items():
-        connection.execute(f"delete from playbook.all_{table}")
-        if content:
-            holes = ", ".join("?" * len(content[0]))
-            connection.executemany(f"insert into playbook.all_{table} values ({holes})", content)
+        _replace(connection, f"all_{table}", [_in_columns(content)] if content else [])
     calendars = {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
-    intervals = pa.concat_tables([open_time(calendar) for calendar in calendars.values()])
-    connection.execute("delete from playbook.open_time")
-    connection.register("intervals", intervals)
-    connection.execute("insert into playbook.open_time by name select * from intervals")
-    connection.unregister("intervals")
+    _replace(connection, "open_day", [open_time.open_days(calendar) for calendar in calendars.values()])
+    _replace(connection, "open_span", [open_time.open_spans(calendar) for calendar in calendars.values()])
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, content: Sequence[pa.Table]) -> None:
+    connection.execute(f"delete from playbook.{table}")
+    if content:
+        # Not as parameters: the client looks for a module it can do without, for each value anew.
+        connection.register("content", pa.concat_tables(content))
+        connection.execute(f"insert into playbook.{table} select * from content")
+        connection.unregister("content")
+
+
+def _in_columns(rows: Sequence[Sequence[Any]]) -> pa.Table:
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    return pa.table(columns, [str(position) for position in range(len(columns))])
 
 
 def each_version_once(playbooks: Sequence[InForce]) -> Sequence[InForce]:

@@ -6,8 +6,9 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -19,14 +20,14 @@ from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.agreement import Authority
 from warehouse.door import Door, load_extensions
-from warehouse.layout import Extract
+from warehouse.layout import Extract, Making
 from warehouse.warehouse import Warehouse
 
 # The records' own place in memory, whether they were copied there or lie in an attached file.
 RECORDED = "recorded"
 _REACHED = "select topic, kafka_partition, next_offset from warehouse.next_offset"
-# Most tables are too small for DuckDB to share out one statement among cores.
-THREADS = 2
+# Statements at a time. They divide the cores: most tables are too small to share out one statement.
+STATEMENTS = 2
 
 
 class Records:
@@ -139,11 +140,25 @@ class Records:
             for statement in layout.foundations():
                 cursor.execute(statement)
             cursor.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
-            with ThreadPoolExecutor(THREADS) as pool:
-                for step in layout.common_ground(lambda event: _known(event, known_at), self.extract):
-                    list(pool.map(lambda statement: self._using(name).execute(statement), step))
+            self._make(name, layout.common_ground(lambda event: _known(event, known_at), self.extract))
             self._grounds[(as_of, known_at)] = name
         return self._grounds[(as_of, known_at)]
+
+    def _make(self, database: str, makings: Iterable[Making]) -> None:
+        """Tables side by side. Each waits for those it needs, which come before it and so were begun."""
+        begun: dict[str, Future[None]] = {}
+
+        def make(making: Making, needed: list[Future[None]]) -> None:
+            for before in needed:
+                before.result()
+            self._using(database).execute(making.ddl)
+
+        with ThreadPoolExecutor(STATEMENTS) as pool:
+            for making in makings:
+                needed = [begun[name] for name in making.needs if name in begun]
+                begun[making.name] = pool.submit(make, making, needed)
+        for made in begun.values():
+            made.result()
 
     def _database(self, kind: str) -> str:
         """A new database in memory; its name."""
@@ -171,6 +186,7 @@ def _memory() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set global TimeZone = 'UTC'")
     connection.execute("set global asof_loop_join_threshold = 0")
+    connection.execute(f"set global threads = {max(1, (os.cpu_count() or 1) // STATEMENTS)}")
     return connection
 
 

@@ -1,7 +1,7 @@
 -- view:   handoff_measured
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
 -- key:    event_id
--- reads:  funnel.handoff, state.handoff, playbook.open_time
+-- reads:  funnel.handoff, state.handoff
 -- says:   the moments of each handoff that are known, ready to be told to others as HandoffMeasured events
 -- columns:
 --   event_id          identity, from the handoff, the measure and its moment: a late event that revises the
@@ -50,20 +50,6 @@ owned as (
             told.offer.owner) as owner
     from moment
     join state.handoff as told using (handoff_id)
-),
-started as (
-    select owned.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, offered_at) as offered_open_us
-    from owned
-    asof left join playbook.open_time as o
-        on o.calendar = owned.calendar and owned.offered_at >= o.opens_at
-),
-clocked as (
-    select started.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, occurred_at) as moment_open_us
-    from started
-    asof left join playbook.open_time as o
-        on o.calendar = started.calendar and started.occurred_at >= o.opens_at
 )
 select
     md5(concat_ws('|', 'HandoffMeasured', handoff_id, measure, epoch_us(occurred_at))) as event_id,
@@ -78,8 +64,8 @@ select
     due_at,
     case when answered_at <= occurred_at then answer end as answer,
     (epoch_us(occurred_at) - epoch_us(offered_at)) / 60000000.0::double as elapsed_minutes,
-    (moment_open_us - offered_open_us) / 60000000.0::double as business_minutes,
+    (open_us_at(calendar, occurred_at) - open_us_at(calendar, offered_at)) / 60000000.0::double as business_minutes,
     is_clock_suspect,
     playbook_version,
     is_open
-from clocked
+from owned

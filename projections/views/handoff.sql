@@ -2,7 +2,7 @@
 -- grain:  one row per handoff offered
 -- key:    handoff_id
 -- reads:  state.handoff, funnel.handoff_contact, funnel.lead_identity, playbook.all_member, playbook.all_team,
---         playbook.all_calendar, playbook.all_sla, playbook.all_version, playbook.open_time
+--         playbook.all_calendar, playbook.all_sla, playbook.all_version
 -- says:   where each handoff stands, in exactly one state, with the moments that put it there
 -- columns:
 --   handoff_id            the handoff
@@ -94,44 +94,35 @@ placed as (
         on sla.playbook_version = governed.playbook_version and sla.sla = 'answer'
         and sla.from_team = governed.offer.from_team and sla.to_team = governed.offer.to_team
 ),
--- Business time between two instants is a difference of running totals (see playbook.open_time).
+-- Business time between two instants is a difference of totals.
 started as (
-    select placed.*, open_us_until(open.open_us_before, open.opens_at, open.closes_at, offer.occurred_at)
-        as open_us_at_offer
-    from placed
-    asof left join playbook.open_time as open
-        on open.calendar = placed.calendar and placed.offer.occurred_at >= open.opens_at
+    select placed.*,
+        open_us_at(calendar, offered_at) as open_us_at_offer,
+        open_us_at(calendar, until_at) as open_us_until_then
+    from (
+        select *, offer.occurred_at as offered_at, coalesce(first_answer.occurred_at, $as_of) as until_at
+        from placed
+    ) as placed
 ),
 used as (
     select
         started.*,
-        case when clock = 'business'
-             then open_us_until(open.open_us_before, open.opens_at, open.closes_at, until_at) - open_us_at_offer
-             else epoch_us(until_at) - epoch_us(offer.occurred_at)
-        end as used_us
-    from (select *, coalesce(first_answer.occurred_at, $as_of) as until_at from started) as started
-    asof left join playbook.open_time as open
-        on open.calendar = started.calendar and started.until_at >= open.opens_at
-),
-due as (
-    select
-        used.*,
-        case when clock = 'business'
-             then open.opens_at + to_microseconds(open_us_at_offer + allowed_us - open.open_us_before)
-             else offer.occurred_at + to_microseconds(allowed_us)
+        case when clock = 'business' then open_us_until_then - open_us_at_offer
+             else epoch_us(until_at) - epoch_us(offered_at)
+        end as used_us,
+        case when clock = 'business' then instant_of_open_us(calendar, open_us_when_due)
+             else offered_at + to_microseconds(allowed_us)
         end as answer_due_at
-    from (select *, open_us_at_offer + allowed_us as open_us_when_due from used) as used
-    asof left join playbook.open_time as open
-        on open.calendar = used.calendar and used.open_us_when_due > open.open_us_before
+    from (select *, open_us_at_offer + allowed_us as open_us_when_due from started) as started
 ),
 flagged as (
     select
-        due.*,
+        used.*,
         human_attempt_ats[1] as first_attempt_at,
         coalesce(len(human_attempt_ats), 0) as attempts,
         reassignments is not null or first_answer is not null or human_attempt_ats is not null
             or automated_attempts > 0 or reached_at is not null or opportunities > 0 as is_arrived
-    from due
+    from used
 )
 select
     handoff_id,
@@ -143,7 +134,7 @@ select
     offer.reason as reason,
     offer.data_completeness as data_completeness,
     offer.previous_handoff_id as previous_handoff_id,
-    offer.occurred_at as offered_at,
+    offered_at,
     offer.recorded_at as offer_recorded_at,
     first_answer.occurred_at as answered_at,
     first_answer.answer as answer,

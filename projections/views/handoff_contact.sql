@@ -45,10 +45,13 @@ contact as (
     left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
 ),
 linked as (
-    select coalesce(contact.handoff_id, latest_offer.handoff_id) as handoff_id,
-        contact.event_id, contact.kind, contact.occurred_at, contact.is_lost
+    select handoff_id, event_id, kind, occurred_at, is_lost
     from contact
-    asof left join latest_offer
+    where handoff_id is not null
+    union
+    select latest_offer.handoff_id, event_id, kind, occurred_at, is_lost
+    from (from contact where handoff_id is null) as contact
+    asof join latest_offer
         on contact.lead_id = latest_offer.lead_id and contact.occurred_at >= latest_offer.offered_at
     union
     -- A deal is also the success of every earlier handoff of its lead that ended accepted.

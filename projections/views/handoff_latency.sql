@@ -1,7 +1,7 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.handoff, funnel.lead_identity, facts.touch_recorded, playbook.open_time
+-- reads:  funnel.handoff, funnel.lead_identity, facts.touch_recorded
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- columns:
 --   handoff_id           the handoff
@@ -52,39 +52,19 @@ signalled as (
 ),
 clocked as (
     select signalled.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, offered_at) as offered_open_us
+        open_us_at(calendar, answered_at) as answered_open_us,
+        open_us_at(calendar, offered_at) as offered_open_us,
+        open_us_at(calendar, attempted_at) as attempted_open_us,
+        open_us_at(calendar, owner_since_at) as owner_open_us
     from signalled
-    asof left join playbook.open_time as o
-        on o.calendar = signalled.calendar and signalled.offered_at >= o.opens_at
-),
-answered as (
-    select clocked.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, answered_at) as answered_open_us
-    from clocked
-    asof left join playbook.open_time as o
-        on o.calendar = clocked.calendar and clocked.answered_at >= o.opens_at
-),
-attempted as (
-    select answered.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, attempted_at) as attempted_open_us
-    from answered
-    asof left join playbook.open_time as o
-        on o.calendar = answered.calendar and answered.attempted_at >= o.opens_at
-),
-owned as (
-    select attempted.*,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, owner_since_at) as owner_open_us
-    from attempted
-    asof left join playbook.open_time as o
-        on o.calendar = attempted.calendar and attempted.owner_since_at >= o.opens_at
 ),
 measured as (
-    select owned.*,
+    select clocked.*,
         epoch_us(answered_at) - epoch_us(offered_at) as answer_us,
         answered_open_us - offered_open_us as answer_open_us,
         epoch_us(attempted_at) - epoch_us(answered_at) as attempt_us,
         attempted_open_us - answered_open_us as attempt_open_us
-    from owned
+    from clocked
 )
 select
     handoff_id,

@@ -1,7 +1,7 @@
 -- view:   handoff_sla
 -- grain:  one row per handoff and SLA of its pair of teams whose clock has started
 -- key:    handoff_id, sla
--- reads:  funnel.handoff, playbook.all_sla, playbook.all_team, playbook.all_version, playbook.open_time
+-- reads:  funnel.handoff, playbook.all_sla, playbook.all_team, playbook.all_version
 -- says:   what each side owed the other on a handoff, by when, and whether it was kept
 -- columns:
 --   handoff_id        the handoff
@@ -50,31 +50,20 @@ owed as (
         on sender.playbook_version = handoff.playbook_version and sender.team = handoff.from_team
 ),
 started as (
-    select owed.*, coalesce(met_at, $as_of) as until_at,
-        open_us_until(o.open_us_before, o.opens_at, o.closes_at, starts_at) as start_open_us
-    from owed
-    asof left join playbook.open_time as o on o.calendar = owed.calendar and owed.starts_at >= o.opens_at
-    where starts_at is not null
+    select owed.*,
+        open_us_at(calendar, starts_at) as open_us_at_start,
+        open_us_at(calendar, until_at) as open_us_until_then
+    from (select *, coalesce(met_at, $as_of) as until_at from owed where starts_at is not null) as owed
 ),
-used as (
+clocked as (
     select started.*,
-        case when clock = 'business'
-             then open_us_until(o.open_us_before, o.opens_at, o.closes_at, until_at) - start_open_us
+        case when clock = 'business' then open_us_until_then - open_us_at_start
              else epoch_us(until_at) - epoch_us(starts_at)
         end as used_us,
-        start_open_us + allowed_us as open_us_when_due
-    from started
-    asof left join playbook.open_time as o on o.calendar = started.calendar and started.until_at >= o.opens_at
-),
-due as (
-    select used.*,
-        case when clock = 'business'
-             then o.opens_at + to_microseconds(open_us_when_due - o.open_us_before)
+        case when clock = 'business' then instant_of_open_us(calendar, open_us_when_due)
              else starts_at + to_microseconds(allowed_us)
         end as due_at
-    from used
-    asof left join playbook.open_time as o
-        on o.calendar = used.calendar and used.open_us_when_due > o.open_us_before
+    from (select *, open_us_at_start + allowed_us as open_us_when_due from started) as started
 )
 select
     handoff_id,
@@ -96,4 +85,4 @@ select
         as is_at_risk,
     is_clock_suspect,
     playbook_version
-from due
+from clocked

@@ -1,9 +1,8 @@
 -- view:   lead_verdict
 -- grain:  one row per lead that was captured, profiled, touched or offered
 -- key:    lead_id
--- reads:  funnel.lead_identity, facts.lead_captured, facts.lead_profiled, facts.touch_recorded,
---         facts.handoff_offered, facts.opportunity_opened, facts.buying_group_member_identified,
---         playbook.all_version, playbook.all_criterion, playbook.version
+-- reads:  funnel.lead, funnel.lead_identity, facts.lead_profiled, facts.touch_recorded,
+--         facts.buying_group_member_identified, playbook.all_version, playbook.all_criterion, playbook.version
 -- says:   whether a lead is qualified, since when, and by which version of the playbook
 -- means:  See qualification, which shows these verdicts with what decided each criterion.
 -- columns:
@@ -16,42 +15,6 @@
 with
 identity as materialized (
     select lead_id, surviving_lead_id from funnel.lead_identity
-),
-touch as materialized (
-    select lead_id, occurred_at, case when is_inbound and not is_automated then activity end as signal
-    from facts.touch_recorded
-    where occurred_at <= $as_of
-),
-profile as materialized (
-    select coalesce(surviving_lead_id, told.lead_id) as lead_id, occurred_at, event_id, account_id,
-        job_role, industry, country, employees, fit_score
-    from facts.lead_profiled as told
-    left join identity on identity.lead_id = told.lead_id
-    where occurred_at <= $as_of
-),
-told as (
-    select 'capture' as about, lead_id, occurred_at, event_id, account_id, region from facts.lead_captured
-    union all by name
-    select 'profile' as about, lead_id, occurred_at, event_id, account_id from profile
-    union all by name
-    select 'touch' as about, lead_id, occurred_at from touch
-    union all by name
-    select 'offer' as about, lead_id, occurred_at, event_id, account_id from facts.handoff_offered
-    union all by name
-    select 'deal' as about, lead_id, occurred_at, event_id, account_id from facts.opportunity_opened
-),
-lead as materialized (
-    select
-        coalesce(surviving_lead_id, told.lead_id) as lead_id,
-        min(occurred_at) filter (where about <> 'deal') as born_at,
-        arg_min(account_id, (occurred_at, event_id, account_id)) filter (where account_id is not null)
-            as account_id,
-        arg_min(region, (occurred_at, event_id, region)) filter (where region is not null) as segment
-    from told
-    left join identity on identity.lead_id = told.lead_id
-    where occurred_at <= $as_of
-    group by all
-    having born_at is not null
 ),
 required as materialized (
     select playbook_version, position, kind, attribute, one_of, at_least, at_most,
@@ -82,7 +45,13 @@ known as (
         last_value(country ignore nulls) over until_then as country,
         last_value(employees ignore nulls) over until_then as employees,
         last_value(fit_score ignore nulls) over until_then as fit_score
-    from profile
+    from (
+        select coalesce(surviving_lead_id, told.lead_id) as lead_id, occurred_at, event_id,
+            job_role, industry, country, employees, fit_score
+        from facts.lead_profiled as told
+        left join identity on identity.lead_id = told.lead_id
+        where occurred_at <= $as_of
+    )
     window
         told as (partition by lead_id order by occurred_at, event_id),
         until_then as (partition by lead_id order by occurred_at, event_id rows unbounded preceding)
@@ -107,7 +76,7 @@ fit as materialized (
 fitting as (
     select distinct lead_id, playbook_version from fit
     union all
-    select lead_id, playbook_version from lead cross join version where fits = 0
+    select lead_id, playbook_version from funnel.lead cross join version where fits = 0
 ),
 intent as (
     select
@@ -121,10 +90,10 @@ intent as (
             'infinity'::timestamptz
         ) as holds_until
     from (
-        select coalesce(surviving_lead_id, touch.lead_id) as lead_id, occurred_at, signal
-        from touch
+        select coalesce(surviving_lead_id, touch.lead_id) as lead_id, occurred_at, activity as signal
+        from facts.touch_recorded as touch
         left join identity on identity.lead_id = touch.lead_id
-        where signal is not null
+        where is_inbound and not is_automated and activity is not null and occurred_at <= $as_of
     )
     join (
         select playbook_version, position, needed, within_us, unnest(activities) as signal
@@ -147,9 +116,9 @@ person as (
     group by all
 ),
 enough_people as (
-    select lead_id, playbook_version, greatest(found_at, born_at) as holds_from,
+    select lead_id, playbook_version, greatest(found_at, first_seen_at) as holds_from,
         'infinity'::timestamptz as holds_until
-    from lead
+    from funnel.lead
     join (
         select playbook_version, account_id, found_at
         from person
@@ -184,10 +153,10 @@ qualified as (
 select
     lead.lead_id,
     lead.account_id,
-    coalesce(segment, 'unknown') as segment,
+    lead.segment,
     qualified_at is not null as is_qualified,
     qualified_at,
     coalesce(qualified.playbook_version, version.playbook_version) as playbook_version
-from lead
+from funnel.lead as lead
 cross join playbook.version as version
 left join qualified using (lead_id)

@@ -25,6 +25,7 @@ FATES = ("won", "lost", "still_open", "won_before")
 COUNTS = ("qualified", "answered", "unanswered", "accepted", "returned", *FATES)
 WINS = ("wins", "wins_qualified", "unpriced")
 # What the verdict alone says; qualification adds the reasons.
+LEAD = ("lead_id", "account_id", "segment")
 VERDICT = ("lead_id", "account_id", "segment", "is_qualified", "qualified_at")
 CENT = Decimal("0.01")
 
@@ -133,6 +134,10 @@ class QualificationTruths:
             prospect.people = sorted(self._people.get(prospect.account_id or "", ()))
             if prospect.born_at is not None:
                 verdict = self._judged(prospect)
+                yield (
+                    "lead",
+                    {**{name: verdict[name] for name in LEAD}, "first_seen_at": iso(prospect.born_at)},
+                )
                 yield "qualification", verdict
                 yield "lead_verdict", {name: verdict[name] for name in VERDICT}
             for segment in (prospect.segment, "all"):

@@ -28,6 +28,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opportunity": ("opportunity_id",),
     "black_hole": ("state",),
     "funnel_stage": ("stage", "window_start"),
+    "lead": ("lead_id",),
     "lead_identity": ("lead_id",),
     "qualification": ("lead_id",),
     "lead_verdict": ("lead_id",),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from projections.business_time import SQL_FUNCTIONS, Calendar, open_time, read_windows
+from projections.business_time import Calendar, read_windows
+from projections.open_time import DDL, SQL_FUNCTIONS, in_utc, open_days, open_spans
 from projections.playbook import read_playbook
+from schemas.limits import EARLIEST, LATEST
 from streams.simulator.clock import Calendar as OtherCalendar
 from streams.simulator.clock import microseconds_of
 from tests.laws.records import effort
@@ -44,31 +47,27 @@ OTHERS = {
 def connection() -> duckdb.DuckDBPyConnection:
     opened = duckdb.connect()
     opened.execute("set TimeZone = 'UTC'")
-    for statement in SQL_FUNCTIONS:
+    opened.execute("create schema playbook")
+    for statement in [*DDL, *SQL_FUNCTIONS]:
         opened.execute(statement)
-    intervals = pa.concat_tables([open_time(calendar) for calendar in CALENDARS.values()])
-    opened.register("intervals", intervals)
-    opened.execute("create schema playbook; create table playbook.open_time as from intervals")
+    for table, rows in (("open_day", open_days), ("open_span", open_spans)):
+        opened.register("made", pa.concat_tables([rows(calendar) for calendar in CALENDARS.values()]))
+        opened.execute(f"insert into playbook.{table} by name from made")
     return opened
 
 
 def open_between(
     connection: duckdb.DuckDBPyConnection, asked: list[tuple[str, datetime, datetime]]
 ) -> list[int]:
-    """Open microseconds of each (calendar, start, end), as the views count them: two ASOF look-ups."""
+    """Open microseconds of each (calendar, start, end), as the views count them: a difference of totals."""
     names, starts, ends = zip(*asked, strict=True)
     instant = pa.timestamp("us", "UTC")
     columns = [range(len(asked)), names, pa.array(starts, instant), pa.array(ends, instant)]
     connection.register("asked", pa.table(columns, ["n", "calendar", "start_at", "end_at"]))
     rows = connection.execute(
         """
-        with started as (
-            select asked.*, open_us_until(o.open_us_before, o.opens_at, o.closes_at, start_at) as start_us
-            from asked asof left join playbook.open_time as o
-                on o.calendar = asked.calendar and asked.start_at >= o.opens_at)
-        select open_us_until(o.open_us_before, o.opens_at, o.closes_at, end_at) - start_us
-        from started asof left join playbook.open_time as o
-            on o.calendar = started.calendar and started.end_at >= o.opens_at
+        select open_us_at(calendar, end_at) - open_us_at(calendar, start_at)
+        from asked
         order by n
         """
     ).fetchall()
@@ -81,13 +80,7 @@ def due_after(
     """When so much open time has passed, as the views look it up."""
     rows = connection.execute(
         """
-        with started as (
-            select open_us_until(o.open_us_before, o.opens_at, o.closes_at, $start) + $allowed as due_us
-            from (select $start as start_at) as asked asof left join playbook.open_time as o
-                on o.calendar = $calendar and asked.start_at >= o.opens_at)
-        select o.opens_at + to_microseconds(due_us - o.open_us_before)
-        from started asof left join playbook.open_time as o
-            on o.calendar = $calendar and started.due_us > o.open_us_before
+        select instant_of_open_us($calendar, open_us_at($calendar, $start) + $allowed)
         """,
         {"start": start, "allowed": allowed_us, "calendar": calendar},
     ).fetchall()
@@ -244,19 +237,47 @@ def _wall(day: date, clock: str, zone: ZoneInfo) -> datetime:
     return midnight.replace(tzinfo=zone).astimezone(UTC)
 
 
-# --- the table ----------------------------------------------------------------------------------
+# --- the tables ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("calendar", read_playbook().calendars, ids=lambda calendar: calendar.id)
-def test_intervals_of_the_default_playbook_are_in_order_apart_and_added_up(calendar: Calendar) -> None:
-    rows = open_time(calendar).to_pylist()
+@pytest.mark.parametrize("calendar", [*read_playbook().calendars, *CALENDARS.values()], ids=lambda c: c.id)
+def test_days_follow_each_other_without_a_gap_and_totals_add_up(calendar: Calendar) -> None:
+    rows = open_days(calendar).to_pylist()
 
-    total = 0
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        assert row["open_us_before"] == total
+    assert (rows[0]["day_from"], rows[-1]["day_until"]) == (EARLIEST, LATEST)
+    total, until = 0, EARLIEST
+    for row in rows:
+        assert (row["day_from"], row["open_us_before"]) == (until, total)
+        assert row["day_from"] <= row["opens_at"] <= row["closes_at"] <= row["day_until"]
+        until = row["day_until"]
         total += (row["closes_at"] - row["opens_at"]) // timedelta(microseconds=1)
-        assert following is None or row["closes_at"] < following["opens_at"]
-    assert rows[0]["opens_at"] == datetime(2000, 1, 1, tzinfo=UTC), "every instant has a predecessor"
+
+
+@effort(25)
+@for_all(
+    st.sampled_from(sorted(available_timezones())),
+    st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),
+    st.integers(-90, 90),
+)
+def test_a_wall_time_is_the_instant_that_python_says(zone: str, near: datetime, minutes: int) -> None:
+    """Also beside a change of the zone's clocks, where one lies near."""
+    info = ZoneInfo(zone)
+    noon = near.replace(tzinfo=UTC)
+    changes = [
+        d
+        for d in (noon + timedelta(hours=h) for h in range(24 * 200))
+        if info.utcoffset(d.astimezone(info)) != info.utcoffset((d + timedelta(hours=1)).astimezone(info))
+    ]
+    asked = [near] + [
+        d.astimezone(info).replace(tzinfo=None) + timedelta(minutes=minutes) for d in changes[:2]
+    ]
+    asked = [wall for wall in asked if wall < datetime(2099, 12, 31)]
+
+    found = in_utc(
+        zone, pl.Series([(wall - datetime(1970, 1, 1)) // timedelta(microseconds=1) for wall in asked])
+    )
+
+    assert found.to_list() == [microseconds_of(w.replace(tzinfo=info).astimezone(UTC)) for w in asked]
 
 
 @pytest.mark.parametrize(
