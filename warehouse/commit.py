@@ -29,12 +29,12 @@ FAILED_COLUMNS = pa.schema(
     ]
 )
 
-_TO_DEAD_LETTER = """
+_TO_DEAD_LETTER = f"""
 insert into warehouse.outbox by name
 select
     concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
     -- A record needs a key or a value to be sent at all; one that came with neither gets an empty key.
-    $dead_letter_topic as topic, coalesce(key, case when value is null then ''::blob end) as key, value,
+    '{DEAD_LETTER_TOPIC}' as topic, coalesce(key, case when value is null then ''::blob end) as key, value,
     false as is_sent,
     json_object('baton_topic', topic, 'baton_partition', kafka_partition::varchar,
                 'baton_offset', kafka_offset::varchar, 'baton_stage', stage, 'baton_reason', reason,
@@ -62,36 +62,45 @@ class Batch:
 
 _ADVANCE = """
 merge into warehouse.next_offset as stored
-using (select unnest($topics) as topic, unnest($partitions) as kafka_partition,
-              unnest($next) as next_offset, unnest($records) as records) as reached
+using {reached} as reached
 on stored.topic = reached.topic and stored.kafka_partition = reached.kafka_partition
 when matched then update set next_offset = reached.next_offset, records = stored.records + reached.records
 when not matched then insert
     values (reached.topic, reached.kafka_partition, reached.next_offset, reached.records)
 """
-
-
+_REACHED = "reached"
+_REACHED_COLUMNS: Mapping[str, pl.DataType] = {
+    "topic": pl.String(),
+    "kafka_partition": pl.Int32(),
+    "next_offset": pl.Int64(),
+    "records": pl.Int64(),
+}
 _COMMITTERS = count()
 
 
 class _Slot:
-    """Stands in SQL for the rows of one event type in the batch at hand; empty between batches.
+    """Stands in SQL for rows of the batch at hand; empty between batches.
 
-    DuckDB asks it for the rows whenever a statement runs, so statements over it are planned once.
+    DuckDB asks it for the rows whenever a statement runs, so statements over it are planned once. And rows
+    are no parameters: for each of those the client searches anew for a module it can do without.
     """
 
-    def __init__(self, event: EventType) -> None:
-        columns: dict[str, pl.DataType] = {f["name"]: column_type(f["type"]) for f in event.fields}
-        columns |= {"kafka_partition": pl.Int32(), "kafka_offset": pl.Int64()}
+    def __init__(self, columns: Mapping[str, pl.DataType]) -> None:
         self.columns = tuple(columns)
         self.empty = pl.DataFrame(schema=columns)
         self.frame = self.empty
+
+    @classmethod
+    def of_event(cls, event: EventType) -> _Slot:
+        """For an event type's rows with their places."""
+        columns: dict[str, pl.DataType] = {f["name"]: column_type(f["type"]) for f in event.fields}
+        return cls(columns | {"kafka_partition": pl.Int32(), "kafka_offset": pl.Int64()})
 
     def put(self, frame: pl.DataFrame) -> None:
         """The rows from now on. Raises ValueError unless their columns are the slot's, in its order:
         a plan reads by position."""
         if frame.schema != self.empty.schema:
-            raise ValueError(f"columns {frame.schema} are not those of the event: {self.empty.schema}")
+            raise ValueError(f"columns {frame.schema} are not those of the slot: {self.empty.schema}")
         self.frame = frame
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -122,6 +131,7 @@ class Committer:
         self.projections = states() if projections is None else projections
         self._slots: dict[str, _Slot] = {}
         self._prepared: set[str] = set()
+        self._reached = self._registered(_REACHED, _Slot(_REACHED_COLUMNS))
 
     def commit(self, batch: Batch) -> None:
         """The whole procedure. Any error rolls everything back and is raised: the caller must stop."""
@@ -149,7 +159,7 @@ class Committer:
             if batch.failed.num_rows:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
-                execute(_TO_DEAD_LETTER, {"dead_letter_topic": DEAD_LETTER_TOPIC})
+                execute(_TO_DEAD_LETTER)
                 self.connection.unregister("failed_in_batch")
             # 5. where to read on
             if batch.offsets:
@@ -160,7 +170,7 @@ class Committer:
             self._roll_back()
             raise
         finally:
-            for slot in self._slots.values():
+            for slot in (*self._slots.values(), self._reached):
                 slot.frame = slot.empty
 
     def _prepare_facts(self, table: str) -> None:
@@ -183,23 +193,20 @@ class Committer:
     def _slot(self, table: str) -> _Slot:
         if table not in self._slots:
             event = next(e for e in CATALOGUE.event_types.values() if e.table == table)
-            self._slots[table] = _Slot(event)
-            self.connection.register(self._batch_table(table), self._slots[table])
+            self._slots[table] = self._registered(table, _Slot.of_event(event))
         return self._slots[table]
+
+    def _registered(self, table: str, slot: _Slot) -> _Slot:
+        self.connection.register(self._batch_table(table), slot)
+        return slot
 
     def _batch_table(self, table: str) -> str:
         return f"batch_{self._number}_{table}"
 
     def _advance_offsets(self, offsets: Mapping[tuple[str, int], tuple[int, int]]) -> None:
-        self.connection.execute(
-            _ADVANCE,
-            {
-                "topics": [topic for topic, _ in offsets],
-                "partitions": [partition for _, partition in offsets],
-                "next": [next_offset for next_offset, _ in offsets.values()],
-                "records": [records for _, records in offsets.values()],
-            },
-        )
+        rows = [(*place, *reached) for place, reached in offsets.items()]
+        self._reached.put(pl.DataFrame(rows, self._reached.empty.schema, orient="row"))
+        self.connection.execute(_ADVANCE.format(reached=self._batch_table(_REACHED)))  # a merge is not prepared
 
     def _roll_back(self) -> None:
         try:
