@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -138,11 +139,13 @@ class Relay:
         ]
 
     def _mark_sent(self, message_ids: list[str]) -> None:
+        # A table, not a parameter: for each value of one the client searches for a module it can do without.
+        self.connection.register("sent_now", pa.table({"message_id": message_ids}))
         self.connection.execute(
             "update warehouse.outbox set is_sent = true"
-            " where not is_sent and message_id in (select unnest($message_ids::varchar[]))",
-            {"message_ids": message_ids},
+            " where not is_sent and message_id in (select message_id from sent_now)"
         )
+        self.connection.unregister("sent_now")
 
 
 def cloud_event_headers(event_type: EventType, record: Mapping[str, Any]) -> dict[str, str | None]:
