@@ -206,7 +206,9 @@ class Committer:
     def _advance_offsets(self, offsets: Mapping[tuple[str, int], tuple[int, int]]) -> None:
         rows = [(*place, *reached) for place, reached in offsets.items()]
         self._reached.put(pl.DataFrame(rows, self._reached.empty.schema, orient="row"))
-        self.connection.execute(_ADVANCE.format(reached=self._batch_table(_REACHED)))  # a merge is not prepared
+        self.connection.execute(
+            _ADVANCE.format(reached=self._batch_table(_REACHED))
+        )  # a merge is not prepared
 
     def _roll_back(self) -> None:
         try:

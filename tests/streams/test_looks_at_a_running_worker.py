@@ -16,8 +16,8 @@ from warehouse.door import Door
 from warehouse.layout import Extract
 from warehouse.second_look import RECORDED, Records
 
-LOOKS = 3
-WRITING_SECONDS = 60.0
+LOOKS = 8
+WRITING_SECONDS = 20.0
 
 
 def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
@@ -35,7 +35,7 @@ def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: str, tmp_path: Path) -> None:
-    load = make_load(11, 1_500, tmp_path / "load", unreadable=0.0)
+    load = make_load(11, 2_500, tmp_path / "load", unreadable=0.0)
     running = Running(tmp_path / "project", clean_kafka)
     hurry = threading.Event()
     writing = threading.Thread(target=produce, args=(clean_kafka, load.records, WRITING_SECONDS, hurry))
@@ -56,7 +56,7 @@ def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: st
                 assert {place: (last + 1, last) for place, (_, last) in copied.items()} == copied
                 assert seen > 0
                 sizes.append(sum(rows for rows, _ in copied.values()))
-                running.wait_for(worker, sizes[-1] + 200)
+                running.wait_for(worker, sizes[-1] + 20)
             assert sizes == sorted(set(sizes)), f"the worker did not write meanwhile: {sizes}"
 
             handoff = running.rows("select min(handoff_id) from funnel.handoff")[0][0]
