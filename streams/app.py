@@ -83,7 +83,7 @@ def make_app(
         ):
             yield done
 
-    app.on_rebalance_complete.connect(_stop_fetching)
+    app.on_rebalance_complete.connect(_stop_fetching)  # type: ignore[arg-type]  # Faust calls it by keyword
     app.agent(measured)(route_overdue_answers)
     app.agent(overdue)(open_overdue_alerts)
     return app
@@ -128,9 +128,8 @@ class _EventTimeTable:
             instant: datetime = found["occurred_at"]
             return instant.timestamp()
 
-        self._table = (
-            app.Table(_table_name(rule), partitions=PARTITIONS).tumbling(rule.window).relative_to(occurred_at)
-        )
+        table = app.Table(_table_name(rule), partitions=PARTITIONS).tumbling(rule.window)
+        self._table = table.relative_to(occurred_at)  # type: ignore[attr-defined]  # its declared type lacks it
 
     def get(self, key: str) -> Tally | None:
         try:
@@ -203,7 +202,12 @@ class ReactionWorker(faust.Worker):
 
     def __init__(self, app: faust.App, *services: Any) -> None:
         loop = asyncio.get_running_loop()
-        own = {"quiet": True, "redirect_stdouts": False, "override_logging": False, "daemon": False}
+        own: dict[str, Any] = {
+            "quiet": True,
+            "redirect_stdouts": False,
+            "override_logging": False,
+            "daemon": False,
+        }
         super().__init__(app, *services, loop=loop, **own)
         self.is_ready = asyncio.Event()
 

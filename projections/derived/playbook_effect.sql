@@ -5,7 +5,8 @@
 --         playbook.team, playbook.version
 -- says:   what a playbook would have made of the recorded events: what two playbooks are compared by
 -- means:  Qualified: leads that met the definition since the first day asked for. Held back: offers of a
---         marketing team for leads that were not qualified when they were offered. Precision and recall as in
+--         marketing team for leads that were not qualified when they were offered: under the playbook these
+--         leads would have been recycled instead. Precision and recall as in
 --         definition_quality. Expected revenue: what the wins the definition had named booked, and for each
 --         qualified lead that is still open the precision at win times the average of those wins; it is what
 --         the definition points at, not a forecast of the quarter. Owed and late: clocks of SLAs that

@@ -19,7 +19,7 @@ from streams.whatif import EXTRACT, Change, Measure, WhatIf, compare
 WORDS = {
     "qualified": "leads qualified",
     "qualified_per_week": "qualified leads a week to answer",
-    "held_back": "offers held back: not qualified when offered",
+    "held_back": "offers held back to recycle: not qualified yet",
     "precision_at_acceptance": "precision: of the qualified answered, accepted",
     "precision_at_win": "precision: of the qualified decided, won",
     "recall": "recall: of the wins, named before",
@@ -44,7 +44,7 @@ LEADS_SHOWN = 5
 def whatif(file: Path, since: str | None, as_json: bool) -> None:
     """Try a proposed playbook on recorded history, beside the one in force.
 
-    Who would have qualified, been late, been held back; how precision, recall, workload per team and the
+    Who would have qualified, been late, been recycled; how precision, recall, workload per team and the
     revenue it points at change. The live tables are only read.
     """
     proposed = read_playbook(file)

@@ -75,7 +75,9 @@ def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop_soon, ending)
         # An error in one of Faust's threads would be printed and forgotten.
-        threading.excepthook = lambda died: loop.call_soon_threadsafe(ending.fail, died.exc_value)
+        threading.excepthook = lambda died: loop.call_soon_threadsafe(
+            ending.fail, died.exc_value or died.exc_type()
+        )
         # Alert rules are those in force at the start. Without the warehouse only the file is at hand.
         playbook = warehouse.playbook_in_force() if warehouse else authority_of(project).base
         try:
