@@ -35,13 +35,15 @@ _CHANGED = """
         and coalesce(after.qualified_at, before.qualified_at) >= $since
 """
 # A lead's criteria are its own affair: they are looked up for those that are asked about, and for no other.
-_ONLY_LOST = """
-    delete from funnel.lead_verdict where lead_id not in (select lead_id from changed where not is_gained)
+_LOST = """
+    create table lost as
+    from funnel.lead_verdict where lead_id in (select lead_id from changed where not is_gained)
 """
-_MISSING = """
+_QUALIFICATION = read_projection(VIEWS_FOLDER / "qualification.sql")
+_MISSING = f"""
     select lead_id,
         list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
-    from funnel.qualification
+    from ({_QUALIFICATION.evaluated(live_as_of()).replace("funnel.lead_verdict", "lost")})
 """
 
 
@@ -115,12 +117,14 @@ def compare(
             open_spans(calendar),
         )  # remembered: the threads would each make the same hundred years
 
-    def tried(authority: Authority) -> tuple[Warehouse, Effect]:
-        look = records.look(authority, as_of=as_of, kept=_KEPT)
-        return look, _effect(look, start)
+    def looked(authority: Authority) -> Warehouse:
+        return records.look(authority, as_of=as_of, kept=_KEPT)
 
     with ThreadPoolExecutor(2) as pool:
-        (before, was), (after, would_be) = pool.map(tried, (in_force, Authority(proposed)))
+        before, after = pool.map(looked, (in_force, Authority(proposed)))
+        new = _worded_otherwise(before.playbook_in_force(), proposed)
+        changes = pool.submit(_changes, before, after, new, start)
+        was, would_be = pool.map(lambda look: _effect(look, start), (before, after))
     ((version, currency),) = before.connection.execute(
         "select playbook_version, currency from playbook.version"
     ).fetchall()
@@ -132,7 +136,7 @@ def compare(
         currency=currency,
         events=records.count(),
         measures=_measures(was, would_be),
-        changes=_changes(before, after, _worded_otherwise(before.playbook_in_force(), proposed), start),
+        changes=changes.result(),
     )
 
 
@@ -158,12 +162,12 @@ def _worded_otherwise(in_force: Playbook, proposed: Playbook) -> set[str]:
 
 
 def _changes(before: Warehouse, after: Warehouse, new: set[str], since: datetime) -> list[Change]:
-    execute = after.connection.execute
+    execute = after.cursor().execute
     execute(_CHANGED.format(before=before.database), {"since": since})
     rows = execute("select * from changed order by qualified_at, lead_id").fetchall()
     missing: dict[str, list[str]] = {}
     if new and not all(is_gained for _, is_gained, _ in rows):
-        execute(_ONLY_LOST)  # from here on the look answers nothing else
+        execute(_LOST)
         missing = dict(execute(_MISSING).fetchall())
     return [
         Change(lead_id, is_gained, at, tuple(c for c in missing.get(lead_id) or () if c in new))

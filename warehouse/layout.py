@@ -8,6 +8,7 @@ Schemas: `log` holds every readable record as it came, duplicates too; `facts` s
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ from warehouse.agreement import DECIDING
 
 LAYOUT_VERSION = 3
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
+_WORD = re.compile(r"\w+")
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
 
@@ -88,12 +90,15 @@ class Extract:
 
     views: tuple[Projection, ...]
     facts: tuple[EventType, ...]
+    states: tuple[Projection, ...]
     has_all_events: bool
+    # Every word of the views: a column that none of them names is read by none. None: all columns.
+    words: frozenset[str] | None = None
 
     @classmethod
     def everything(cls) -> Extract:
         """All views over all facts."""
-        return cls(views(), CATALOGUE.facts, True)
+        return cls(views(), CATALOGUE.facts, states(), True)
 
     @classmethod
     def of(cls, names: Collection[str]) -> Extract:
@@ -110,7 +115,15 @@ class Extract:
         chosen = tuple(view for view in views() if view.name in found)
         tables = {name for view in chosen for name in view.reads} | {f"facts.{table}" for table in DECIDING}
         facts = tuple(event for event in CATALOGUE.facts if f"facts.{event.table}" in tables)
-        return cls(chosen, facts, "facts.event" in tables)
+        merged = tuple(state for state in states() if f"state.{state.name}" in tables)
+        words = frozenset(_WORD.findall(" ".join(view.select for view in chosen)))
+        return cls(chosen, facts, merged, "facts.event" in tables, words)
+
+    def columns(self, event: EventType) -> list[str]:
+        """Those of an event's columns that somebody reads."""
+        names = [field["name"] for field in event.fields]
+        is_whole = self.words is None or self.has_all_events or event.table in DECIDING
+        return names if is_whole else [n for n in names if n == "event_id" or n in (self.words or ())]
 
 
 @dataclass(frozen=True)
@@ -133,8 +146,11 @@ def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Ite
         return Making(name, needs, f"create table {name} as {select}")
 
     log = {event.table: f"({recorded(event)})" for event in CATALOGUE.facts}
-    first = [made(f"state.{s.name}", s.merged(f"({s.lifted(log.__getitem__)})")) for s in states()]
-    facts = {f"facts.{e.table}": _distinct_facts_of_many(e, log[e.table]) for e in extract.facts}
+    first = [made(f"state.{s.name}", s.merged(f"({s.lifted(log.__getitem__)})")) for s in extract.states]
+    facts = {
+        f"facts.{e.table}": _distinct_facts_of_many(e, log[e.table], extract.columns(e))
+        for e in extract.facts
+    }
     for view in _shared(extract):
         first += [made(name, facts.pop(name)) for name in view.reads if name in facts]
         first.append(made(f"funnel.{view.name}", view.evaluated(live_as_of()), view.reads))
@@ -149,7 +165,7 @@ def on_common_ground(database: str, extract: Extract) -> Iterator[str]:
         yield f"create view facts.{event.table} as select * from {database}.facts.{event.table}"
     if extract.has_all_events:
         yield f"create view facts.event as {all_events()}"
-    for state in states():
+    for state in extract.states:
         yield f"create view state.{state.name} as select * from {database}.state.{state.name}"
 
 
@@ -232,14 +248,15 @@ def _distinct_facts(event: EventType) -> str:
     )
 
 
-def _distinct_facts_of_many(event: EventType, log: str) -> str:
-    """The same rows. Only ids that stand twice are sorted: half the time of a large table."""
+def _distinct_facts_of_many(event: EventType, log: str, columns: Collection[str]) -> str:
+    """The same rows, with these columns. Only ids that stand twice are sorted: half the time."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
+    kept = ", ".join(columns)
     return f"""
         with copied as materialized (select event_id from {log} group by event_id having count(*) > 1)
-        select event_id, {others} from {log} anti join copied using (event_id)
+        select {kept} from {log} anti join copied using (event_id)
         union all
-        select event_id, {others} from {log} semi join copied using (event_id)
+        select {kept} from {log} semi join copied using (event_id)
         qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1
     """
 

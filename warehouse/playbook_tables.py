@@ -89,7 +89,8 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, content: Sequenc
     connection.execute(f"delete from playbook.{table}")
     if content:
         # Not as parameters: the client looks for a module it can do without, for each value anew.
-        connection.register("content", pa.concat_tables(content))
+        table_of_all = pa.concat_tables(content)
+        connection.register("content", table_of_all.to_reader())
         connection.execute(f"insert into playbook.{table} select * from content")
         connection.unregister("content")
 
