@@ -16,8 +16,8 @@ from warehouse.door import Door
 from warehouse.layout import Extract
 from warehouse.second_look import RECORDED, Records
 
-LOOKS = 8
-WRITING_SECONDS = 20.0
+LOOKS = 6
+WRITING_SECONDS = 15.0
 
 
 def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
@@ -35,7 +35,7 @@ def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: str, tmp_path: Path) -> None:
-    load = make_load(11, 2_500, tmp_path / "load", unreadable=0.0)
+    load = make_load(11, 1_800, tmp_path / "load", unreadable=0.0)
     running = Running(tmp_path / "project", clean_kafka)
     hurry = threading.Event()
     writing = threading.Thread(target=produce, args=(clean_kafka, load.records, WRITING_SECONDS, hurry))
