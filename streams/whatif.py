@@ -112,10 +112,8 @@ def compare(
     start = since or EARLIEST
     records.prepare(as_of)
     for calendar in {*in_force.base.calendars, *proposed.calendars}:
-        (
-            open_days(calendar),
-            open_spans(calendar),
-        )  # remembered: the threads would each make the same hundred years
+        for remembered in (open_days, open_spans):  # the threads would each make the same hundred years
+            remembered(calendar)
 
     def looked(authority: Authority) -> Warehouse:
         return records.look(authority, as_of=as_of, kept=_KEPT)

@@ -82,7 +82,7 @@ class _Slot:
     """Stands in SQL for rows of the batch at hand; empty between batches.
 
     DuckDB asks it for the rows whenever a statement runs, so statements over it are planned once. And rows
-    are no parameters: for each of those the client searches anew for a module it can do without.
+    are no parameters: for each value of one the client tries to import pandas, which is not here.
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType]) -> None:

@@ -65,7 +65,7 @@ def statements() -> Iterator[str]:
         yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
     yield f"create or replace view facts.event as {all_events()}"
     for state in states():
-        yield f"create table if not exists partial.{state.name} as {_from_the_log(state)} limit 0"
+        yield f"create table if not exists partial.{state.name} as {_of_records(state, 'log.{}'.format)} limit 0"
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
@@ -122,8 +122,9 @@ class Extract:
     def columns(self, event: EventType) -> list[str]:
         """Those of an event's columns that somebody reads."""
         names = [field["name"] for field in event.fields]
-        is_whole = self.words is None or self.has_all_events or event.table in DECIDING
-        return names if is_whole else [n for n in names if n == "event_id" or n in (self.words or ())]
+        if self.words is None or self.has_all_events or event.table in DECIDING:
+            return names
+        return [name for name in names if name == "event_id" or name in self.words]
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Ite
         return Making(name, needs, f"create table {name} as {select}")
 
     log = {event.table: f"({recorded(event)})" for event in CATALOGUE.facts}
-    first = [made(f"state.{s.name}", s.merged(f"({s.lifted(log.__getitem__)})")) for s in extract.states]
+    first = [made(f"state.{s.name}", _of_records(s, log.__getitem__)) for s in extract.states]
     facts = {
         f"facts.{e.table}": _distinct_facts_of_many(e, log[e.table], extract.columns(e))
         for e in extract.facts
@@ -233,9 +234,9 @@ def _log_columns(event: EventType) -> str:
     return ", ".join([*columns, "kafka_partition integer", "kafka_offset bigint"])
 
 
-def _from_the_log(state: Projection) -> str:
-    """SQL: a state as all records make it."""
-    return state.merged(f"({state.lifted(lambda table: f'log.{table}')})")
+def _of_records(state: Projection, log: Callable[[str], str]) -> str:
+    """SQL: a state as all records make it. `log`: SQL of the records of a fact table."""
+    return state.merged(f"({state.lifted(log)})")
 
 
 def _distinct_facts(event: EventType) -> str:

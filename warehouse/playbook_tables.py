@@ -88,9 +88,8 @@ def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InF
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, content: Sequence[pa.Table]) -> None:
     connection.execute(f"delete from playbook.{table}")
     if content:
-        # Not as parameters: the client looks for a module it can do without, for each value anew.
-        table_of_all = pa.concat_tables(content)
-        connection.register("content", table_of_all.to_reader())
+        # Not as parameters: the client tries to import pandas, which is not here, for each value anew.
+        connection.register("content", pa.concat_tables(content).to_reader())
         connection.execute(f"insert into playbook.{table} select * from content")
         connection.unregister("content")
 

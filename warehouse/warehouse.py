@@ -206,7 +206,7 @@ def _configuration(threads: int) -> dict[str, str | bool | int | float | list[st
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "preserve_insertion_order": True,
         # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
-        # then walk the whole of playbook.open_time for each: a hundred times slower.
+        # then walk the other side whole for each: a hundred times slower.
         "asof_loop_join_threshold": 0,
     }
 

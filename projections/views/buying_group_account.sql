@@ -7,8 +7,8 @@
 -- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required
 --         do not count. The clock starts with the company's first deal and runs by the wall clock for as long
 --         as the playbook says; it is met when every required role was filled by then, even if that was
---         before the deal. It runs on when the deal is over: open_deals says where that still matters. A group is
---         qualified with the first of its company's leads that is, by the same criteria.
+--         before the deal. It runs on when the deal is over: open_deals says where that still matters. A
+--         group is qualified with the first of its company's leads that is, by the same criteria.
 -- columns:
 --   account_id             the company
 --   members                people identified (distinct contacts), in any role

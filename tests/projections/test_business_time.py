@@ -262,10 +262,10 @@ def test_days_follow_each_other_without_a_gap_and_totals_add_up(calendar: Calend
 def test_a_wall_time_is_the_instant_that_python_says(zone: str, near: datetime, minutes: int) -> None:
     """Also beside a change of the zone's clocks, where one lies near."""
     info = ZoneInfo(zone)
-    noon = near.replace(tzinfo=UTC)
+    since = near.replace(tzinfo=UTC)
     changes = [
         d
-        for d in (noon + timedelta(hours=h) for h in range(24 * 200))
+        for d in (since + timedelta(hours=h) for h in range(24 * 200))
         if info.utcoffset(d.astimezone(info)) != info.utcoffset((d + timedelta(hours=1)).astimezone(info))
     ]
     asked = [near] + [

@@ -16,8 +16,6 @@ from streams.sink import Sink
 from streams.topics import log_extent
 from tests.faults.running import make_load, produce
 
-TOPICS = ("funnel.marketing", "funnel.sales", "funnel.success", "funnel.revenue")
-
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
@@ -25,7 +23,10 @@ def test_records_packed_by_the_broker_itself_are_read(clean_kafka: str, tmp_path
     """The broker packs again what it takes into topics with a codec of their own: with Kafka's Java code."""
     with admin(clean_kafka) as client:
         client.alter_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": codec}) for topic in TOPICS]
+            [
+                ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": codec})
+                for topic in CATALOGUE.fact_topics
+            ]
         )
     load = make_load(7, 40, tmp_path)
     produce(clean_kafka, load.records)

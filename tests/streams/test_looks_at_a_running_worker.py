@@ -18,6 +18,7 @@ from warehouse.second_look import RECORDED, Records
 
 LOOKS = 6
 WRITING_SECONDS = 15.0
+MORE = 20
 
 
 def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
@@ -56,8 +57,10 @@ def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: st
                 assert {place: (last + 1, last) for place, (_, last) in copied.items()} == copied
                 assert seen > 0
                 sizes.append(sum(rows for rows, _ in copied.values()))
-                running.wait_for(worker, sizes[-1] + 20)
-            assert sizes == sorted(set(sizes)), f"the worker did not write meanwhile: {sizes}"
+                if sizes[-1] + MORE > len(load.records):
+                    break  # a slow machine: all is read
+                running.wait_for(worker, sizes[-1] + MORE)
+            assert len(sizes) > 1 and sizes == sorted(set(sizes)), f"nothing was written meanwhile: {sizes}"
 
             handoff = running.rows("select min(handoff_id) from funnel.handoff")[0][0]
             opened = running.baton("explain", "handoff", handoff, "--json")
