@@ -139,7 +139,7 @@ class Relay:
         ]
 
     def _mark_sent(self, message_ids: list[str]) -> None:
-        # A table, not a parameter: the client tries to import pandas, which is not here, for each value.
+        # A table, no parameter: the client tries to import pandas, which is not here, for each value.
         self.connection.register("sent_now", pa.table({"message_id": message_ids}))
         self.connection.execute(
             "update warehouse.outbox set is_sent = true"

@@ -65,7 +65,8 @@ def statements() -> Iterator[str]:
         yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
     yield f"create or replace view facts.event as {all_events()}"
     for state in states():
-        yield f"create table if not exists partial.{state.name} as {_of_records(state, 'log.{}'.format)} limit 0"
+        empty = f"{_of_records(state, 'log.{}'.format)} limit 0"
+        yield f"create table if not exists partial.{state.name} as {empty}"
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
