@@ -21,6 +21,8 @@ from schemas.limits import EARLIEST, LATEST
 DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = pl.Datetime("us", "UTC")
+# No zone changes its clocks twice within this, and none has since EARLIEST: the closest two lie a week apart.
+_STEP = timedelta(days=6)
 
 # open_day: one row for each UTC day (since 1970) of a calendar, and one more where it opens again that day.
 # open_span: one row for each open interval of a day and each whole day of open time that it takes part in.
@@ -162,12 +164,12 @@ def _offsets(zone: str) -> pl.DataFrame:
     at, current = EARLIEST - day, offset(EARLIEST - day)
     walls, offsets = [_us_of(EARLIEST - 2 * day)], [current]
     while at < LATEST + day:
-        following = offset(at + day)
+        following = offset(at + _STEP)
         if following != current:
-            changed = _us_of(_first_with_another(offset, at, at + day))
+            changed = _us_of(_first_with_another(offset, at, at + _STEP))
             walls.append(changed + max(current, following))
             offsets.append(following)
-        at, current = at + day, following
+        at, current = at + _STEP, following
     return pl.DataFrame({"wall": walls, "offset": offsets})
 
 

@@ -106,6 +106,8 @@ def read_projection(path: Path) -> Projection:
         elif continued := re.fullmatch(r"--\s{3,}(\S.*)", line):
             if last == "columns" and line.startswith("--    "):
                 columns[-1] = replace(columns[-1], says=f"{columns[-1].says} {continued[1].strip()}")
+            elif last == "columns" and (other := re.fullmatch(r"all of (\w+)", continued[1])):
+                columns += read_projection(path.with_stem(other[1])).columns
             elif last == "columns":
                 columns.append(_column(path, number, continued[1], "state" in header))
             else:

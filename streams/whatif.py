@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from projections.open_time import open_days, open_spans
 from projections.playbook import Playbook
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.limits import EARLIEST
@@ -21,7 +20,7 @@ from warehouse.warehouse import Warehouse
 _EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
 # All that is looked at, and of it what several measures read.
 EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
-_KEPT = ("handoff", "lead_verdict")
+_KEPT = ("lead_verdict",)
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
 _CHANGED = """
@@ -110,16 +109,8 @@ def compare(
     are only read.
     """
     start = since or EARLIEST
-    records.prepare(as_of)
-    for calendar in {*in_force.base.calendars, *proposed.calendars}:
-        for remembered in (open_days, open_spans):  # the threads would each make the same hundred years
-            remembered(calendar)
-
-    def looked(authority: Authority) -> Warehouse:
-        return records.look(authority, as_of=as_of, kept=_KEPT)
-
-    with ThreadPoolExecutor(2) as pool:
-        before, after = pool.map(looked, (in_force, Authority(proposed)))
+    before, after = records.looks((in_force, Authority(proposed)), as_of=as_of, kept=_KEPT)
+    with ThreadPoolExecutor(3) as pool:
         new = _worded_otherwise(before.playbook_in_force(), proposed)
         changes = pool.submit(_changes, before, after, new, start)
         was, would_be = pool.map(lambda look: _effect(look, start), (before, after))

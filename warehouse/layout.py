@@ -130,54 +130,65 @@ class Extract:
 
 @dataclass(frozen=True)
 class Making:
-    """A table to be made, and the names of those that must be there before."""
+    """A table or view of a database, and what must have been made before. Names begin with the database."""
 
     name: str
     needs: tuple[str, ...]
     ddl: str
 
 
-def common_ground(recorded: Callable[[EventType], str], extract: Extract) -> Iterator[Making]:
+def common_ground(database: str, recorded: Callable[[EventType], str], extract: Extract) -> Iterator[Making]:
     """What every playbook has in common, to be computed once: facts, states, and views that read no playbook.
 
     `recorded`: SQL of the records of an event type. It needs the foundations, and the as-of pinned: that is
-    worked into the tables. Whatever a table needs comes before it, and what others need comes first.
+    worked into the tables. What others need comes first.
     """
 
-    def made(name: str, select: str, needs: tuple[str, ...] = ()) -> Making:
-        return Making(name, needs, f"create table {name} as {select}")
+    def made(name: str, select: str, reads: tuple[str, ...] = ()) -> Making:
+        return Making(f"{database}.{name}", _named(database, reads), f"create table {name} as {select}")
 
     log = {event.table: f"({recorded(event)})" for event in CATALOGUE.facts}
-    first = [made(f"state.{s.name}", _of_records(s, log.__getitem__)) for s in extract.states]
+    yield from (made(f"state.{s.name}", _of_records(s, log.__getitem__)) for s in extract.states)
     facts = {
         f"facts.{e.table}": _distinct_facts_of_many(e, log[e.table], extract.columns(e))
         for e in extract.facts
     }
     for view in _shared(extract):
-        first += [made(name, facts.pop(name)) for name in view.reads if name in facts]
-        first.append(made(f"funnel.{view.name}", view.evaluated(live_as_of()), view.reads))
-    yield from first
+        yield from (made(name, facts.pop(name)) for name in view.reads if name in facts)
+        yield made(f"funnel.{view.name}", view.evaluated(live_as_of()), view.reads)
     yield from (made(name, select) for name, select in facts.items())
 
 
-def on_common_ground(database: str, extract: Extract) -> Iterator[str]:
-    """DDL of a warehouse whose facts and states are those of another database, see common_ground()."""
-    yield from foundations()
-    for event in extract.facts:
-        yield f"create view facts.{event.table} as select * from {database}.facts.{event.table}"
+def on_common_ground(
+    database: str, ground: str, extract: Extract, kept: Collection[str] = ()
+) -> Iterator[Making]:
+    """A warehouse whose facts, states and shared views are those of another database, see common_ground().
+
+    It needs the foundations, and the as-of pinned. `kept`: views to compute once, as soon as they can be.
+    """
+
+    def viewed(name: str) -> Making:
+        theirs = f"{ground}.{name}"
+        return Making(f"{database}.{name}", (theirs,), f"create view {name} as select * from {theirs}")
+
+    facts = tuple(f"facts.{event.table}" for event in extract.facts)
+    yield from (viewed(name) for name in facts)
+    yield from (viewed(f"state.{state.name}") for state in extract.states)
     if extract.has_all_events:
-        yield f"create view facts.event as {all_events()}"
-    for state in extract.states:
-        yield f"create view state.{state.name} as select * from {database}.state.{state.name}"
-
-
-def views_on_common_ground(database: str, extract: Extract, kept: Collection[str] = ()) -> Iterator[str]:
-    """DDL of the views of such a warehouse, its playbooks put in. `kept`: views to compute once, now."""
-    shared = {view.name for view in _shared(extract)}
+        every = f"create view facts.event as {all_events()}"
+        yield Making(f"{database}.facts.event", _named(database, facts), every)
+    shared = _shared(extract)
+    yield from (viewed(f"funnel.{view.name}") for view in shared)
     for view in extract.views:
-        own = view.evaluated(live_as_of())
-        select = f"select * from {database}.funnel.{view.name}" if view.name in shared else own
-        yield f"create {'table' if view.name in kept else 'view'} funnel.{view.name} as {select}"
+        if view not in shared:
+            kind = "table" if view.name in kept else "view"
+            ddl = f"create {kind} funnel.{view.name} as {view.evaluated(live_as_of())}"
+            yield Making(f"{database}.funnel.{view.name}", _named(database, view.reads), ddl)
+
+
+def _named(database: str, reads: Collection[str]) -> tuple[str, ...]:
+    """Names of what is read. The playbook is made as a whole."""
+    return tuple({f"{database}.{'playbook' if r.startswith('playbook.') else r}": None for r in reads})
 
 
 def without_playbook() -> tuple[Projection, ...]:

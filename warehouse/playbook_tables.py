@@ -78,20 +78,22 @@ def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InF
     ).fetchall()
     if stored == [tuple(row) for row in rows["version"]]:
         return
+    if stored:
+        for table in (*(f"all_{table}" for table in rows), "open_day", "open_span"):
+            connection.execute(f"delete from playbook.{table}")
     for table, content in rows.items():
-        _replace(connection, f"all_{table}", [_in_columns(content)] if content else [])
+        if content:
+            _fill(connection, f"all_{table}", _in_columns(content))
     calendars = {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
-    _replace(connection, "open_day", [open_time.open_days(calendar) for calendar in calendars.values()])
-    _replace(connection, "open_span", [open_time.open_spans(calendar) for calendar in calendars.values()])
+    for table, made in (("open_day", open_time.open_days), ("open_span", open_time.open_spans)):
+        _fill(connection, table, pa.concat_tables([made(calendar) for calendar in calendars.values()]))
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, content: Sequence[pa.Table]) -> None:
-    connection.execute(f"delete from playbook.{table}")
-    if content:
-        # Not as parameters: the client tries to import pandas, which is not here, for each value anew.
-        connection.register("content", pa.concat_tables(content).to_reader())
-        connection.execute(f"insert into playbook.{table} select * from content")
-        connection.unregister("content")
+def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:
+    # Not as parameters: the client tries to import pandas, which is not here, for each value anew.
+    connection.register("content", content.to_reader())
+    connection.execute(f"insert into playbook.{table} select * from content")
+    connection.unregister("content")
 
 
 def _in_columns(rows: Sequence[Sequence[Any]]) -> pa.Table:

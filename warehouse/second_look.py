@@ -7,18 +7,21 @@ playbook it answers "what if we had agreed on this"; with `known_at` it answers 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import duckdb
 
+from projections.open_time import open_days, open_spans
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
-from warehouse.agreement import Authority
+from warehouse.agreement import DECIDING, Authority
 from warehouse.door import Door, load_extensions
 from warehouse.layout import Extract, Making
 from warehouse.warehouse import Warehouse
@@ -107,7 +110,18 @@ class Records:
         known_at: datetime | None = None,
         kept: Collection[str] = (),
     ) -> Warehouse:
-        """Everything computed again into a database of its own, which shares this connection.
+        """Everything computed again into a database of its own, which shares this connection. See looks()."""
+        return self.looks([authority], as_of=as_of, known_at=known_at, kept=kept)[0]
+
+    def looks(
+        self,
+        authorities: Sequence[Authority],
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        kept: Collection[str] = (),
+    ) -> list[Warehouse]:
+        """A look for each authority, made side by side.
 
         `known_at`: only records accepted by then, and whatever was in force by then. Open clocks are read
         at `as_of`, else at `known_at`, else at the moment of the first look. Looks do not disturb each
@@ -115,50 +129,42 @@ class Records:
         again and again, computed once.
         """
         known_as_of = as_of or known_at or self.opened_at
-        ground = self._ground(known_as_of, known_at)
-        name = self._database("look")
-        look = Warehouse(None, self._using(name), authority, name)
-        look.connection.execute("begin")
-        for statement in layout.on_common_ground(ground, self.extract):
-            look.connection.execute(statement)
-        look.pin_as_of(known_as_of)
-        authority.put(look.connection)
-        for statement in layout.views_on_common_ground(ground, self.extract, kept):
-            look.connection.execute(statement)
-        look.connection.execute("commit")
-        return look
+        ground, steps = self._ground(known_as_of, known_at)
+        steps.append(Step("calendars", (), "", lambda _: _remember_calendars(authorities)))
+        looks = []
+        for authority in authorities:
+            name = self._database("look")
+            steps += [_foundations(name, known_as_of), _playbook(name, authority)]
+            steps += _steps(name, layout.on_common_ground(name, ground, self.extract, kept))
+            looks.append(Warehouse(None, self._using(name), authority, name))
+        self._take(steps)
+        self._grounds[(known_as_of, known_at)] = ground
+        return looks
 
-    def prepare(self, as_of: datetime, known_at: datetime | None = None) -> None:
-        """Compute what all looks at these instants share. Needed before they are taken in several threads."""
-        self._ground(as_of, known_at)
+    def _ground(self, as_of: datetime, known_at: datetime | None) -> tuple[str, list[Step]]:
+        """The database of what all looks at these instants share, and the steps that still make it."""
+        if (as_of, known_at) in self._grounds:
+            return self._grounds[(as_of, known_at)], []
+        name = self._database("ground")
+        ground = layout.common_ground(name, lambda event: _known(event, known_at), self.extract)
+        return name, [_foundations(name, as_of), *_steps(name, ground)]
 
-    def _ground(self, as_of: datetime, known_at: datetime | None) -> str:
-        """The database of what all looks at these instants have in common."""
-        if (as_of, known_at) not in self._grounds:
-            name = self._database("ground")
-            cursor = self._using(name)
-            for statement in layout.foundations():
-                cursor.execute(statement)
-            cursor.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
-            self._make(name, layout.common_ground(lambda event: _known(event, known_at), self.extract))
-            self._grounds[(as_of, known_at)] = name
-        return self._grounds[(as_of, known_at)]
-
-    def _make(self, database: str, makings: Iterable[Making]) -> None:
-        """Tables side by side. Each waits for those it needs, which come before it and so were begun."""
-        begun: dict[str, Future[None]] = {}
-
-        def make(making: Making, needed: list[Future[None]]) -> None:
-            for before in needed:
-                before.result()
-            self._using(database).execute(making.ddl)
-
+    def _take(self, steps: Sequence[Step]) -> None:
+        """Some at a time: of those that have all they need, the first comes first."""
+        waiting = {step.name: step for step in steps}
+        under_way: dict[Future[None], str] = {}
         with ThreadPoolExecutor(STATEMENTS) as pool:
-            for making in makings:
-                needed = [begun[name] for name in making.needs if name in begun]
-                begun[making.name] = pool.submit(make, making, needed)
-        for made in begun.values():
-            made.result()
+            missing = set(waiting)
+            while missing:
+                ready = [step for step in waiting.values() if missing.isdisjoint(step.needs)]
+                for step in ready[: STATEMENTS - len(under_way)]:
+                    under_way[pool.submit(self._do, waiting.pop(step.name))] = step.name
+                for done in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    missing.remove(under_way.pop(done))
+                    done.result()
+
+    def _do(self, step: Step) -> None:
+        step.do(self._using(step.database) if step.database else self.connection)
 
     def _database(self, kind: str) -> str:
         """A new database in memory; its name."""
@@ -180,6 +186,49 @@ class Records:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do in a database, and the names of the steps before it; those not known are done."""
+
+    name: str
+    needs: tuple[str, ...]
+    database: str
+    do: Callable[[duckdb.DuckDBPyConnection], object]
+
+
+def _steps(database: str, makings: Iterable[Making]) -> Iterator[Step]:
+    for making in makings:
+        yield Step(making.name, (database, *making.needs), database, partial(_execute, [making.ddl]))
+
+
+def _foundations(database: str, as_of: datetime) -> Step:
+    pin = f"insert into warehouse.pinned_as_of values (timestamptz '{as_of.isoformat()}')"
+    return Step(database, (), database, partial(_execute, [*layout.foundations(), pin]))
+
+
+def _playbook(database: str, authority: Authority) -> Step:
+    needs = (database, "calendars", *(f"{database}.facts.{table}" for table in DECIDING))
+    return Step(f"{database}.playbook", needs, database, partial(_put, authority))
+
+
+def _put(authority: Authority, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("begin")
+    authority.put(connection)
+    connection.execute("commit")
+
+
+def _execute(statements: Iterable[str], connection: duckdb.DuckDBPyConnection) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def _remember_calendars(authorities: Iterable[Authority]) -> None:
+    """Looks that are made side by side would each make the same hundred years."""
+    for calendar in {calendar for authority in authorities for calendar in authority.base.calendars}:
+        for remembered in (open_days, open_spans):
+            remembered(calendar)
 
 
 def _memory() -> duckdb.DuckDBPyConnection:

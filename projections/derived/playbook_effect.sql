@@ -1,7 +1,7 @@
 -- view:   playbook_effect
 -- grain:  one row per measure and whom it concerns
 -- key:    measure, whom
--- reads:  funnel.lead_verdict, funnel.lead_outcome, funnel.handoff, funnel.handoff_sla, playbook.sla,
+-- reads:  funnel.lead_verdict, funnel.lead_outcome, funnel.handoff_history, funnel.handoff_sla, playbook.sla,
 --         playbook.team, playbook.version
 -- says:   what a playbook would have made of the recorded events: what two playbooks are compared by
 -- means:  Qualified: leads that met the definition since the first day asked for. Held back: offers of a
@@ -44,12 +44,12 @@ lead as (
     select count(*) as known,
         greatest(1, (epoch_us($as_of) - epoch_us(greatest($since, min(born.first_at)))) / 604800000000.0) as weeks
     from funnel.lead_verdict
-    cross join (select min(offered_at) as first_at from funnel.handoff) as born
+    cross join (select min(offered_at) as first_at from funnel.handoff_history) as born
 ),
 offer as (
     select count(*) as offers,
         count(*) filter (where not is_qualified or qualified_at > offered_at) as held_back
-    from funnel.handoff as handoff
+    from funnel.handoff_history as handoff
     join playbook.team as sender on sender.team = handoff.from_team and sender.side = 'marketing'
     left join funnel.lead_verdict as lead using (lead_id)
     where offered_at >= $since

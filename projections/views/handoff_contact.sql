@@ -19,9 +19,12 @@ offered as (
     left join funnel.lead_identity as identity on identity.lead_id = offer.lead_id
     where offer is not null
 ),
--- A lead may be offered twice in one instant: the later handoff id stands for it.
+-- What names no handoff counts for the lead's latest offer: from it to the next. A lead may be offered twice in one
+-- instant: the later handoff id stands for it.
 latest_offer as (
-    select lead_id, offered_at, max(handoff_id) as handoff_id from offered group by lead_id, offered_at
+    select handoff_id, lead_id, offered_at,
+        coalesce(lead(offered_at) over (partition by lead_id order by offered_at), 'infinity') as until_at
+    from (select lead_id, offered_at, max(handoff_id) as handoff_id from offered group by lead_id, offered_at)
 ),
 told as (
     select event_id, case when is_automated then 'automated' else 'human' end as kind,
@@ -44,22 +47,25 @@ contact as (
     from told
     left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
 ),
+-- A deal may come here twice: by the handoff it names or follows, and as the success of one that was accepted.
 linked as (
     select handoff_id, event_id, kind, occurred_at, is_lost
     from contact
     where handoff_id is not null
-    union
+    union all
     select latest_offer.handoff_id, event_id, kind, occurred_at, is_lost
-    from (from contact where handoff_id is null) as contact
-    asof join latest_offer
-        on contact.lead_id = latest_offer.lead_id and contact.occurred_at >= latest_offer.offered_at
-    union
+    from contact
+    join latest_offer
+        on latest_offer.lead_id = contact.lead_id
+        and contact.occurred_at >= offered_at and contact.occurred_at < until_at
+    where contact.handoff_id is null
+    union all
     -- A deal is also the success of every earlier handoff of its lead that ended accepted.
-    select offered.handoff_id, contact.event_id, contact.kind, contact.occurred_at, contact.is_lost
+    select offered.handoff_id, event_id, kind, occurred_at, is_lost
     from contact
     join offered
-        on offered.lead_id = contact.lead_id and offered.offered_at <= contact.occurred_at and offered.is_accepted
-    where contact.kind = 'opportunity'
+        on offered.lead_id = contact.lead_id and offered.offered_at <= occurred_at and offered.is_accepted
+    where kind = 'opportunity'
 )
 select
     offered.handoff_id,
@@ -67,8 +73,9 @@ select
         as human_attempt_ats,
     count(*) filter (where linked.kind = 'automated') as automated_attempts,
     min(linked.occurred_at) filter (where linked.kind = 'reached') as reached_at,
-    count(*) filter (where linked.kind = 'opportunity') as opportunities,
-    count(*) filter (where linked.kind = 'opportunity' and linked.is_lost) as opportunities_lost
+    count(distinct linked.event_id) filter (where linked.kind = 'opportunity') as opportunities,
+    count(distinct linked.event_id) filter (where linked.kind = 'opportunity' and linked.is_lost)
+        as opportunities_lost
 from offered
 left join linked on offered.handoff_id = linked.handoff_id
 group by offered.handoff_id

@@ -1,7 +1,7 @@
 -- view:   handoff_sla
 -- grain:  one row per handoff and SLA of its pair of teams whose clock has started
 -- key:    handoff_id, sla
--- reads:  funnel.handoff, playbook.all_sla, playbook.all_team, playbook.all_version
+-- reads:  funnel.handoff_governed, playbook.all_sla
 -- says:   what each side owed the other on a handoff, by when, and whether it was kept
 -- columns:
 --   handoff_id        the handoff
@@ -26,10 +26,10 @@ with
 owed as (
     select
         handoff.handoff_id, sla.sla, handoff.from_team, handoff.to_team, sla.clock, sla.allowed_us,
-        version.at_risk_share, handoff.is_clock_suspect, handoff.playbook_version,
+        handoff.at_risk_share, handoff.is_clock_suspect, handoff.playbook_version,
         case when sla.owed_by = 'sender' then handoff.from_team else handoff.to_team end as owed_by,
         case when sla.owed_by = 'sender' then null else handoff.owner end as owner,
-        case when sla.owed_by = 'sender' then sender.calendar else handoff.calendar end as calendar,
+        case when sla.owed_by = 'sender' then sender_calendar else handoff.calendar end as calendar,
         case sla.sla
             when 'answer' then offered_at
             when 'acknowledge_return' then returned_at
@@ -41,13 +41,10 @@ owed as (
             when 'attempts' then least(human_attempt_ats[sla.attempts], reached_at)
             when 'acknowledge_return' then acknowledged_at
         end as met_at
-    from funnel.handoff as handoff
+    from funnel.handoff_governed as handoff
     join playbook.all_sla as sla
         on sla.playbook_version = handoff.playbook_version
         and sla.from_team = handoff.from_team and sla.to_team = handoff.to_team
-    join playbook.all_version as version on version.playbook_version = handoff.playbook_version
-    left join playbook.all_team as sender
-        on sender.playbook_version = handoff.playbook_version and sender.team = handoff.from_team
 ),
 started as (
     select owed.*,

@@ -18,7 +18,8 @@ told as (
     union all by name
     select 'profile' as about, lead_id, occurred_at, event_id, account_id from facts.lead_profiled
     union all by name
-    select 'touch' as about, lead_id, occurred_at from facts.touch_recorded
+    -- Of the many touches only the first can matter.
+    select 'touch' as about, lead_id, min(occurred_at) as occurred_at from facts.touch_recorded group by lead_id
     union all by name
     select 'offer' as about, lead_id, occurred_at, event_id, account_id from facts.handoff_offered
     union all by name

@@ -21,7 +21,10 @@ FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
 PLAYBOOK = FOLDER / "playbook.toml"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 # Views that hold no number of their own, only rows as they came.
-WITHOUT_ARITHMETIC = {"failed_events", "freshness", "alert", "handoff_contact", "lead_journey"}
+WITHOUT_ARITHMETIC = {
+    "failed_events", "freshness", "alert", "lead_journey",
+    "handoff_contact", "handoff_history", "handoff_governed",
+}  # fmt: skip
 
 TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*[^\n]*\n\n((?:\|.*\n)+)")
 

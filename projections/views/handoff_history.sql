@@ -1,0 +1,90 @@
+-- view:   handoff_history
+-- grain:  one row per handoff offered
+-- key:    handoff_id
+-- reads:  state.handoff, funnel.handoff_contact, funnel.lead_identity
+-- says:   what happened to each handoff, whatever the playbook says about it
+-- columns:
+--   handoff_id            the handoff
+--   lead_id               the lead that was offered; of merged ones the one that survives
+--   account_id            its company, where known
+--   from_team             the team that offered
+--   to_team               the team asked to answer
+--   owner                 who answered, else the last person assigned, else the person it was offered to
+--   reason                why it was offered
+--   data_completeness     share of the asked-for fields filled at the offer, 0 to 1
+--   previous_handoff_id   the returned handoff this one recycles
+--   offered_at            when it was offered, by the source's clock
+--   offer_recorded_at     when Baton accepted the offer
+--   answered_at           first acceptance or return, whichever arrived first
+--   answer                accepted or returned: the first answer
+--   last_answer           accepted or returned: the latest answer
+--   accepted_at           first acceptance
+--   returned_at           latest return
+--   return_reason         reason code of the latest return
+--   acknowledged_at       when the offering team first acknowledged a return
+--   disposition           what the offering team will do about it
+--   owner_since_at        when the owner's own clock started: the offer, or the last assignment before the answer
+--   first_attempt_at      first human attempt to reach the buyer
+--   attempts              human attempts
+--   human_attempt_ats     when they were made, in order
+--   automated_attempts    attempts by a sequence or bot; never an answer
+--   reached_at            first two-way contact with the buyer
+--   opportunities         deals that came of it
+--   opportunities_lost    how many of those are lost
+--   is_arrived            true once the receiving system sent any event about it
+--   is_recycled           true when a later handoff names it as its predecessor
+--   is_clock_suspect      true when an answer or contact lies before the offer: the clocks disagree
+with
+told as (
+    select
+        handoff_id, offer, first_answer, last_answer, accepted_at, last_return, acknowledgement,
+        reassignments is not null as is_reassigned,
+        list_max(reassignments).to_owner as last_assigned_to,
+        list_max(list_filter(reassignments, lambda assigned:
+            assigned.occurred_at <= coalesce(first_answer.occurred_at, clock.as_of))).occurred_at
+            as assigned_before_answer_at
+    from state.handoff
+    cross join (select $as_of as as_of) as clock
+    where offer is not null
+),
+recycled as (
+    select distinct offer.previous_handoff_id as handoff_id
+    from state.handoff
+    where offer.previous_handoff_id is not null
+)
+select
+    handoff_id,
+    coalesce(surviving_lead_id, offer.lead_id) as lead_id,
+    offer.account_id as account_id,
+    offer.from_team as from_team,
+    offer.to_team as to_team,
+    coalesce(first_answer.owner, last_assigned_to, offer.owner) as owner,
+    offer.reason as reason,
+    offer.data_completeness as data_completeness,
+    offer.previous_handoff_id as previous_handoff_id,
+    offer.occurred_at as offered_at,
+    offer.recorded_at as offer_recorded_at,
+    first_answer.occurred_at as answered_at,
+    first_answer.answer as answer,
+    last_answer.answer as last_answer,
+    accepted_at,
+    last_return.occurred_at as returned_at,
+    last_return.reason_code as return_reason,
+    acknowledgement.occurred_at as acknowledged_at,
+    acknowledgement.disposition as disposition,
+    greatest(offered_at, assigned_before_answer_at) as owner_since_at,
+    human_attempt_ats[1] as first_attempt_at,
+    coalesce(len(human_attempt_ats), 0) as attempts,
+    human_attempt_ats,
+    automated_attempts,
+    reached_at,
+    opportunities,
+    opportunities_lost,
+    is_reassigned or answered_at is not null or attempts > 0 or automated_attempts > 0
+        or reached_at is not null or opportunities > 0 as is_arrived,
+    recycled.handoff_id is not null as is_recycled,
+    coalesce(least(answered_at, first_attempt_at, reached_at) < offered_at, false) as is_clock_suspect
+from told
+left join funnel.handoff_contact as contact using (handoff_id)
+left join recycled using (handoff_id)
+left join funnel.lead_identity as identity on identity.lead_id = told.offer.lead_id
