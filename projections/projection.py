@@ -15,7 +15,7 @@ open clocks are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
+_NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
 _BRANCHES = "\nunion all by name\n"
 
 _MERGES: dict[str, Callable[[str], str]] = {
@@ -87,6 +88,10 @@ class Projection:
             if present is None or _fact_table(branch) in present
         ]
         return _BRANCHES.join(branches)
+
+    def over(self, names: Mapping[str, str]) -> Projection:
+        """The same over other tables: what it reads by one of these names, it then reads by the other."""
+        return replace(self, select=_NAMED.sub(lambda match: names.get(match[0], match[0]), self.select))
 
     def evaluated(self, as_of: str) -> str:
         """SQL of a view with its instant filled in: a literal, or a sub-query."""

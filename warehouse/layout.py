@@ -62,7 +62,7 @@ def statements() -> Iterator[str]:
     yield from foundations()
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
-        yield f"create or replace view facts.{event.table} as {_distinct_facts(event)}"
+        yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
     yield f"create or replace view facts.event as {all_events()}"
     for state in states():
         empty = f"{_of_records(state, 'log.{}'.format)} limit 0"
@@ -251,12 +251,12 @@ def _of_records(state: Projection, log: Callable[[str], str]) -> str:
     return state.merged(f"({state.lifted(log)})")
 
 
-def _distinct_facts(event: EventType) -> str:
-    """Each event once. Of records that share an id and differ, the one that sorts first stands,
-    so that the order of arrival never decides."""
+def distinct_facts(event: EventType, log: str) -> str:
+    """SQL: each event once, of the records in `log`. Of records that share an id and differ, the one that
+    sorts first stands, so that the order of arrival never decides."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
     return (
-        f"select event_id, {others} from log.{event.table}"
+        f"select event_id, {others} from {log}"
         f" qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1"
     )
 

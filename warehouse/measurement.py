@@ -14,6 +14,7 @@ import pyarrow as pa
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
+from warehouse.changed_handoffs import ChangedHandoffs, over_changed
 
 SOURCE = "baton"
 MOST_PER_PASS = 20_000
@@ -23,25 +24,35 @@ _MEASURED = read_projection(VIEWS_FOLDER.with_name("derived") / "handoff_measure
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
 
-# Evaluated as if all time had passed: a deadline still to come says when to look again.
-_MEASURABLE = f"""
+# Evaluated as if all time had passed: a deadline still to come waits here for its day.
+_EVER = "'infinity'::timestamptz"
+_UNSENT = "event_id not in (select message_id from warehouse.outbox)"
+_LOOK_AT_ALL = f"""
 create or replace temp table measurable as
-select measured.*, $as_of::timestamptz as recorded_at, '{SOURCE}' as source
-from ({_MEASURED.evaluated("'infinity'::timestamptz")}) as measured
-where event_id not in (select message_id from warehouse.outbox)
+from ({_MEASURED.evaluated(_EVER)}) where {_UNSENT}
+"""
+_LOOK_AT_CHANGED = f"""
+delete from measurable where handoff_id in (from changed_handoff);
+insert into measurable from ({over_changed(_MEASURED).evaluated(_EVER)}) where {_UNSENT}
 """
 _COLUMNS = ", ".join(
     f"epoch_us({field['name']}) as {field['name']}" if field["name"] in _INSTANTS else field["name"]
     for field in _EVENT.fields
 )
-_NEW = f"""
+_TAKE = f"""
+create or replace temp table taken as
+select *, $as_of::timestamptz as recorded_at, '{SOURCE}' as source
+from measurable
+where not is_open or occurred_at < $as_of
+order by occurred_at, event_id limit $most
+"""
+_TAKEN = f"""
 select
     json_object('ce_specversion', '1.0', 'content-type', 'application/avro', 'ce_id', event_id,
                 'ce_source', source, 'ce_type', '{_EVENT.name}',
                 'ce_time', strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%f+00:00'))::varchar as headers,
     {_COLUMNS}
-from (select * from measurable where not is_open or occurred_at < $as_of
-      order by occurred_at, event_id limit $most)
+from taken
 """
 _NEXT_DEADLINE = "select min(occurred_at) from measurable where is_open and occurred_at >= $as_of"
 
@@ -68,12 +79,17 @@ class Measured:
 
 
 class Measurement:
-    """Adds what has become measurable to the outbox, through a connection of its own. Idempotent."""
+    """Adds what has become measurable to the outbox, through a connection of its own. Idempotent.
+
+    The first pass looks at every handoff, each later one at those that news can have changed. What is
+    measurable and not in the outbox waits in a temporary table: deadlines to come, and what a pass left over.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, most: int = MOST_PER_PASS) -> None:
         """`most`: rows of one pass, which bounds its memory; what is left over goes with the next one."""
         self.connection = connection
         self.most = most
+        self.changed = ChangedHandoffs(connection)
 
     def as_of(self) -> datetime:
         """The instant at which open clocks are read now."""
@@ -88,17 +104,22 @@ class Measurement:
         execute = self.connection.execute
         execute("begin")
         try:
-            execute(_MEASURABLE, {"as_of": as_of})
-            row = execute(_NEXT_DEADLINE, {"as_of": as_of}).fetchone()
-            execute(_NEW, {"as_of": as_of, "most": self.most})
+            # 1. what is measurable of the handoffs that may have changed
+            execute(_LOOK_AT_CHANGED if self.changed.look() else _LOOK_AT_ALL)
+            # 2. of all that waits: what has happened by now
+            execute(_TAKE, {"as_of": as_of, "most": self.most})
+            # 3. into the outbox, as messages
+            execute(_TAKEN)
             messages = pa.Table.from_batches(self._messages(), _OUTBOX)
             if messages.num_rows:
-                self.connection.register("measured_now", messages)
-                execute("insert into warehouse.outbox by name select *, false as is_sent from measured_now")
-                self.connection.unregister("measured_now")
-            execute("drop table measurable")
+                self.connection.register("messages", messages)
+                execute("insert into warehouse.outbox by name select *, false as is_sent from messages")
+                self.connection.unregister("messages")
+                execute("delete from measurable where event_id in (select event_id from taken)")
+            row = execute(_NEXT_DEADLINE, {"as_of": as_of}).fetchone()
             execute("commit")
         except BaseException:
+            self.changed.forget()
             with suppress(duckdb.Error):  # the first error says what happened
                 execute("rollback")
             raise

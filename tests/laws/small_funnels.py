@@ -141,7 +141,12 @@ def _any_event(name: str) -> st.SearchStrategy[Told]:
     return st.builds(Told, st.just(name), records(CATALOGUE.event_types[name], POOLS))
 
 
-EVENTS = st.sampled_from(LIVED).flatmap(_any_event)
+def events_of(*names: str) -> st.SearchStrategy[Told]:
+    """Any event of these types."""
+    return st.sampled_from(names).flatmap(_any_event)
+
+
+EVENTS = events_of(*LIVED)
 
 
 @st.composite
@@ -166,10 +171,17 @@ def funnels(draw: st.DrawFn) -> list[Told]:
     """Distinct tellings, at least one; some event ids are told again with other words."""
     told = [event for life in draw(st.lists(_life(), max_size=2)) for event in life]
     told += draw(st.lists(EVENTS, min_size=0 if told else 1, max_size=8))
-    for index in draw(st.lists(st.integers(0, len(told) - 1), max_size=2)):
+    return told + draw(told_again(told, most=2))
+
+
+@st.composite
+def told_again(draw: st.DrawFn, told: list[Told], most: int) -> list[Told]:
+    """Some of the events with other words under the same id."""
+    again = []
+    for index in draw(st.lists(st.integers(0, len(told) - 1), max_size=most)):
         other = draw(_any_event(told[index].type))
-        told.append(Told(other.type, {**other.record, "event_id": told[index].record["event_id"]}))
-    return told
+        again.append(Told(other.type, {**other.record, "event_id": told[index].record["event_id"]}))
+    return again
 
 
 @st.composite

@@ -30,6 +30,7 @@ def event(kind: str, at: datetime, **said: Any) -> Mapping[str, Any]:
         "HandoffAccepted": {"owner": "sdr-clara"},
         "ContactAttempted": {"channel": "call", "is_automated": False, "owner": "sdr-clara"},
         "BuyerReached": {"channel": "call"},
+        "LeadsMerged": {},
     }[kind]
     known = {field["name"] for field in CATALOGUE.event_types[kind].fields}
     ids = {"handoff_id": "h1", "lead_id": "l1", "source": "test", "occurred_at": at.isoformat()}
@@ -118,6 +119,97 @@ def test_a_late_event_that_revises_a_moment_makes_a_new_event_and_nothing_else()
     assert (again.added, revised.added) == (0, 1)
     assert moments(warehouse) == [("opened", MONDAY), ("answered", first), ("answered", earlier)]
     assert len({m["event_id"] for m in measured(warehouse)}) == 3
+
+
+EARLY, LATE = MONDAY + timedelta(minutes=10), MONDAY + timedelta(minutes=20)
+OTHER = {"lead_id": "l2", "handoff_id": "h2"}
+OFFERED = [event("HandoffOffered", MONDAY), event("HandoffOffered", MONDAY, **OTHER)]
+
+
+@pytest.mark.parametrize(
+    ("before", "news", "found"),
+    [
+        pytest.param(
+            [event("ContactAttempted", EARLY, lead_id="l3", handoff_id=None)],
+            [event("LeadsMerged", EARLY, lead_id="l1", merged_lead_id="l3")],
+            [("h1", "attempted", EARLY)],
+            id="a merge brings contact with it",
+        ),
+        pytest.param(
+            [
+                event("ContactAttempted", EARLY, lead_id="l3", handoff_id=None),
+                event("ContactAttempted", LATE),
+                event("LeadsMerged", LATE, lead_id="l1", merged_lead_id="l3"),
+            ],
+            [event("LeadsMerged", EARLY, lead_id="l4", merged_lead_id="l3")],
+            [("h1", "attempted", LATE)],
+            id="a merge that was told too late takes contact away again",
+        ),
+        pytest.param(
+            [event("ContactAttempted", EARLY, event_id="told-twice"), event("ContactAttempted", LATE)],
+            [event("ContactAttempted", EARLY, event_id="told-twice", recorded_at=EARLY.isoformat(), **OTHER)],
+            [("h1", "attempted", LATE), ("h2", "attempted", EARLY)],
+            id="a record of the same event that names another handoff",
+        ),
+        pytest.param(
+            [event("ContactAttempted", EARLY, lead_id="l3")],
+            [event("ContactAttempted", LATE)],
+            [],
+            id="contact with another lead that named the handoff still is the first",
+        ),
+        pytest.param(
+            [
+                event("ContactAttempted", EARLY, lead_id="l3", handoff_id=None),
+                event("LeadsMerged", EARLY, lead_id="l1", merged_lead_id="l3"),
+            ],
+            [event("ContactAttempted", LATE)],
+            [],
+            id="contact with a lead merged long ago still is the first",
+        ),
+        pytest.param(
+            [event("ContactAttempted", EARLY, handoff_id=None)],
+            [event("HandoffAccepted", LATE, lead_id="l3")],
+            [("h1", "answered", LATE)],
+            id="an answer that names another lead",
+        ),
+        pytest.param(
+            [event("ContactAttempted", LATE, handoff_id=None)],
+            [event("HandoffOffered", EARLY, handoff_id="h3")],
+            [("h3", "attempted", LATE), ("h3", "opened", EARLY)],
+            id="a later offer takes over what names no handoff",
+        ),
+    ],
+)
+def test_news_of_one_handoff_is_also_news_of_others(
+    before: list[Mapping[str, Any]],
+    news: list[Mapping[str, Any]],
+    found: list[tuple[str, str, datetime]],
+) -> None:
+    """A pass looks only at what news can have changed; a new look at everything finds nothing it missed."""
+    warehouse = warehouse_with(*OFFERED, *before, as_of=MONDAY + timedelta(hours=1))
+    measurement = Measurement(warehouse.connection.cursor())
+    measurement.measure()
+    known = {m["event_id"] for m in measured(warehouse)}
+
+    given(warehouse, as_bytes(news))
+    measurement.measure()
+
+    new = [m for m in measured(warehouse) if m["event_id"] not in known]
+    assert sorted((m["handoff_id"], m["measure"], m["occurred_at"]) for m in new) == found
+    assert Measurement(warehouse.connection.cursor()).measure().added == 0
+
+
+def test_a_pass_that_failed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = warehouse_with(*OFFERED, as_of=MONDAY)
+    measurement = Measurement(warehouse.connection.cursor())
+    measurement.measure()
+    given(warehouse, as_bytes([event("HandoffAccepted", EARLY)]))
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(measurement, "_messages", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        measurement.measure()
+
+    assert measurement.measure().added == 1
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,137 @@
+"""Which handoffs the newest records can have changed, and the views of a handoff over these alone.
+
+Measuring looks again whenever there is news. Looking at every handoff each time would cost what the log
+weighs; this costs what the news weighs, and the reading of a few columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from projections.projection import Projection, states
+from schemas.catalogue import CATALOGUE
+from warehouse import layout
+from warehouse.layout import Extract, live_as_of
+
+_STATE = next(state for state in states() if state.name == "handoff")
+# Contact is a fact each, and may name a lead only.
+_CONTACT = tuple(e for e in CATALOGUE.facts if e.table in ("contact_attempted", "buyer_reached"))
+_NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTACT)
+_HANDOFF_VIEWS = tuple(view for view in Extract.of(["handoff"]).views if view.name != "lead_identity")
+# What the views read -> what they read here. A deal is no moment of a handoff, so none is looked up.
+_NAMES = {
+    "state.handoff": "changed_state",
+    "state.opportunity": "(select * from state.opportunity limit 0) as opportunity",
+    "funnel.lead_identity": "identity_now",
+    **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
+    **{f"funnel.{view.name}": f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
+}
+
+
+def over_changed(projection: Projection) -> Projection:
+    """A projection of handoffs as it is over the changed ones alone."""
+    return projection.over(_NAMES)
+
+
+class ChangedHandoffs:
+    """The handoffs that records since the last look can have changed, in temporary tables of a connection.
+
+    After a look `changed_handoff` names them, and over_changed() says what any view of them says. Exact:
+    whatever decides about one of them is looked at, copies and merged leads included. It relies on rows of
+    the log staying where they are.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """`connection`: its own, for the tables are temporary."""
+        self.connection = connection
+        # Rows of each table of the log that have been looked at; nothing has been until the first time.
+        self._rows_seen: dict[str, int] = {}
+        self._playbooks: list[tuple[object, ...]] = []
+
+    def look(self) -> bool:
+        """Find the changed ones. False when all may have changed: the first time, and under another playbook.
+
+        Needs an open transaction: all it reads is of one moment.
+        """
+        execute = self.connection.execute
+        rows = {e.table: execute(f"select count(*) from log.{e.table}").fetchall()[0][0] for e in _NEWS}
+        playbooks = execute(
+            "select playbook_version, in_force_from from playbook.all_version order by all"
+        ).fetchall()
+        is_all = not self._rows_seen or playbooks != self._playbooks
+        execute(f"create or replace temp table identity_now as {_IDENTITY}")
+        if not is_all:
+            for statement in _narrowing(self._rows_seen):
+                execute(statement)
+        execute("create or replace temp table identity_seen as from identity_now")
+        self._rows_seen, self._playbooks = rows, playbooks
+        return not is_all
+
+    def forget(self) -> None:
+        """The last look came to nothing: all may have changed."""
+        self._rows_seen = {}
+
+
+_IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
+
+
+def _narrowing(rows_seen: dict[str, int]) -> Iterator[str]:
+    """Statements that fill the temporary tables, given how many rows of each table were seen before."""
+    # Copies of one event may name different leads: all of them are concerned.
+    news = " union ".join(
+        f"""
+        select lead_id, handoff_id from log.{event.table}
+        where rowid >= {rows_seen[event.table]}
+            or event_id in (select event_id from log.{event.table} where rowid >= {rows_seen[event.table]})
+        """
+        for event in _NEWS
+    )
+    yield f"create or replace temp table news as {news}"
+    # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
+    yield """
+        create or replace temp table changed_lead as
+        with moved as (
+            (from identity_now except from identity_seen) union (from identity_seen except from identity_now)
+        ),
+        named as (
+            select lead_id from news
+            union
+            select offer.lead_id from partial.handoff where handoff_id in (select handoff_id from news)
+            union
+            select unnest([lead_id, surviving_lead_id]) from moved
+        ),
+        known as (from identity_now union from identity_seen),
+        survivor as (
+            select coalesce(surviving_lead_id, named.lead_id) as lead_id
+            from named
+            left join known using (lead_id)
+        )
+        select lead_id from named where lead_id is not null
+        union
+        select lead_id from survivor where lead_id is not null
+        union
+        select lead_id from known where surviving_lead_id in (from survivor)
+    """
+    # An offer told twice may name two leads; the handoff is that of the one which stands.
+    yield f"""
+        create or replace temp table changed_state as
+        from ({_STATE.merged(
+            "(from partial.handoff where handoff_id in"
+            " (select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)))"
+        )})
+        where offer.lead_id in (from changed_lead)
+    """
+    yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
+    for event in _CONTACT:
+        concerned = (
+            f"select event_id from log.{event.table}"
+            " where lead_id in (from changed_lead) or handoff_id in (from changed_handoff)"
+        )
+        log = f"(from log.{event.table} where event_id in ({concerned}))"
+        yield f"create or replace temp table changed_{event.table} as {layout.distinct_facts(event, log)}"
+    for view in _HANDOFF_VIEWS:
+        select = over_changed(view).evaluated(live_as_of())
+        yield f"create or replace temp view changed_{view.name}_view as {select}"
+
