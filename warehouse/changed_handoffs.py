@@ -6,12 +6,12 @@ weighs; this costs what the news weighs, and the reading of a few columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
 from projections.projection import Projection, states
-from schemas.catalogue import CATALOGUE
+from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
 from warehouse.layout import Extract, live_as_of
 
@@ -28,6 +28,39 @@ _NAMES = {
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
     **{f"funnel.{view.name}": f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
 }
+_IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
+# Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
+_CHANGED_LEAD = """
+create or replace temp table changed_lead as
+with moved as (
+    (from identity_now except from identity_seen) union (from identity_seen except from identity_now)
+),
+named as (
+    select lead_id from news
+    union
+    select offer.lead_id from partial.handoff where handoff_id in (select handoff_id from news)
+    union
+    select unnest([lead_id, surviving_lead_id]) from moved
+),
+known as (from identity_now union from identity_seen),
+survivor as (
+    select coalesce(surviving_lead_id, named.lead_id) as lead_id
+    from named
+    left join known using (lead_id)
+)
+select lead_id from named where lead_id is not null
+union
+select lead_id from survivor where lead_id is not null
+union
+select lead_id from known where surviving_lead_id in (from survivor)
+"""
+_OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)"
+# An offer told twice may name two leads; the handoff is that of the one which stands.
+_CHANGED_STATE = f"""
+create or replace temp table changed_state as
+from ({_STATE.merged(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
+where offer.lead_id in (from changed_lead)
+"""
 
 
 def over_changed(projection: Projection) -> Projection:
@@ -74,64 +107,34 @@ class ChangedHandoffs:
         self._rows_seen = {}
 
 
-_IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
-
-
-def _narrowing(rows_seen: dict[str, int]) -> Iterator[str]:
+def _narrowing(rows_seen: Mapping[str, int]) -> Iterator[str]:
     """Statements that fill the temporary tables, given how many rows of each table were seen before."""
-    # Copies of one event may name different leads: all of them are concerned.
-    news = " union ".join(
-        f"""
-        select lead_id, handoff_id from log.{event.table}
-        where rowid >= {rows_seen[event.table]}
-            or event_id in (select event_id from log.{event.table} where rowid >= {rows_seen[event.table]})
-        """
-        for event in _NEWS
-    )
+    news = " union ".join(_news(event, rows_seen[event.table]) for event in _NEWS)
     yield f"create or replace temp table news as {news}"
-    # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
-    yield """
-        create or replace temp table changed_lead as
-        with moved as (
-            (from identity_now except from identity_seen) union (from identity_seen except from identity_now)
-        ),
-        named as (
-            select lead_id from news
-            union
-            select offer.lead_id from partial.handoff where handoff_id in (select handoff_id from news)
-            union
-            select unnest([lead_id, surviving_lead_id]) from moved
-        ),
-        known as (from identity_now union from identity_seen),
-        survivor as (
-            select coalesce(surviving_lead_id, named.lead_id) as lead_id
-            from named
-            left join known using (lead_id)
-        )
-        select lead_id from named where lead_id is not null
-        union
-        select lead_id from survivor where lead_id is not null
-        union
-        select lead_id from known where surviving_lead_id in (from survivor)
-    """
-    # An offer told twice may name two leads; the handoff is that of the one which stands.
-    yield f"""
-        create or replace temp table changed_state as
-        from ({_STATE.merged(
-            "(from partial.handoff where handoff_id in"
-            " (select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)))"
-        )})
-        where offer.lead_id in (from changed_lead)
-    """
+    yield _CHANGED_LEAD
+    yield _CHANGED_STATE
     yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
     for event in _CONTACT:
-        concerned = (
-            f"select event_id from log.{event.table}"
-            " where lead_id in (from changed_lead) or handoff_id in (from changed_handoff)"
-        )
-        log = f"(from log.{event.table} where event_id in ({concerned}))"
-        yield f"create or replace temp table changed_{event.table} as {layout.distinct_facts(event, log)}"
+        yield f"create or replace temp table changed_{event.table} as {_facts_of_changed(event)}"
     for view in _HANDOFF_VIEWS:
         select = over_changed(view).evaluated(live_as_of())
         yield f"create or replace temp view changed_{view.name}_view as {select}"
 
+
+def _news(event: EventType, rows_seen: int) -> str:
+    """SQL: whom its new records name. Copies of one event may name others: all of them are concerned."""
+    return f"""
+        select lead_id, handoff_id from log.{event.table}
+        where rowid >= {rows_seen}
+            or event_id in (select event_id from log.{event.table} where rowid >= {rows_seen})
+    """
+
+
+def _facts_of_changed(event: EventType) -> str:
+    """SQL: each event once that may count for a changed handoff."""
+    log = f"log.{event.table}"
+    concerned = (
+        f"select event_id from {log}"
+        " where lead_id in (from changed_lead) or handoff_id in (from changed_handoff)"
+    )
+    return layout.distinct_facts(event, f"(from {log} where event_id in ({concerned}))")
