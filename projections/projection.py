@@ -113,7 +113,7 @@ def read_projection(path: Path) -> Projection:
                 columns[-1] = replace(columns[-1], says=f"{columns[-1].says} {continued[1].strip()}")
             elif last == "columns" and (other := re.fullmatch(r"all of (\w+)", continued[1])):
                 if not path.with_stem(other[1]).exists():
-                    raise _bad_header(path, number, f"there is no {other[1]} beside it, whose columns it takes")
+                    raise _bad_header(path, number, f"no file {other[1]}.sql is beside it")
                 columns += read_projection(path.with_stem(other[1])).columns
             elif last == "columns":
                 columns.append(_column(path, number, continued[1], "state" in header))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from projections.playbook import read_playbook
-from projections.projection import Projection, states, views
+from projections.projection import Projection, read_projection, states, views
 from projections.reference import REFERENCE, render
+from schemas.errors import BatonError
 from warehouse.warehouse import Warehouse
 
 FILES = pytest.mark.parametrize("projection", [*states(), *views()], ids=lambda p: f"{p.kind} {p.name}")
@@ -55,3 +57,11 @@ def test_each_branch_of_a_state_reads_one_fact_table(state: Projection) -> None:
 
 def test_the_reference_page_is_fresh() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == render(), "stale; run: make reference"
+
+
+def test_columns_taken_from_a_file_that_is_not_there_are_refused_with_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_text("-- view: mine\n-- columns:\n--   all of theirs\nselect 1")
+
+    with pytest.raises(BatonError, match=r"mine\.sql:3[\s\S]*no file theirs\.sql"):
+        read_projection(file)
