@@ -16,14 +16,14 @@ from pathlib import Path
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
-from streams.kafka_local import start_broker, stop_broker
-from streams.opening import open_warehouse
+from streams.kafka.publisher import Publisher
+from streams.kafka.topics import ensure_topics, log_extent
+from streams.local.broker import start_broker, stop_broker
+from streams.local.worker_process import start_worker, stop_worker
 from streams.project import Project
-from streams.publisher import Publisher
-from streams.settling import Advance, wait_until_reacted, wait_until_read
+from streams.queries.opening import open_warehouse
+from streams.queries.wait import Advance, wait_until_reacted, wait_until_read
 from streams.simulator import simulate
-from streams.topics import ensure_topics, log_extent
-from streams.worker_process import start_worker, stop_worker
 
 DEMO_FOLDER = ".baton-demo"
 # What the demo's proposal words otherwise than the packaged playbook.

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from streams import kafka_local
-from streams.java import docker_answers
-from streams.kafka_admin import admin
-from streams.kafka_jars import kafka_version
+from streams.kafka.admin import admin
+from streams.kafka.topics import PARTITIONS, create_topics, ensure_topics, existing_topics
+from streams.local import broker as kafka_local
+from streams.local.jars import kafka_version
+from streams.local.java import docker_answers
 from streams.process_record import ProcessRecord
 from streams.project import Project
-from streams.topics import PARTITIONS, create_topics, ensure_topics, existing_topics
 
 TESTS = Path(__file__).parent
 # Folders whose tests have a broker, or processes that are told to be somewhere in time.

@@ -17,7 +17,7 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from streams.bench.apart import cpu_seconds, measure_apart
 from streams.bench.case import Bench, Case, alternating, compare, median_and_spread, rate, rates
 from streams.bench.load import Load
-from streams.sink import Sink
+from streams.worker.sink import Sink
 from warehouse.commit import Batch, Committer
 from warehouse.warehouse import Warehouse
 

@@ -26,9 +26,9 @@ import polars as pl
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
 from streams.bench.case import Bench, Case, Figure
+from streams.local.worker_process import start_worker, stop_worker, worker_log
 from streams.project import Project
-from streams.settling import wait_until_reacted
-from streams.worker_process import start_worker, stop_worker, worker_log
+from streams.queries.wait import wait_until_reacted
 from warehouse.door import Door, load_extensions
 
 MOST_P99_SECONDS = 0.5

@@ -22,12 +22,12 @@ from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import EventReader
-from streams import kafka_local
+from streams.kafka.publisher import BATCH_BYTES, COMPRESSION
+from streams.kafka.publisher import _headers as cloudevents_headers
+from streams.kafka.topics import EVENT_TOPICS, ensure_topics, log_extent
+from streams.local import broker as kafka_local
 from streams.project import Project
-from streams.publisher import BATCH_BYTES, COMPRESSION
-from streams.publisher import _headers as cloudevents_headers
 from streams.simulator.simulation import Arrivals, Plan, chapters
-from streams.topics import EVENT_TOPICS, ensure_topics, log_extent
 
 EVENTS_PER_LEAD = 11.4  # what the simulator's stories come to; only the size of the load depends on it
 SEED = 20260105

@@ -14,8 +14,8 @@ from typing import Any
 
 from streams.bench.case import Case, Figure, Scale
 from streams.bench.load import Load
-from streams.java import find_java
-from streams.kafka_jars import kafka_version
+from streams.local.jars import kafka_version
+from streams.local.java import find_java
 
 COLUMNS = ("case", "this run", "unit", "compared with", "measured", "ratio", "target", "met")
 PACKAGES = ("duckdb", "polars", "pyarrow", "aiokafka", "fastavro", "faust-streaming", "chdb-core")

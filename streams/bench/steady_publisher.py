@@ -19,7 +19,7 @@ import polars as pl
 from aiokafka import AIOKafkaProducer
 
 from streams.bench.load import SEED, Encoded, encoded_events, leads_for, partition_of
-from streams.publisher import BATCH_BYTES, COMPRESSION, LINGER_MS
+from streams.kafka.publisher import BATCH_BYTES, COMPRESSION, LINGER_MS
 
 TICK_SECONDS = 0.002
 

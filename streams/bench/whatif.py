@@ -13,7 +13,7 @@ from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, median_and_spread, rates
 from streams.bench.ingestion import sink_arguments
 from streams.demo import stricter
-from streams.whatif import EXTRACT, compare
+from streams.queries.whatif import EXTRACT, compare
 from warehouse.agreement import Authority
 from warehouse.second_look import Records
 

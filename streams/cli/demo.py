@@ -14,12 +14,12 @@ from schemas.errors import ExitCode
 from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
-from streams.opening import authority_of
-from streams.past import recorded
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.replay import Verification, verify
-from streams.whatif import EXTRACT, WhatIf, compare
+from streams.queries.opening import authority_of
+from streams.queries.past import recorded
+from streams.queries.reading import ask_warehouse
+from streams.queries.verification import Verification, verify
+from streams.queries.whatif import EXTRACT, WhatIf, compare
 
 _THIS_QUARTER = """(
     select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""

@@ -16,16 +16,17 @@ from kafka.errors import KafkaError
 
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
-from streams import kafka_local, worker_process
 from streams.cli.output import data, json_option, print_json, say
 from streams.cli.playbook import unsigned_change
-from streams.java import docker_answers, find_java
-from streams.kafka_admin import admin
-from streams.kafka_jars import cache_folder, kafka_version, present_jars
-from streams.opening import keys_of
+from streams.kafka.admin import admin
+from streams.kafka.topics import PARTITIONS, REPAIR_COMMAND, existing_topics, topic_faults
+from streams.local import broker as kafka_local
+from streams.local import worker_process
+from streams.local.jars import cache_folder, kafka_version, present_jars
+from streams.local.java import docker_answers, find_java
 from streams.process_record import ProcessRecord
 from streams.project import Project
-from streams.topics import PARTITIONS, REPAIR_COMMAND, existing_topics, topic_faults
+from streams.queries.opening import keys_of
 
 OLDEST_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000

@@ -11,10 +11,10 @@ from rich.padding import Padding
 from projections.projection import Projection, views
 from streams.cli.output import data, json_option, print_json, print_rows
 from streams.cli.values import named, shortened, shown
-from streams.explanation import MOST_ROWS, Explanation
-from streams.explanation import explain as explained
-from streams.past import as_known_option, asking
 from streams.project import Project
+from streams.queries.explanation import MOST_ROWS, Explanation
+from streams.queries.explanation import explain as explained
+from streams.queries.past import as_known_option, asking
 from warehouse.layout import SUBJECTS
 
 MOST_ROWS_IN_FULL = 3

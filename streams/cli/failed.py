@@ -9,8 +9,8 @@ import click
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.redrive import redrive as redrive_records
+from streams.queries.reading import ask_warehouse
+from streams.queries.redrive import redrive as redrive_records
 
 _PLACE = "topic || '/' || kafka_partition || '/' || kafka_offset"
 

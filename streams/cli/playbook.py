@@ -16,9 +16,9 @@ from projections.in_force import Agreement, InForce, Proposed
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, key_block
 from schemas.errors import BatonError
-from streams import signing
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
+from streams.queries import signing
 from warehouse.examples import check_examples
 
 _team_option = click.option(

@@ -17,8 +17,8 @@ import click
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import ContractViolation, EventReader
 from streams.cli.output import json_option, messages, print_json, print_rows, progress
+from streams.kafka.publisher import Publisher, PublishReport
 from streams.project import Project
-from streams.publisher import Publisher, PublishReport
 
 LONGEST_LINE = 1024 * 1024
 MOST_SAID = 20

@@ -13,11 +13,9 @@ import click
 from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
-from streams import kafka_local, worker_process
 from streams.cli.output import json_option, print_json, print_rows, say
-from streams.kafka_admin import admin
-from streams.project import Project
-from streams.topics import (
+from streams.kafka.admin import admin
+from streams.kafka.topics import (
     PARTITIONS,
     REPAIR_COMMAND,
     TopicReport,
@@ -26,6 +24,9 @@ from streams.topics import (
     log_extent,
     repair_topics,
 )
+from streams.local import broker as kafka_local
+from streams.local import worker_process
+from streams.project import Project
 
 
 @click.command()

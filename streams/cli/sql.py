@@ -7,8 +7,8 @@ import sys
 import click
 
 from streams.cli.output import json_option, print_json, print_rows
-from streams.past import as_known_option, asking
 from streams.project import Project
+from streams.queries.past import as_known_option, asking
 
 
 @click.command()

@@ -9,11 +9,11 @@ import click
 
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, print_rows, progress, say
-from streams.opening import open_warehouse
 from streams.project import Project
-from streams.replay import Verification
-from streams.replay import verify as verify_project
-from streams.sink import Progress as SinkProgress
+from streams.queries.opening import open_warehouse
+from streams.queries.verification import Verification
+from streams.queries.verification import verify as verify_project
+from streams.worker.sink import Progress as SinkProgress
 from warehouse.folding import rebuild as rebuild_states
 
 

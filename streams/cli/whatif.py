@@ -10,11 +10,11 @@ import click
 
 from projections.playbook import read_playbook
 from streams.cli.output import json_option, print_json, print_rows, say
-from streams.opening import authority_of
-from streams.past import instant, recorded
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.whatif import EXTRACT, Change, Measure, WhatIf, compare
+from streams.queries.opening import authority_of
+from streams.queries.past import instant, recorded
+from streams.queries.reading import ask_warehouse
+from streams.queries.whatif import EXTRACT, Change, Measure, WhatIf, compare
 
 WORDS = {
     "qualified": "leads qualified",

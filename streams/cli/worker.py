@@ -15,11 +15,11 @@ from pathlib import Path
 import click
 
 from schemas.errors import ExitCode
-from streams.ending import Ending, as_baton_error
-from streams.opening import authority_of, open_warehouse
+from streams.kafka.topics import ensure_topics
 from streams.project import Project
-from streams.topics import ensure_topics
-from streams.worker_log import log_warnings
+from streams.queries.opening import authority_of, open_warehouse
+from streams.worker.shutdown import Ending, as_baton_error
+from streams.worker.worker_log import log_warnings
 from warehouse.door import open_door
 from warehouse.warehouse import Warehouse
 
@@ -63,7 +63,7 @@ def worker(only: str | None) -> None:
 
 def _run(project: Project, warehouse: Warehouse | None, ready_file: Path, *, is_reacting: bool) -> int:
     """Run the planes; the exit code. An error ends the process at once, its message the last words."""
-    from streams.planes import run_planes  # Faust takes a second to import
+    from streams.worker.planes import run_planes  # Faust takes a second to import
 
     def tell_ready() -> None:
         ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}

@@ -168,7 +168,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 
 
 def test_docker_and_maven_bring_the_same_kafka() -> None:
-    pom = (ROOT / "streams" / "kafka" / "pom.xml").read_text()
+    pom = (ROOT / "streams" / "local" / "pom.xml").read_text()
     jars = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom)
     image = re.search(r"image: apache/kafka:([\d.]+)", COMPOSE.read_text())
     assert jars and image and jars[1] == image[1]

@@ -26,10 +26,10 @@ from kafka.partitioner import murmur2
 from projections.playbook import read_playbook
 from schemas.codec import encode
 from schemas.validation import read_event
+from streams.kafka.topics import PARTITIONS
 from streams.project import Project
-from streams.reading import ask_warehouse
+from streams.queries.reading import ask_warehouse
 from streams.simulator import simulate
-from streams.topics import PARTITIONS
 from warehouse.content_hash import hashes
 from warehouse.door import Door, load_extensions
 from warehouse.warehouse import Warehouse

@@ -21,9 +21,9 @@ import pytest
 
 from projections.playbook import read_playbook
 from schemas.errors import ExitCode
-from streams import kafka_local
-from streams.kafka_admin import admin
-from streams.topics import ensure_topics, existing_topics
+from streams.kafka.admin import admin
+from streams.kafka.topics import ensure_topics, existing_topics
+from streams.local import broker as kafka_local
 from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
 

@@ -8,7 +8,7 @@ import pytest
 
 from projections.playbook import read_playbook
 from projections.projection import Projection, views
-from streams.explanation import EVIDENCE_FOLDER, evidence
+from streams.queries.explanation import EVIDENCE_FOLDER, evidence
 from warehouse.layout import SUBJECTS
 from warehouse.warehouse import Warehouse
 

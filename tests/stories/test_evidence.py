@@ -11,7 +11,7 @@ import pytest
 
 from projections.playbook import read_playbook
 from projections.projection import views
-from streams.explanation import evidence
+from streams.queries.explanation import evidence
 from streams.simulator import simulate
 from tests.given import as_bytes, given
 from warehouse.warehouse import Warehouse
