@@ -27,10 +27,11 @@ test: setup ## Everything that must hold before a commit: lint, then every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \
 	exit $$failed
 
-lint: setup ## Style, types, and the direction of imports
+lint: setup ## Style, types, the direction of imports, and private names
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/contracts/test_house.py -k private_name
 
 reference: setup ## Write the generated pages of docs/reference again
 	$(BIN)/baton contract docs

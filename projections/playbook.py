@@ -30,7 +30,7 @@ DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 _WINDOWS = ("day", "week", "month", "quarter", "year")
 _SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
 _ALERT_KINDS = ("overdue_in_window",)
-_KEYS = {
+KEYS = {
     "playbook": {"name", "window", "zone", "at_risk_share"},
     "calendar": {"id", "zone", "open", "holidays"},
     "team": {"id", "side", "calendar"},
@@ -140,7 +140,7 @@ def parse_playbook(text: str, where: str = "playbook.toml") -> Playbook:
         at_end = "at end of document" in str(error)
         line = int(found[1]) if found else len(text.splitlines()) if at_end else 1
         raise unusable(f"{where}:{line}", f"not TOML: {error}", remedy(where)) from error
-    return _Reader(Blocks(text, where, content, _KEYS)).playbook()
+    return _Reader(Blocks(text, where, content, KEYS)).playbook()
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:

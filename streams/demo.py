@@ -21,8 +21,8 @@ from streams.kafka.topics import ensure_topics, log_extent
 from streams.local.broker import start_broker, stop_broker
 from streams.local.worker_process import start_worker, stop_worker
 from streams.project import Project
-from streams.queries.opening import open_warehouse
 from streams.queries.wait import Advance, wait_until_reacted, wait_until_read
+from streams.queries.warehouse_access import open_warehouse
 from streams.simulator import simulate
 
 DEMO_FOLDER = ".baton-demo"

@@ -22,10 +22,10 @@ from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import EventReader
+from streams.kafka.headers import encoded_cloud_event_headers as cloudevents_headers
 from streams.kafka.publisher import BATCH_BYTES, COMPRESSION
-from streams.kafka.publisher import _headers as cloudevents_headers
 from streams.kafka.topics import EVENT_TOPICS, ensure_topics, log_extent
-from streams.local import broker as kafka_local
+from streams.local.broker import start_broker, stop_broker
 from streams.project import Project
 from streams.simulator.simulation import Arrivals, Plan, chapters
 
@@ -105,11 +105,11 @@ def broker(folder: Path, tell: Callable[[str], None]) -> Iterator[Project]:
         return
     project = Project(home=folder / "broker", cwd=folder)
     try:
-        kafka_local.start_broker(project, tell)
+        start_broker(project, tell)
         ensure_topics(project)
         yield project
     finally:
-        kafka_local.stop_broker(project)
+        stop_broker(project)
 
 
 def _require_empty(project: Project) -> None:

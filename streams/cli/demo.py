@@ -15,10 +15,8 @@ from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
 from streams.project import Project
-from streams.queries.opening import authority_of
-from streams.queries.past import recorded
-from streams.queries.reading import ask_warehouse
 from streams.queries.verification import Verification, verify
+from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
 from streams.queries.whatif import EXTRACT, WhatIf, compare
 
 _THIS_QUARTER = """(

@@ -9,12 +9,13 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from projections.projection import Projection, views
+from streams.cli.options import as_known_option, known_at
 from streams.cli.output import data, json_option, print_json, print_rows
-from streams.cli.values import named, shortened, shown
 from streams.project import Project
 from streams.queries.explanation import MOST_ROWS, Explanation
 from streams.queries.explanation import explain as explained
-from streams.queries.past import as_known_option, asking
+from streams.queries.values import named, shortened, shown
+from streams.queries.warehouse_access import asking
 from warehouse.layout import SUBJECTS
 
 MOST_ROWS_IN_FULL = 3
@@ -55,7 +56,7 @@ def explain(
         numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
         print_rows(("number", "one row per", "says"), numbers)
         return
-    with asking(Project.here(), as_known) as ask:
+    with asking(Project.here(), known_at(as_known)) as ask:
         explanations = explained(ask, name, which, most_events)
     if as_json:
         print_json([explanation.as_dict() for explanation in explanations])

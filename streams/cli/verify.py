@@ -7,12 +7,12 @@ import time
 
 import click
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, progress, say
 from streams.project import Project
-from streams.queries.opening import open_warehouse
 from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
+from streams.queries.warehouse_access import open_existing_warehouse
 from streams.worker.sink import Progress as SinkProgress
 from warehouse.folding import rebuild as rebuild_states
 
@@ -76,16 +76,7 @@ def rebuild(as_json: bool) -> None:
 
     The worker must be stopped: one process owns the file.
     """
-    project = Project.here()
-    if not project.warehouse_file.exists():
-        raise BatonError(
-            "There is nothing to rebuild",
-            where=str(project.warehouse_file),
-            why="no worker has run in this project folder",
-            next_command="baton up",
-            exit_code=ExitCode.CONFIGURATION,
-        )
-    with open_warehouse(project) as warehouse:
+    with open_existing_warehouse(Project.here()) as warehouse:
         started = time.perf_counter()
         rows = rebuild_states(warehouse.connection)
         seconds = time.perf_counter() - started

@@ -27,6 +27,7 @@ from schemas.errors import BatonError, ExitCode
 from schemas.registry import SchemaRegistry, frame
 from schemas.validation import Clock, EventReader, Record, system_clock
 from streams.kafka.admin import connection, unreachable
+from streams.kafka.headers import encoded_cloud_event_headers
 from streams.kafka.topics import ensure_topics
 from streams.project import Project
 
@@ -40,7 +41,6 @@ LINGER_MS = 20
 COMPRESSION = "gzip"
 
 _SINGLE_OBJECT_HEADER = HEADER_LENGTH[SINGLE_OBJECT_MAGIC[:1]]
-_CONSTANT_HEADERS = (("ce_specversion", b"1.0"), ("content-type", b"application/avro"))
 
 
 @dataclass
@@ -90,8 +90,8 @@ class Publisher:
         self._clock = clock
         self._timeout_seconds = delivery_timeout_seconds
         self._report = PublishReport()
-        self._on_their_way: deque[_Sent] = deque()
-        self._bytes_on_their_way = 0
+        self.in_flight: deque[_Sent] = deque()
+        self.bytes_in_flight = 0
         self._taken = 0
         self._failure: DeliveryFailure | None = None
         self._is_closed = False
@@ -111,15 +111,14 @@ class Publisher:
         key: str = record[event_type.key]
         self._taken += 1
         try:
-            future = self._producer.send(
-                event_type.topic, value, key=key.encode(), headers=_headers(event_type, record)
-            )
+            headers = encoded_cloud_event_headers(event_type, record)
+            future = self._producer.send(event_type.topic, value, key=key.encode(), headers=headers)
         except KafkaError as error:
             raise self._fail(event_type.topic, key, event_type.name, record["event_id"], error) from error
         sent = _Sent(future, event_type.topic, key, event_type.name, record["event_id"], len(value))
-        self._on_their_way.append(sent)
-        self._bytes_on_their_way += sent.size
-        if len(self._on_their_way) >= MOST_IN_FLIGHT or self._bytes_on_their_way >= MOST_BYTES_IN_FLIGHT:
+        self.in_flight.append(sent)
+        self.bytes_in_flight += sent.size
+        if len(self.in_flight) >= MOST_IN_FLIGHT or self.bytes_in_flight >= MOST_BYTES_IN_FLIGHT:
             self._settle(down_to=MOST_IN_FLIGHT // 2, bytes_down_to=MOST_BYTES_IN_FLIGHT // 2)
         return str(record["event_id"])
 
@@ -179,11 +178,11 @@ class Publisher:
 
     def _settle(self, down_to: int, bytes_down_to: int) -> None:
         """Count acknowledged events, oldest first, waiting until no more than these are left."""
-        waiting = self._on_their_way
+        waiting = self.in_flight
         while waiting:
             sent = waiting[0]
             if not sent.future.is_done:
-                if len(waiting) <= down_to and self._bytes_on_their_way <= bytes_down_to:
+                if len(waiting) <= down_to and self.bytes_in_flight <= bytes_down_to:
                     return
                 _wait_for(sent.future, self._timeout_seconds)
             if not sent.future.succeeded():
@@ -192,7 +191,7 @@ class Publisher:
             self._count(waiting.popleft())
 
     def _count(self, sent: _Sent) -> None:
-        self._bytes_on_their_way -= sent.size
+        self.bytes_in_flight -= sent.size
         self._report.acked += 1
         self._report.by_type[sent.event_type] += 1
 
@@ -201,11 +200,11 @@ class Publisher:
     ) -> DeliveryFailure:
         """Let what is under way come to its end, count it, and tell the first failure."""
         deadline = monotonic() + self._timeout_seconds
-        for sent in self._on_their_way:
+        for sent in self.in_flight:
             _wait_for(sent.future, max(0.0, deadline - monotonic()))
             if sent.future.succeeded():
                 self._count(sent)
-        self._on_their_way.clear()
+        self.in_flight.clear()
         acked = self._report.acked
         self._failure = DeliveryFailure(
             f"Kafka did not take {event_type} {event_id}",
@@ -262,17 +261,6 @@ class _ByKey(Partitioner):  # type: ignore[misc]
         self, topic: str, key: Any, serialized_key: bytes, value: Any, serialized_value: bytes, cluster: Any
     ) -> int:
         return int((murmur2(serialized_key) & 0x7FFFFFFF) % len(cluster.partitions_for_topic(topic)))
-
-
-def _headers(event_type: EventType, record: Record) -> list[tuple[str, bytes]]:
-    """CloudEvents 1.0 in Kafka's binary mode."""
-    return [
-        *_CONSTANT_HEADERS,
-        ("ce_id", record["event_id"].encode()),
-        ("ce_source", record["source"].encode()),
-        ("ce_type", event_type.name.encode()),
-        ("ce_time", record["occurred_at"].isoformat().encode()),
-    ]
 
 
 def _wait_for(future: FutureRecordMetadata, timeout_seconds: float) -> None:

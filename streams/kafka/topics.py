@@ -6,7 +6,7 @@ Events are the memory everything is rebuilt from, so their topics keep everythin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kafka import TopicPartition
@@ -31,6 +31,10 @@ KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy"
 
 # The group the sink commits its offsets under. For lag tools only: the warehouse's own offsets decide.
 SINK_GROUP = "baton-sink"
+
+# Faust's consumer group, and the first part of the names of its own topics.
+REACTION_GROUP = "baton-reaction"
+OVERDUE_BY_PAIR = f"{REACTION_GROUP}-overdue-by-pair"
 
 REPAIR_COMMAND = "baton up --repair-topics"
 
@@ -74,8 +78,7 @@ def ensure_topics(where: Project | str) -> TopicReport:
     with admin(where) as client:
         existing = existing_topics(client)
         missing = {name: count for name, count in PARTITIONS.items() if name not in existing}
-        if missing:
-            create_topics(client, missing)
+        create_topics(client, missing)
         return TopicReport(
             created=tuple(missing),
             existing=tuple(name for name in PARTITIONS if name in existing),
@@ -88,13 +91,17 @@ def existing_topics(client: KafkaAdminClient) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
 
 
-def create_topics(client: KafkaAdminClient, partitions: dict[str, int]) -> None:
-    """Create topics that keep everything for ever and wait until each partition has a leader.
+def create_topics(
+    client: KafkaAdminClient, partitions: Mapping[str, int], settings: Mapping[str, str] = KEPT_FOR_EVER
+) -> None:
+    """Create topics and wait until each partition has a leader. By default they keep everything for ever.
 
-    One that somebody else creates meanwhile is fine.
+    One that somebody else creates meanwhile is fine. Raises BatonError when Kafka refuses to create one.
     """
+    if not partitions:
+        return
     answer = client.create_topics(
-        {name: {"num_partitions": n, "configs": KEPT_FOR_EVER} for name, n in partitions.items()},
+        {name: {"num_partitions": n, "configs": dict(settings)} for name, n in partitions.items()},
         raise_errors=False,
     )
     for topic in answer["topics"]:

@@ -15,7 +15,7 @@ import projections
 from projections.projection import Projection, views
 from schemas.catalogue import CATALOGUE, ENVELOPE
 from schemas.errors import BatonError, ExitCode
-from streams.queries.reading import Ask
+from streams.queries.warehouse_access import Ask
 from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"

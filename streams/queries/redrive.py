@@ -9,11 +9,10 @@ from kafka import KafkaProducer
 from schemas.catalogue import CATALOGUE
 from schemas.codec import decode
 from schemas.errors import BatonError, ExitCode
+from streams.kafka.headers import REDRIVEN_FROM, encoded
+from streams.kafka.registry import registry_lookup
 from streams.project import Project
-from streams.queries.reading import ask_warehouse
-from streams.worker.sink import registry_lookup
-
-REDRIVEN_FROM = "baton_redriven_from"
+from streams.queries.warehouse_access import ask_warehouse
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def _send(project: Project, records: list[tuple[str, int, int, bytes | None, byt
     try:
         sent = [
             producer.send(
-                topic, value, key, headers=[(REDRIVEN_FROM, f"{topic}/{partition}/{offset}".encode())]
+                topic, value, key, headers=encoded({REDRIVEN_FROM: f"{topic}/{partition}/{offset}"})
             )
             for topic, partition, offset, key, value in records
         ]

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from projections.in_force import Agreement, Proposal, Proposed, Signature, agreement, signed_content
+from projections.in_force import Agreement, InForce, Proposal, Proposed, Signature, agreement, signed_content
 from projections.playbook import Playbook, read_playbook
-from projections.signing_keys import SigningKey
+from projections.signing_keys import SIDES, SigningKey
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.publisher import Publisher
 from streams.project import Project
-from streams.queries.opening import authority_of, keys_of
-from streams.queries.reading import ask_warehouse
+from streams.queries.warehouse_access import ask_warehouse, authority_of, keys_of
 from warehouse.agreement import PROPOSALS, SIGNATURES
 
 SOURCE = "baton"
@@ -33,6 +32,70 @@ def agreed(project: Project) -> Agreement:
     proposals = [Proposal(*row) for row in ask_warehouse(project, PROPOSALS)[1]]
     signatures = [Signature(*row) for row in ask_warehouse(project, SIGNATURES)[1]]
     return agreement(authority.base, proposals, signatures, authority.keys)
+
+
+def unsigned_change(project: Project, own: Playbook) -> str:
+    """What to know when the project's file is not what both teams signed; empty when it is, or nobody signed.
+
+    A warehouse that cannot be asked now has nothing to say here.
+    """
+    try:
+        found = agreed(project)
+    except BatonError:
+        return ""
+    governing = found.at(datetime.now(UTC))
+    if not governing.is_signed or governing.playbook.version == own.version:
+        return ""
+    first = next(period.since for period in found.periods if period.since)
+    return (
+        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's"
+        f" {own.short_version} differs and judges only what happened before {first:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def proposal_state(found: Agreement, proposed: Proposed) -> str:
+    """What became of a proposal, in words."""
+    if proposed.fault:
+        return proposed.fault
+    if proposed.complete_at is not None:
+        return f"signed by both at {proposed.complete_at.isoformat(sep=' ', timespec='seconds')}"
+    signed = {
+        judged.signature.team
+        for judged in found.signed
+        if not judged.fault and judged.signature.playbook_version == proposed.proposal.playbook_version
+    }
+    return f"waits for {' and '.join(side for side in SIDES if side not in signed)}"
+
+
+def agreement_as_dict(found: Agreement) -> dict[str, Any]:
+    """What was in force when, proposed and signed, for `--json`."""
+
+    def period(p: InForce) -> dict[str, Any]:
+        return {"version": p.playbook.version, "since": p.since, "until": p.until, "is_signed": p.is_signed}
+
+    return {
+        "in_force": [period(p) for p in found.periods],
+        "proposals": [
+            {
+                "version": p.proposal.playbook_version,
+                "proposed_at": p.proposal.proposed_at,
+                "proposed_by": p.proposal.proposed_by,
+                "state": proposal_state(found, p),
+            }
+            for p in found.proposed
+        ],
+        "signatures": [
+            {
+                "version": s.signature.playbook_version,
+                "team": s.signature.team,
+                "key_id": s.signature.key_id,
+                "signed_at": s.signature.signed_at,
+                "is_valid": not s.fault,
+                "why": s.fault,
+            }
+            for s in found.signed
+        ],
+    }
 
 
 def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
+from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent
 from streams.project import Project
-from streams.queries.opening import open_warehouse
-from streams.queries.reading import ask_warehouse
-from streams.worker.sink import Progress, Sink, registry_lookup
+from streams.queries.warehouse_access import ask_warehouse, open_warehouse
+from streams.worker.sink import Progress, Sink
 from warehouse.content_hash import Books, TableHash, books, books_sql, groups, hashes_sql
 from warehouse.warehouse import Warehouse
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError
-from streams.kafka.topics import committed_offsets, end_offsets, log_extent
+from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, committed_offsets, end_offsets, log_extent
 from streams.local.worker_process import worker_log
 from streams.project import Project
-from streams.queries.reading import ask_warehouse
-from streams.reactions.app import APP_ID, OVERDUE_BY_PAIR
+from streams.queries.warehouse_access import ask_warehouse
 from warehouse.measurement import waiting_sql
 
 WAIT_SECONDS = 120.0
@@ -50,7 +49,7 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
         _, rows = ask_warehouse(project, waiting_sql())
         if rows == [(0, 0)]:
             # Read first, then the ends: what the first agent forwarded before it committed is in the ends.
-            read = committed_offsets(project, APP_ID)
+            read = committed_offsets(project, REACTION_GROUP)
             ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
             if all(read.get(place, 0) >= end for place, end in ends.items()):
                 return

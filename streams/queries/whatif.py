@@ -46,6 +46,22 @@ _MISSING = f"""
 """
 
 
+# What each measure is called in tables that people read.
+WORDS = {
+    "qualified": "leads qualified",
+    "qualified_per_week": "qualified leads a week to answer",
+    "held_back": "offers held back to recycle: not qualified yet",
+    "precision_at_acceptance": "precision: of the qualified answered, accepted",
+    "precision_at_win": "precision: of the qualified decided, won",
+    "recall": "recall: of the wins, named before",
+    "missed_value": "booked on wins it had not named",
+    "expected_revenue": "revenue it points at",
+    "owed": "duties with a clock",
+    "late": "duties ever late",
+}
+LEADS_SHOWN = 5
+
+
 @dataclass(frozen=True)
 class Measure:
     """One measure under both playbooks; None where there are no cases. n: cases each rests on."""
@@ -127,6 +143,37 @@ def compare(
         measures=_measures(was, would_be),
         changes=changes.result(),
     )
+
+
+def sentences(found: WhatIf) -> list[str]:
+    """What changes, in words a meeting can use."""
+    gained = [change for change in found.changes if change.is_gained]
+    lost = [change for change in found.changes if not change.is_gained]
+    told = []
+    if not found.changes:
+        told.append("Both playbooks qualify the same leads.")
+    if gained:
+        told.append(f"{len(gained):,} leads would qualify that did not: {_some(gained)}.")
+    if lost:
+        reasons: dict[str, int] = {}
+        for change in lost:
+            for criterion in change.missing:
+                reasons[criterion] = reasons.get(criterion, 0) + 1
+        why = ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items(), key=lambda r: -r[1]))
+        told.append(
+            f"{len(lost):,} leads would no longer qualify: {_some(lost)}. What they lack: {why or 'time'}."
+        )
+    for measure in found.measures:
+        if measure.measure == "late" and measure.change:
+            more = "more" if measure.change > 0 else "fewer"
+            whom = measure.whom.replace("_", " ")
+            told.append(f"{whom} would have been late {abs(measure.change):,.0f} times {more}.")
+    return told
+
+
+def _some(changes: list[Change]) -> str:
+    names = ", ".join(change.lead_id for change in changes[:LEADS_SHOWN])
+    return names + (", ..." if len(changes) > LEADS_SHOWN else "")
 
 
 def _effect(look: Warehouse, since: datetime) -> Effect:

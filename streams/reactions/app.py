@@ -10,24 +10,17 @@ from typing import Any
 import faust
 from faust.transport.drivers import aiokafka
 from faust.types import TP, EventT, StreamT
-from kafka.admin import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError, for_code
 from yarl import URL
 
 from projections.playbook import AlertRule, Playbook
 from schemas.catalogue import DERIVED_TOPIC
 from schemas.codec import RegistryLookup
-from schemas.errors import BatonError, ExitCode
 from streams.kafka.admin import admin
-from streams.kafka.topics import existing_topics
+from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, create_topics, existing_topics
 from streams.project import Project
-from streams.reactions.measurements import Deliver, read_measured, route_overdue
+from streams.reactions.measurements import BeforeAck, Deliver, read_measured, route_overdue
 from streams.reactions.overdue_alerts import KIND, Tally, open_alerts
-from streams.worker.shutdown import Ending
 
-# Faust's consumer group, and the first part of the names of its own topics.
-APP_ID = "baton-reaction"
-OVERDUE_BY_PAIR = f"{APP_ID}-overdue-by-pair"
 PARTITIONS = 2
 
 # A killed worker's partitions are free again after this long; until then its successor waits.
@@ -38,12 +31,12 @@ def make_app(
     project: Project,
     playbook: Playbook,
     deliver: Deliver,
-    ending: Ending,
+    before_ack: BeforeAck,
     registry: RegistryLookup | None = None,
 ) -> faust.App:
     """The app with its agents and tables. Its topics must exist before it starts: ensure_own_topics()."""
     app = faust.App(
-        APP_ID,
+        REACTION_GROUP,
         **_connection(project.client_settings()),
         store="memory://",
         datadir=str(project.home / "faust"),
@@ -66,7 +59,7 @@ def make_app(
             stream.events(),
             to_topic=OVERDUE_BY_PAIR,
             deliver=deliver,
-            before_ack=ending.before_ack,
+            before_ack=before_ack,
             registry=registry,
         ):
             yield done
@@ -77,7 +70,7 @@ def make_app(
             rules=rules,
             windows_of=lambda rule: tables[_table_name(rule)],
             deliver=deliver,
-            before_ack=ending.before_ack,
+            before_ack=before_ack,
             clock=lambda: datetime.now(UTC),
             registry=registry,
         ):
@@ -150,33 +143,12 @@ def _table_name(rule: AlertRule) -> str:
 def ensure_own_topics(project: Project, playbook: Playbook) -> None:
     """Create the app's own topics where they are missing: Faust would make them with one replica only,
     and would never notice a source topic that appears later."""
-    wanted = {OVERDUE_BY_PAIR: "delete"}
-    wanted |= {f"{APP_ID}-{_table_name(rule)}-changelog": "compact" for rule in playbook.alerts}
+    changelogs = {f"{REACTION_GROUP}-{_table_name(rule)}-changelog" for rule in playbook.alerts}
     with admin(project) as client:
-        missing = {name: policy for name, policy in wanted.items() if name not in existing_topics(client)}
-        if missing:
-            _create(client, missing)
-
-
-def _create(client: KafkaAdminClient, policies: Mapping[str, str]) -> None:
-    answer = client.create_topics(
-        {
-            name: {"num_partitions": PARTITIONS, "configs": {"cleanup.policy": policy, "retention.ms": "-1"}}
-            for name, policy in policies.items()
-        },
-        raise_errors=False,
-    )
-    for topic in answer["topics"]:
-        error = for_code(topic["error_code"])
-        if topic["error_code"] and error is not TopicAlreadyExistsError:
-            raise BatonError(
-                "Kafka did not create a topic of the reaction plane",
-                where=topic["name"],
-                why=f"{error.__name__}: {topic.get('error_message') or error.description}",
-                next_command="let the cluster's administrator create it, or run: baton worker --only data",
-                exit_code=ExitCode.CONFIGURATION,
-            )
-    client.wait_for_topics(list(policies))
+        existing = existing_topics(client)
+        for policy, names in (("delete", {OVERDUE_BY_PAIR}), ("compact", changelogs)):
+            missing = dict.fromkeys(names - existing.keys(), PARTITIONS)
+            create_topics(client, missing, {"cleanup.policy": policy, "retention.ms": "-1"})
 
 
 def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:

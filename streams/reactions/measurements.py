@@ -15,7 +15,8 @@ import fastavro
 
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC
 from schemas.codec import SINGLE_OBJECT_MAGIC, Failure, RegistryLookup, decode
-from streams.worker.outbox_relay import Message
+from streams.kafka.headers import cloud_event_headers, dead_letter_headers
+from streams.kafka.producer import Message
 
 EVENT = CATALOGUE.event_types["HandoffMeasured"]
 
@@ -55,7 +56,7 @@ async def route_overdue(
             if isinstance(found, Failure):
                 await deliver([dead_letter(record, found)])
             elif found["measure"] == "overdue":
-                headers = {"ce_id": found["event_id"], "ce_type": EVENT.name}
+                headers = cloud_event_headers(EVENT, found)
                 await deliver([Message(to_topic, pair_of(found).encode(), record.value, headers)])
         yield
 
@@ -86,12 +87,4 @@ def pair_of(measured: dict[str, Any]) -> str:
 
 def dead_letter(record: Record, failure: Failure) -> Message:
     """An unreadable record on its way to the dead-letter topic, with its own bytes."""
-    headers = {
-        "baton_topic": record.topic,
-        "baton_partition": str(record.partition),
-        "baton_offset": str(record.offset),
-        "baton_stage": failure.stage,
-        "baton_reason": failure.reason,
-        "baton_event_type": failure.event_type,
-    }
-    return Message(DEAD_LETTER_TOPIC, record.key, record.value, headers)
+    return Message(DEAD_LETTER_TOPIC, record.key, record.value, dead_letter_headers(record, failure))

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from projections.playbook import AlertRule
 from schemas.catalogue import CATALOGUE
 from schemas.codec import Failure, RegistryLookup, encode
+from streams.kafka.headers import cloud_event_headers
+from streams.kafka.producer import Message
 from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, pair_of, read_measured
-from streams.worker.outbox_relay import Message, cloud_event_headers
 
 EVENT = CATALOGUE.event_types["AlertOpened"]
 KIND = "overdue_in_window"

@@ -1,4 +1,4 @@
-"""How far a worker is behind, said every few seconds while it is, and once when it no longer is."""
+"""The lag log: how far a worker is behind, every few seconds while it is, and once when it has caught up."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SAID_EVERY_SECONDS = 5.0
 BEHIND_FROM = 20_000
 
 
-class CatchingUp:
-    """Told of every commit; tells whoever reads the log. Silent while the worker is level."""
+class LagLog:
+    """Called after every commit. Silent while the worker keeps up."""
 
     def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell

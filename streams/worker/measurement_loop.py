@@ -1,4 +1,4 @@
-"""The timer that measures handoffs: soon after news, gently, and when a deadline passes in silence."""
+"""The loop that measures handoffs: soon after news, gently, and when a deadline passes in silence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from streams.worker.outbox_relay import wait_for_stop
+from streams.worker.shutdown import wait_for_stop
 from warehouse.measurement import Measured, Measurement
 
 EVERY_SECONDS = 2.0
@@ -15,7 +15,7 @@ EVERY_SECONDS = 2.0
 REST_PER_WORK = 9
 
 
-class Measuring:
+class MeasurementLoop:
     """Runs Measurement on a thread of its own, at most a tenth of the time."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The two planes of a worker in one event loop: the data plane (sink, outbox, measuring), and the agents.
+"""The two planes of a worker in one event loop: the data plane (sink, relay, measurement), and the agents.
 
 Crash-only: the first error anywhere ends the process, and a start is the one way of recovery.
 """
@@ -13,14 +13,16 @@ import mode
 
 from projections.playbook import Playbook
 from schemas.catalogue import CATALOGUE
+from streams.kafka.producer import Producer
+from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent, topic_ids
 from streams.project import Project
 from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
-from streams.worker.lag_log import CatchingUp
-from streams.worker.measurement_loop import Measuring
-from streams.worker.outbox_relay import Courier, Relay
-from streams.worker.shutdown import Ending
-from streams.worker.sink import Extent, Sink, registry_lookup
+from streams.worker.lag_log import LagLog
+from streams.worker.measurement_loop import MeasurementLoop
+from streams.worker.outbox_relay import OutboxRelay
+from streams.worker.shutdown import Shutdown
+from streams.worker.sink import Extent, Sink
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -30,10 +32,10 @@ FAUST_STOP_SECONDS = 5.0
 
 
 class DataPlane:
-    """Sink, relay and measuring over one warehouse."""
+    """Sink, outbox relay and measurement loop over one warehouse."""
 
-    def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, courier: Courier) -> None:
-        """`extent` is what Kafka held before the start; measuring waits until the sink has read that far."""
+    def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer) -> None:
+        """`extent` is what Kafka held before the start; nothing is measured before the sink has read it."""
         self.warehouse = warehouse
         self.extent = extent
         self.sink = Sink(
@@ -41,11 +43,13 @@ class DataPlane:
             project.client_settings(),
             extent,
             registry=registry_lookup(project),
-            on_commit=CatchingUp(lambda text: print(text, file=sys.stderr, flush=True)),
+            on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
         )
-        self.relay = Relay(warehouse.connection.cursor(), courier)
+        self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
         measurement = Measurement(warehouse.connection.cursor())
-        self.measuring = Measuring(measurement, self.is_caught_up, lambda: self.sink.progress.batches)
+        self.measurement_loop = MeasurementLoop(
+            measurement, self.is_caught_up, lambda: self.sink.progress.batches
+        )
         self._has_read_what_was_there = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -53,7 +57,7 @@ class DataPlane:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.sink.run(stop))
             parts.create_task(self.relay.run(stop))
-            parts.create_task(self.measuring.run(stop))
+            parts.create_task(self.measurement_loop.run(stop))
 
     def is_caught_up(self) -> bool:
         """True while the sink has read all but a few of the records it knows of."""
@@ -67,15 +71,15 @@ class DataPlane:
 class DataService(mode.Service):
     """The data plane as a service that Faust's worker supervises."""
 
-    def __init__(self, plane: DataPlane, ending: Ending) -> None:
+    def __init__(self, plane: DataPlane, shutdown: Shutdown) -> None:
         super().__init__()
         self.plane = plane
-        self.ending = ending
+        self.shutdown = shutdown
         self.running: asyncio.Future[None] | None = None
 
     async def on_start(self) -> None:
         """Start the parts. What fails in them ends the process, whatever mode makes of it."""
-        self.running = self.add_future(self.ending.watch("data plane", self.plane.run(self.ending.stop)))
+        self.running = self.add_future(self.shutdown.watch("data plane", self.plane.run(self.shutdown.stop)))
 
     async def on_stop(self) -> None:
         """Let the parts finish what they have in hand; mode would cancel them."""
@@ -87,35 +91,35 @@ async def run_planes(
     project: Project,
     playbook: Playbook,
     warehouse: Warehouse | None,
-    ending: Ending,
+    shutdown: Shutdown,
     tell_ready: Callable[[], None],
     *,
     is_reacting: bool,
 ) -> None:
-    """Run until `ending` is decided; raises what decided it. Without a warehouse only the agents run."""
+    """Run until `shutdown` is decided; raises what decided it. Without a warehouse only the agents run."""
     if is_reacting:
         ensure_own_topics(project, playbook)
-    async with Courier(project.client_settings()) as courier:
+    async with Producer(project.client_settings()) as producer:
         plane = None
         if warehouse is not None:
             warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
-            plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), courier)
+            plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), producer)
         if not is_reacting:
             assert plane is not None
-            running = asyncio.create_task(ending.watch("data plane", plane.run(ending.stop)))
+            running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
             tell_ready()
-            await ending.wait()
+            await shutdown.wait()
             await running
         else:
-            app = make_app(project, playbook, courier.deliver, ending, registry_lookup(project))
-            data = DataService(plane, ending) if plane else None
+            app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
+            data = DataService(plane, shutdown) if plane else None
             worker = ReactionWorker(app, *([data] if data else []))
-            starting = asyncio.create_task(ending.watch("reaction plane", _follow(worker, tell_ready)))
-            await ending.wait()
+            starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, tell_ready)))
+            await shutdown.wait()
             await _stop(worker, starting)
             if data and data.running:
                 await data.running
-        await ending.wait()  # an error on the way out is an error
+        await shutdown.wait()  # an error on the way out is an error
 
 
 async def _follow(worker: ReactionWorker, tell_ready: Callable[[], None]) -> None:

@@ -1,9 +1,11 @@
-"""How a run ends: somebody asks for it, or the first error does. Nothing that failed goes on."""
+"""The shutdown of a worker: requested, or forced by the first error. Nothing that failed goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -16,7 +18,7 @@ from schemas.errors import BatonError, ExitCode
 log = logging.getLogger("baton.worker")
 
 
-class Ending:
+class Shutdown:
     """Shared by everything that runs in one worker: `stop` asks all to finish, fail() ends the process."""
 
     def __init__(self) -> None:
@@ -24,7 +26,7 @@ class Ending:
         self.error: BaseException | None = None
         self._decided = asyncio.Event()
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Finish what is in hand and end well."""
         self.stop.set()
         self._decided.set()
@@ -76,6 +78,15 @@ def _ended_by_itself(part: str) -> BatonError:
     )
 
 
+async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Return when `stop` is set, or after this long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
 def as_baton_error(error: BaseException) -> BatonError:
     """What a person can act on, from anything that ended a worker. What nobody foresaw is logged in full."""
     while isinstance(error, BaseExceptionGroup):
@@ -95,3 +106,10 @@ def as_baton_error(error: BaseException) -> BatonError:
         log.error("unforeseen error", exc_info=error)
         what, next_command = "The worker met an unforeseen error", "report the lines above, then: baton up"
     return BatonError(what, where=where, why=why, next_command=next_command)
+
+
+def end_process(code: int) -> None:
+    """End now: threads of Faust would keep the interpreter alive, and its services talk after the end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -29,9 +29,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, Failure, RegistryLookup, decode
 from schemas.errors import BatonError
-from schemas.registry import SchemaRegistry
 from streams.kafka.topics import SINK_GROUP
-from streams.project import Project
 from warehouse.commit import Batch, Committer, failed_table
 from warehouse.folding import Folding
 from warehouse.warehouse import Warehouse
@@ -246,11 +244,6 @@ class Sink:
             if stored != told:
                 await consumer.commit({TopicPartition(*place): offset for place, offset in stored.items()})
                 told = stored
-
-
-def registry_lookup(project: Project) -> RegistryLookup | None:
-    """How to find the schema of a Confluent-framed event; None when no registry is configured."""
-    return SchemaRegistry(project.schema_registry).schema if project.schema_registry else None
 
 
 def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:

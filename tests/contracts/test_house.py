@@ -90,6 +90,18 @@ def test_imports_go_one_way() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("path", MODULES, ids=_place)
+def test_no_module_imports_another_s_private_name(path: Path) -> None:
+    found = [
+        f"line {node.lineno}: {node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES
+        for alias in node.names
+        if any(re.match(r"_(?!_)", part) for part in (*node.module.split("."), alias.name))
+    ]
+    assert not found, "make the name public, or use what is"
+
+
 # --- SQL ----------------------------------------------------------------------------------------
 
 

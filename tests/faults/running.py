@@ -28,7 +28,7 @@ from schemas.codec import encode
 from schemas.validation import read_event
 from streams.kafka.topics import PARTITIONS
 from streams.project import Project
-from streams.queries.reading import ask_warehouse
+from streams.queries.warehouse_access import ask_warehouse
 from streams.simulator import simulate
 from warehouse.content_hash import hashes
 from warehouse.door import Door, load_extensions

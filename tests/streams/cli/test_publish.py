@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from streams.cli.publish import LONGEST_LINE, MOST_LISTED, MOST_SAID
+from streams.cli.publish import MOST_LISTED, MOST_SAID
+from streams.kafka.json_lines import LONGEST_LINE
 from streams.kafka.topics import end_offsets
 from streams.local.broker import free_ports
 

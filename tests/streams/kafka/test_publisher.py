@@ -24,7 +24,7 @@ from schemas.validation import ContractViolation
 from streams.kafka import publisher
 from streams.kafka.publisher import DeliveryFailure, Publisher
 from streams.kafka.topics import end_offsets
-from streams.local import broker as kafka_local
+from streams.local.broker import free_ports, start_broker, stop_broker
 from streams.project import Project
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -168,7 +168,7 @@ def test_memory_is_bounded_by_waiting(kafka: str, monkeypatch: pytest.MonkeyPatc
         most = 0
         for n in range(1000):
             one.publish(offered(f"handoff-{n}"))
-            most = max(most, len(one._on_their_way))
+            most = max(most, len(one.in_flight))
         assert one.flush().acked == 1000
     assert most <= 50
 
@@ -177,7 +177,7 @@ def test_memory_is_bounded_by_waiting(kafka: str, monkeypatch: pytest.MonkeyPatc
     with Publisher(kafka) as one:
         for n in range(40):
             one.publish(offered(f"handoff-{n}", reason="x" * 30_000))
-            assert one._bytes_on_their_way < 100_000
+            assert one.bytes_in_flight < 100_000
         assert one.flush().acked == 40
 
 
@@ -237,7 +237,7 @@ def test_with_a_registry_values_travel_in_the_confluent_format(
 
 def test_a_broker_that_is_not_there_is_told() -> None:
     with pytest.raises(BatonError) as caught:
-        Publisher(f"127.0.0.1:{kafka_local.free_ports()[0]}")
+        Publisher(f"127.0.0.1:{free_ports()[0]}")
     assert caught.value.exit_code is ExitCode.UNREACHABLE
 
 
@@ -245,13 +245,13 @@ def test_a_broker_that_is_not_there_is_told() -> None:
 def test_a_broker_that_dies_is_told_with_what_it_acknowledged(tmp_path: Path) -> None:
     """given a broker of its own that stops between two events."""
     project = Project(home=tmp_path, cwd=tmp_path)
-    bootstrap = kafka_local.start_broker(project).bootstrap
+    bootstrap = start_broker(project).bootstrap
     try:
         one = Publisher(bootstrap, delivery_timeout_seconds=3)
         one.publish_many([won("deal-0"), *(offered(f"handoff-{n}") for n in range(5))])
         other = Publisher(bootstrap, delivery_timeout_seconds=1)
     finally:
-        kafka_local.stop_broker(project)
+        stop_broker(project)
     one.publish(won("deal-1"))
     one.publish(won("deal-2"))
 

@@ -21,9 +21,9 @@ from kafka import KafkaProducer
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.admin import admin
 from streams.kafka.topics import ensure_topics, log_extent
-from streams.local import broker as kafka_local
-from streams.local import jars as kafka_jars
-from streams.process_record import ProcessRecord, _started_mark_from_ps, started_mark, write_json
+from streams.local import broker as local_broker
+from streams.local import jars
+from streams.process_record import ProcessRecord, started_mark, started_mark_from_ps, write_json
 from streams.project import Project
 
 TOPIC = "funnel.marketing"
@@ -34,7 +34,7 @@ def broker_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project folder whose broker the tests of this module may do anything to."""
     home = tmp_path_factory.mktemp("project") / ".baton"
     yield home
-    kafka_local.stop_broker(Project(home=home, cwd=home.parent))
+    local_broker.stop_broker(Project(home=home, cwd=home.parent))
 
 
 @pytest.fixture
@@ -93,14 +93,14 @@ def test_two_starts_at_once_make_one_broker(project: Project) -> None:
         (pid_a, new_a), (pid_b, new_b) = pool.map(start, range(2))
     assert pid_a == pid_b
     assert sorted((new_a, new_b)) == ["False", "True"]
-    third = kafka_local.start_broker(project)  # it has outlived the command that started it
+    third = local_broker.start_broker(project)  # it has outlived the command that started it
     assert (third.pid, third.is_new) == (int(pid_a), False)
     assert project.bootstrap() == third.bootstrap
     assert third.bootstrap.startswith("127.0.0.1:")
 
 
 def test_a_crashed_broker_comes_back_with_its_events_and_its_address(project: Project) -> None:
-    before = kafka_local.start_broker(project)
+    before = local_broker.start_broker(project)
     ensure_topics(project)
     publish(project, b"must survive")
     extent = log_extent(project)
@@ -112,7 +112,7 @@ def test_a_crashed_broker_comes_back_with_its_events_and_its_address(project: Pr
     assert unreachable.value.exit_code is ExitCode.UNREACHABLE
     assert unreachable.value.next_command == "baton up"
 
-    after = kafka_local.start_broker(project)
+    after = local_broker.start_broker(project)
     assert after.is_new and after.pid != before.pid
     assert (after.bootstrap, after.cluster_id) == (before.bootstrap, before.cluster_id)
     assert any(str(before.pid) in note for note in after.notes)
@@ -120,18 +120,18 @@ def test_a_crashed_broker_comes_back_with_its_events_and_its_address(project: Pr
 
 
 def test_a_hanging_broker_is_replaced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = kafka_local.start_broker(project)
+    hanging = local_broker.start_broker(project)
     record = ProcessRecord.read(project.kafka_record_file)
     assert record is not None
     # It started long ago, and neither answers nor hears SIGTERM.
     ProcessRecord(record.pid, record.started, {**record.facts, "launched_at": 0}).write(
         project.kafka_record_file
     )
-    monkeypatch.setattr(kafka_local, "HANGING_SECONDS", 1.0)
-    monkeypatch.setattr(kafka_local, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(local_broker, "HANGING_SECONDS", 1.0)
+    monkeypatch.setattr(local_broker, "STOP_SECONDS", 0.5)
     os.kill(hanging.pid, signal.SIGSTOP)
 
-    fresh = kafka_local.start_broker(project)
+    fresh = local_broker.start_broker(project)
     assert fresh.is_new and fresh.pid != hanging.pid
     assert started_mark(hanging.pid) is None
     assert any("did not answer" in note for note in fresh.notes)
@@ -140,14 +140,14 @@ def test_a_hanging_broker_is_replaced(project: Project, monkeypatch: pytest.Monk
 def test_a_pid_that_went_to_a_stranger_is_left_alone(project: Project) -> None:
     stranger = subprocess.Popen(["sleep", "60"])
     try:
-        broker = kafka_local.start_broker(project)
+        broker = local_broker.start_broker(project)
         record = ProcessRecord.read(project.kafka_record_file)
         assert record is not None
         impostor = ProcessRecord(stranger.pid, record.started, record.facts)
         assert not impostor.is_running()
         assert impostor.stop(1.0) == "gone"
         assert stranger.poll() is None
-        assert kafka_local.find_broker(project) == kafka_local.LocalBroker(
+        assert local_broker.find_broker(project) == local_broker.LocalBroker(
             broker.bootstrap, broker.pid, broker.cluster_id, broker.log_file
         )
     finally:
@@ -156,31 +156,31 @@ def test_a_pid_that_went_to_a_stranger_is_left_alone(project: Project) -> None:
 
 
 def test_a_taken_port_moves_the_broker_and_says_so(project: Project) -> None:
-    before = kafka_local.start_broker(project)
+    before = local_broker.start_broker(project)
     ensure_topics(project)
     extent = log_extent(project)
-    assert kafka_local.stop_broker(project) == "stopped"
-    ports = kafka_local.recorded_ports(project)
+    assert local_broker.stop_broker(project) == "stopped"
+    ports = local_broker.recorded_ports(project)
     assert ports is not None
     with socket.socket() as one, socket.socket() as other:
         for holder, port in zip((one, other), ports, strict=True):
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(("127.0.0.1", port))
             holder.listen()
-        after = kafka_local.start_broker(project)
+        after = local_broker.start_broker(project)
         assert after.bootstrap != before.bootstrap
         assert any("in use" in note and after.bootstrap.split(":")[1] in note for note in after.notes)
         assert log_extent(project) == extent
 
 
 def test_stop_leaves_nothing_running(project: Project) -> None:
-    broker = kafka_local.start_broker(project)
-    ports = kafka_local.recorded_ports(project)
-    assert kafka_local.stop_broker(project) == "stopped"
+    broker = local_broker.start_broker(project)
+    ports = local_broker.recorded_ports(project)
+    assert local_broker.stop_broker(project) == "stopped"
     assert started_mark(broker.pid) is None
     assert not project.kafka_record_file.exists()
-    assert ports is not None and all(kafka_local.is_free(port) for port in ports)
-    assert kafka_local.stop_broker(project) == "none"
+    assert ports is not None and all(local_broker.is_free(port) for port in ports)
+    assert local_broker.stop_broker(project) == "none"
 
 
 def test_a_start_killed_on_the_way_is_simply_done_again(bare: Project) -> None:
@@ -192,10 +192,10 @@ def test_a_start_killed_on_the_way_is_simply_done_again(bare: Project) -> None:
     killed.kill()
     killed.wait()
     try:
-        assert kafka_local.start_broker(bare).is_new
+        assert local_broker.start_broker(bare).is_new
         assert (bare.kafka_data_dir / "data" / "meta.properties").exists()
     finally:
-        kafka_local.stop_broker(bare)
+        local_broker.stop_broker(bare)
 
 
 # --- what is missing is said ------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_start_killed_on_the_way_is_simply_done_again(bare: Project) -> None:
 
 def start_and_fail(project: Project) -> BatonError:
     with pytest.raises(BatonError) as caught:
-        kafka_local.start_broker(project)
+        local_broker.start_broker(project)
     assert caught.value.where and caught.value.why and caught.value.next_command
     assert not project.kafka_record_file.exists()
     return caught.value
@@ -271,13 +271,13 @@ def test_when_maven_cannot_resolve(bare: Project, tmp_path: Path, monkeypatch: p
 def test_a_jar_that_went_missing_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("BATON_KAFKA_JARS", raising=False)
-    folder = kafka_jars.cache_folder()
+    folder = jars.cache_folder()
     folder.mkdir(parents=True)
     (folder / "kafka_2.13.jar").write_bytes(b"1234")
     write_json(folder / "jars.json", {"kafka_2.13.jar": 4})
-    assert kafka_jars.present_jars() == folder
+    assert jars.present_jars() == folder
     write_json(folder / "jars.json", {"kafka_2.13.jar": 4, "scala-library.jar": 7})
-    assert kafka_jars.present_jars() is None
+    assert jars.present_jars() is None
 
 
 def test_a_folder_of_jars_without_kafka_is_refused(
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_before_starting(bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_local, "LEAST_FREE_BYTES", 10**18)
+    monkeypatch.setattr(local_broker, "LEAST_FREE_BYTES", 10**18)
     error = start_and_fail(bare)
     assert error.what == "The disk is full"
     assert str(bare.home) in error.next_command
@@ -318,10 +318,10 @@ def test_a_broker_that_ends_at_once_shows_its_last_lines(bare: Project) -> None:
 def test_the_start_mark_from_ps_tells_processes_apart() -> None:
     if shutil.which("ps") is None:
         pytest.fail("ps is needed where there is no /proc")
-    mark = _started_mark_from_ps(os.getpid())
+    mark = started_mark_from_ps(os.getpid())
     assert mark is not None and re.search(r"\d\d:\d\d:\d\d \d{4}", mark)
-    assert mark == _started_mark_from_ps(os.getpid())
-    assert _started_mark_from_ps(2**22 + 1) is None
+    assert mark == started_mark_from_ps(os.getpid())
+    assert started_mark_from_ps(2**22 + 1) is None
 
 
 def test_clients_may_not_make_topics_by_reading_them(kafka: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.catalogue import CATALOGUE
-from streams.queries.opening import authority_of
+from streams.queries.warehouse_access import authority_of
 from tests.faults.running import Running, make_load, produce
 from warehouse.door import Door
 from warehouse.layout import Extract

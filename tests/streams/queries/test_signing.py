@@ -18,12 +18,12 @@ from projections.signing_keys import SigningKey, key_block
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 from streams.cli.main import baton
-from streams.cli.playbook import unsigned_change
 from streams.kafka.topics import log_extent
 from streams.project import Project
 from streams.queries import signing
-from streams.queries.opening import open_warehouse
+from streams.queries.signing import unsigned_change
 from streams.queries.verification import verify
+from streams.queries.warehouse_access import open_warehouse
 from streams.worker.sink import Sink
 from tests.given import as_bytes, given
 from tests.projections.test_playbook import GOOD

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from projections.playbook import Playbook, parse_playbook, read_playbook
-from streams.cli.whatif import sentences, whatif
-from streams.queries.whatif import compare
+from streams.cli.whatif import whatif
+from streams.queries.whatif import compare, sentences
 from streams.simulator import stories
 from tests.given import as_bytes, given
 from warehouse.agreement import Authority

@@ -12,10 +12,10 @@ import pytest
 from projections.playbook import AlertRule
 from schemas.catalogue import CATALOGUE
 from schemas.codec import decode, encode
+from streams.kafka.producer import Message
 from streams.reactions.measurements import route_overdue
 from streams.reactions.overdue_alerts import Tally, open_alerts
-from streams.worker.outbox_relay import Message
-from streams.worker.shutdown import Ending
+from streams.worker.shutdown import Shutdown
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ class OneWindow:
 
 
 def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
-    stream, ending = Stream([overdue(f"h{n}", MONDAY) for n in range(3)]), Ending()
+    stream, shutdown = Stream([overdue(f"h{n}", MONDAY) for n in range(3)]), Shutdown()
     delivered = 0
 
     async def deliver(messages: Iterable[Message]) -> None:
@@ -84,7 +84,7 @@ def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
             raise OSError("the network is gone")
 
     async def run() -> None:
-        agent = route_overdue(stream, to_topic="t", deliver=deliver, before_ack=ending.before_ack)
+        agent = route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack)
 
         async def work() -> None:
             async for _ in agent:
@@ -92,7 +92,7 @@ def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
 
         working = asyncio.create_task(work())
         with pytest.raises(OSError, match="the network is gone"):
-            await ending.wait()
+            await shutdown.wait()
         assert not working.done() and stream.acked == [0]
         working.cancel()
 
@@ -121,19 +121,19 @@ def test_an_alert_opened_when_the_third_went_overdue(minutes: list[int], opened:
         sent.extend(messages)
 
     async def run() -> None:
-        ending = Ending()
+        shutdown = Shutdown()
         stream = Stream([overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in minutes])
         agent = open_alerts(
             stream,
             rules=[RULE],
             windows_of=lambda rule: windows,
             deliver=deliver,
-            before_ack=ending.before_ack,
+            before_ack=shutdown.before_ack,
             clock=lambda: MONDAY,
         )
         async for _ in agent:
             pass
-        assert ending.error is None
+        assert shutdown.error is None
 
     asyncio.run(run())
 

@@ -26,11 +26,10 @@ from schemas.codec import decode, encode
 from schemas.errors import ExitCode
 from streams.kafka.admin import admin
 from streams.kafka.publisher import Publisher
-from streams.kafka.topics import committed_offsets, log_extent
+from streams.kafka.topics import REACTION_GROUP, committed_offsets, log_extent
 from streams.project import Project
-from streams.queries.reading import ask_warehouse
 from streams.queries.verification import verify
-from streams.reactions.app import APP_ID
+from streams.queries.warehouse_access import ask_warehouse
 from streams.reactions.overdue_alerts import window_start
 from streams.simulator import simulate
 from tests.given import as_bytes, given
@@ -303,7 +302,7 @@ def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: S
     with site.worker("--only", "reaction") as worker:
         assert worker.wait(timeout=40) == ExitCode.UNREACHABLE, site.log
     said = site.log
-    offset = committed_offsets(site.kafka, APP_ID).get((LATENCY, 0), 0)
+    offset = committed_offsets(site.kafka, REACTION_GROUP).get((LATENCY, 0), 0)
     allow_dead_letters_of(site.kafka, "1048588")
     with site.worker("--only", "reaction") as worker:
         until(lambda: len(read(site.kafka, DEAD_LETTER)) == 1, site)

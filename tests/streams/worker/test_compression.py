@@ -12,7 +12,7 @@ from schemas.catalogue import CATALOGUE
 from streams.kafka.admin import admin
 from streams.kafka.topics import log_extent
 from streams.project import Project
-from streams.queries.opening import open_warehouse
+from streams.queries.warehouse_access import open_warehouse
 from streams.worker.sink import Sink
 from tests.faults.running import make_load, produce
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.worker.lag_log import CatchingUp
+from streams.worker.lag_log import LagLog
 from streams.worker.sink import Progress
 
 
@@ -10,10 +10,10 @@ def told(*commits: tuple[float, int, int]) -> list[str]:
     """What is said of commits at (seconds, records read in all, records waiting)."""
     said: list[str] = []
     now = [0.0]
-    catching_up = CatchingUp(said.append, clock=lambda: now[0])
+    lag_log = LagLog(said.append, clock=lambda: now[0])
     for seconds, records, waiting in commits:
         now[0] = seconds
-        catching_up(Progress(records=records, waiting=waiting))
+        lag_log(Progress(records=records, waiting=waiting))
     return said
 
 

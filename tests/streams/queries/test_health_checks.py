@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import BatonError
-from streams.cli.doctor import CHECKS, Check
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
+from streams.queries.health_checks import CHECKS, Check
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from streams.cli.output import cell
-
 _SHARE = re.compile(
     r".*_(share|rate|completeness)|rate_to_next|share|recall|nrr|grr|precision_.*|probability"
 )
@@ -36,6 +34,21 @@ def shown(name: str, value: Any, row: Mapping[str, Any]) -> str:
     if name == "playbook_version" and value is not None:
         return str(value)[:12]
     return cell(value)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, int | Decimal):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return str(value)
 
 
 def named(name: str, value: Any, row: Mapping[str, Any]) -> str:
