@@ -6,7 +6,7 @@ While a worker runs it owns the file, and statements go to its SQL endpoint. Oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -121,14 +121,9 @@ def _existing_file(project: Project) -> Path:
     return project.warehouse_file
 
 
-@contextmanager
-def _asking_endpoint(door: Door) -> Iterator[Ask]:
-    yield partial(ask, door)
-
-
 def _asking_worker(door: Door) -> AbstractContextManager[Ask]:
     ask(door, "select 1")  # raises here, not in the middle of the caller's work, when no worker answers
-    return _asking_endpoint(door)
+    return nullcontext(partial(ask, door))
 
 
 @contextmanager
