@@ -23,6 +23,7 @@ from streams.sink import Extent, Sink, registry_lookup
 from streams.topics import log_extent, topic_ids
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
+from warehouse.writer import WarehouseWriter
 
 # Fewer records than this waiting in Kafka count as caught up.
 FEW_RECORDS = 1_000
@@ -37,7 +38,7 @@ class DataPlane:
         self.warehouse = warehouse
         self.extent = extent
         self.sink = Sink(
-            warehouse,
+            WarehouseWriter(warehouse),
             project.client_settings(),
             extent,
             registry=registry_lookup(project),
