@@ -42,8 +42,8 @@ check-docs: setup ## Are the generated pages fresh, and does what the README and
 	$(BIN)/python -m projections.reference --check
 	$(BIN)/python -m pytest tests/contracts
 
-bench: setup $(VENV)/.bench ## Measure Baton and its peer on this machine
-	$(BIN)/baton bench
+bench: setup $(VENV)/.bench ## Measure Baton and its peers, and write docs/benchmarks.md (ONLY=latency: one case, no page)
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 up: setup ## Start Kafka and the worker on this machine
 	$(BIN)/baton up

@@ -25,7 +25,7 @@ from streams.project import Project
 
 TESTS = Path(__file__).parent
 # Folders whose tests have a broker, or processes that are told to be somewhere in time.
-TOGETHER = ("bench", "faults", "streams")
+TOGETHER = ("benchmarks", "faults", "streams")
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
 
 

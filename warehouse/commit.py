@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from projections.projection import Projection, states
+from projections.projection import Projection
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
 from warehouse.agreement import DECIDING
@@ -117,18 +117,16 @@ class Committer:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        projections: Sequence[Projection] | None = None,
+        projections: Sequence[Projection],
         on_agreement: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> None:
-        """`projections` defaults to all states; an empty sequence is append-only (the benchmark's limit).
-
-        `on_agreement` is called inside the transaction of a batch that holds a word on playbooks.
-        """
+        """`projections`: the states to keep. `on_agreement` is called inside the transaction of a batch that
+        holds a word on playbooks."""
         self.connection = connection
         self.on_agreement = on_agreement
         # Slots and plans belong to the connection, and one connection may see several committers.
         self._number = next(_COMMITTERS)
-        self.projections = states() if projections is None else projections
+        self.projections = projections
         self._slots: dict[str, _Slot] = {}
         self._prepared: set[str] = set()
         self._reached = self._registered(_REACHED, _Slot(_REACHED_COLUMNS))

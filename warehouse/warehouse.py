@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from projections.playbook import Playbook
-from projections.projection import Projection
+from projections.projection import states
 from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
@@ -124,12 +124,12 @@ class Warehouse:
             cursor.execute(f"use {self.database}")
         return cursor
 
-    def committer(self, projections: Sequence[Projection] | None = None) -> Committer:
+    def committer(self) -> Committer:
         """Writes batches into this warehouse, through a connection of its own.
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.cursor(), projections, on_agreement=self.authority.put)
+        return Committer(self.cursor(), states(), on_agreement=self.authority.put)
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""

@@ -29,7 +29,6 @@ VERBS = {
     "alerts": ("streams.cli.alerts", "Alerts raised on the stream."),
     "playbook": ("streams.cli.playbook", "What Marketing and Sales agreed on."),
     "contract": ("streams.cli.contract", "The event contract: check it, document it."),
-    "bench": ("streams.cli.bench", "Measure speed as ratios, side by side."),
 }
 
 

@@ -48,9 +48,7 @@ def _topic_states(project: Project) -> list[TopicState]:
     return states
 
 
-def _document(
-    project: Project, topics: list[TopicState], problem: BatonError | None
-) -> dict[str, Any]:
+def _document(project: Project, topics: list[TopicState], problem: BatonError | None) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
     worker = worker_process.find_worker(project)
     return {

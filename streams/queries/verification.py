@@ -17,6 +17,7 @@ from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.worker.sink import Progress, Sink
 from warehouse.content_hash import Books, TableHash, books, books_sql, groups, hashes_sql
 from warehouse.warehouse import Warehouse
+from warehouse.writer import WarehouseWriter
 
 _NO_BOOKS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
@@ -92,7 +93,8 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
             replay = []
             for snapshot, group in zip(live, groups(), strict=True):
                 if snapshot.offsets != second.next_offsets():
-                    sink = Sink(second, kafka, extent, registry=lookup, on_commit=on_progress)
+                    writer = WarehouseWriter(second)
+                    sink = Sink(writer, kafka, extent, registry=lookup, on_commit=on_progress)
                     asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
                 replay.append(_replayed_snapshot(second, as_of, group))
     finally:

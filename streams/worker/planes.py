@@ -25,6 +25,7 @@ from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
+from warehouse.writer import WarehouseWriter
 
 # Fewer records than this waiting in Kafka count as caught up.
 FEW_RECORDS = 1_000
@@ -39,7 +40,7 @@ class DataPlane:
         self.warehouse = warehouse
         self.extent = extent
         self.sink = Sink(
-            warehouse,
+            WarehouseWriter(warehouse),
             project.client_settings(),
             extent,
             registry=registry_lookup(project),

@@ -5,7 +5,7 @@ Three stages run at once, each with at most one batch in hand, so memory is boun
     fetch (event loop)  ->  decode (thread)  ->  commit (thread)
 
 Batches are as large as what arrived while the stage before was busy: small when idle, up to
-MAX_BATCH_RECORDS when behind. The warehouse says where to read on; Kafka's group offsets are
+max_batch_records when behind. The destination says where to read on; Kafka's group offsets are
 written for lag tools only. Any error ends the run: nothing is skipped, and a restart reads on from
 the last commit.
 """
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -30,11 +30,8 @@ from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, Failure, RegistryLookup, decode
 from schemas.errors import BatonError
 from streams.kafka.topics import SINK_GROUP
-from warehouse.commit import Batch, Committer, failed_table
-from warehouse.folding import Folding
-from warehouse.warehouse import Warehouse
+from warehouse.commit import Batch, failed_table
 
-MAX_BATCH_RECORDS = 20_000
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
 FETCH_BYTES = 32 << 20
@@ -66,6 +63,20 @@ class Fetched:
         self.bytes += sum(record.serialized_value_size for record in records)
 
 
+class Destination(Protocol):
+    """Where a sink writes. Each batch is stored whole, with its offsets, or not at all."""
+
+    max_batch_records: int
+
+    def next_offsets(self) -> Offsets:
+        """Where to read on. A partition that was never read is not in it."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Store a batch. An error ends the sink."""
+        ...
+
+
 @dataclass
 class Progress:
     """How far the sink is: records committed in this run, and records known to wait in Kafka."""
@@ -77,28 +88,23 @@ class Progress:
 
 
 class Sink:
-    """Reads the fact topics into one warehouse, exactly once."""
+    """Reads the fact topics into one destination, exactly once."""
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        destination: Destination,
         kafka: Mapping[str, Any],
         extent: Extent,
         *,
         registry: RegistryLookup | None = None,
         on_commit: Callable[[Progress], None] | None = None,
-        committer: Committer | None = None,
-        max_batch_records: int = MAX_BATCH_RECORDS,
     ) -> None:
         """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read."""
-        self.max_batch_records = max_batch_records
-        self.warehouse = warehouse
+        self.destination = destination
         self.kafka = kafka
         self.registry = registry
         self.on_commit = on_commit
         self.extent = extent
-        self.committer = committer or warehouse.committer()
-        self.folding = Folding(warehouse.connection.cursor())
         self.progress = Progress()
         self._in_flight = 0
         self._handed_on_at = 0.0
@@ -108,7 +114,7 @@ class Sink:
     async def run(self, stop: asyncio.Event, until: Offsets | None = None) -> Progress:
         """Read until `stop` is set, or until every partition of `until` has reached its offset.
 
-        Raises whatever goes wrong; the warehouse then holds whole batches only.
+        Raises whatever goes wrong; the destination then holds whole batches only.
         """
         self._until = dict(until) if until is not None else None
         consumer = AIOKafkaConsumer(
@@ -130,9 +136,9 @@ class Sink:
         return self.progress
 
     def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        """Take every partition and go to where the warehouse stands. A log that lost records is an error."""
+        """Take every partition and go to where the destination is. A log that lost records is an error."""
         consumer.assign([TopicPartition(*place) for place in self.extent])
-        stored = self.warehouse.next_offsets()
+        stored = self.destination.next_offsets()
         for place, (begin, end) in self.extent.items():
             at = stored.get(place, begin)
             if not begin <= at <= end:
@@ -158,7 +164,7 @@ class Sink:
     ) -> None:
         fetched = Fetched()
         while not stop.is_set() and not self._is_done():
-            room = self.max_batch_records - len(fetched.records)
+            room = self.destination.max_batch_records - len(fetched.records)
             found = await consumer.getmany(timeout_ms=20 if fetched.records else 100, max_records=room)
             for partition, records in found.items():
                 kept = self._in_order(partition, records)
@@ -183,7 +189,7 @@ class Sink:
         return has_rested and self._in_flight < MOST_SMALL_BATCHES
 
     def _is_full(self, fetched: Fetched) -> bool:
-        return len(fetched.records) >= self.max_batch_records or fetched.bytes >= MAX_BATCH_BYTES
+        return len(fetched.records) >= self.destination.max_batch_records or fetched.bytes >= MAX_BATCH_BYTES
 
     def _in_order(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
         """The records from the next offset on (and before `until`); what was read before is dropped."""
@@ -219,7 +225,7 @@ class Sink:
     ) -> None:
         loop = asyncio.get_running_loop()
         while (batch := await ready.get()) is not None:
-            await loop.run_in_executor(pool, self._write, batch)
+            await loop.run_in_executor(pool, self.destination.write, batch)
             self._in_flight -= 1
             self.progress.records += batch.records
             self.progress.batches += 1
@@ -231,16 +237,12 @@ class Sink:
             if self.on_commit:
                 self.on_commit(self.progress)
 
-    def _write(self, batch: Batch) -> None:
-        self.committer.commit(batch)
-        self.folding.fold_what_outgrew()
-
     async def _tell_lag_tools(self, consumer: AIOKafkaConsumer) -> None:
-        """Keep the group's offsets in Kafka near the warehouse's. Nothing of ours ever reads them."""
+        """Keep the group's offsets in Kafka near the destination's. Nothing of ours ever reads them."""
         told: Offsets = {}
         while self._until is None:
             await asyncio.sleep(LAG_TOLD_EVERY_SECONDS)
-            stored = self.warehouse.next_offsets()
+            stored = self.destination.next_offsets()
             if stored != told:
                 await consumer.commit({TopicPartition(*place): offset for place, offset in stored.items()})
                 told = stored

@@ -33,7 +33,7 @@ def _place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-MODULES = _files("*.py", *PACKAGES, "tests")
+MODULES = _files("*.py", *PACKAGES, "benchmarks", "tests")
 SQL_OF_MEANING = _files("*.sql", "projections")
 PROJECTIONS = _files("*.sql", "projections/states", "projections/views")
 EVIDENCE = _files("*.sql", "projections/evidence")
@@ -131,6 +131,14 @@ def test_evidence_opens_with_what_stands_behind_a_row(path: Path) -> None:
     assert list(header) == ["evidence", "says"], "the lines are '-- evidence: NAME' and '-- says: ...'"
     assert header["evidence"] == path.stem and header["says"]
     assert (ROOT / "projections" / "views" / path.name).exists(), "it is that of a view"
+
+
+# --- what is shipped ----------------------------------------------------------------------------
+
+
+def test_the_wheel_holds_the_product_and_nothing_else() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert tuple(build["targets"]["wheel"]["packages"]) == PACKAGES
 
 
 # --- dependencies -------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from streams.worker.sink import Fetched, to_batch
 from tests.laws.records import effort
 from tests.laws.small_funnels import Told, funnels
 from tests.laws.test_semilattice import emptied
-from warehouse.commit import Committer
 from warehouse.content_hash import books
 from warehouse.warehouse import Warehouse
 
@@ -58,7 +57,7 @@ def test_good_and_failed_and_duplicate_make_up_the_log(
     shared: Warehouse, data: st.DataObject, told: list[Told]
 ) -> None:
     log, failed, duplicate = data.draw(logs(told))
-    committer = Committer(emptied(shared).connection)
+    committer = emptied(shared).committer()
     cut = data.draw(st.integers(0, len(log)), label="cut")
     ends: dict[str, int] = {}
 

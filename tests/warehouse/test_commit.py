@@ -12,6 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
+from projections.projection import states
 from streams.worker.sink import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
@@ -82,7 +83,7 @@ class Failing:
 def _statements_of_a_commit() -> list[str]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         counting = Failing(warehouse.connection, 0, OSError())
-        Committer(counting).commit(batch())  # type: ignore[arg-type]
+        Committer(counting, states()).commit(batch())  # type: ignore[arg-type]
         return counting.statements
 
 
@@ -132,11 +133,11 @@ def test_an_error_at_any_statement_leaves_nothing_behind(
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(type(error)):
-        Committer(Failing(connection, at, error)).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, at, error), states()).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == {}
 
     with duckdb.connect(str(path)) as connection:
-        Committer(connection).commit(batch())
+        Committer(connection, states()).commit(batch())
     assert rows_of(path) == EVERYTHING
 
 
@@ -144,7 +145,7 @@ def test_an_error_that_comes_after_the_commit_leaves_everything(tmp_path: Path, 
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(OSError):
-        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True)).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True), states()).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == EVERYTHING
 
 
@@ -152,8 +153,8 @@ def test_the_same_connection_can_commit_after_a_failure() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
         cursor = warehouse.connection.cursor()
         with pytest.raises(OSError):
-            Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
-        Committer(cursor).commit(batch())
+            Committer(Failing(cursor, len(STATEMENTS), OSError("no space")), states()).commit(batch())  # type: ignore[arg-type]
+        Committer(cursor, states()).commit(batch())
         assert books(warehouse.connection) == Books(2, 1, 0, 3)
 
 
@@ -176,7 +177,7 @@ class Full:
 @pytest.mark.parametrize(
     "work",
     [
-        pytest.param(lambda connection: Committer(connection).commit(batch()), id="a batch"),
+        pytest.param(lambda connection: Committer(connection, states()).commit(batch()), id="a batch"),
         pytest.param(lambda connection: Measurement(connection).measure(), id="measuring"),
         pytest.param(lambda connection: rebuild(connection), id="a rebuild"),
     ],
@@ -191,7 +192,7 @@ def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object])
 
 def test_offsets_move_on_and_records_are_added_up() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
-        committer = Committer(warehouse.connection.cursor())
+        committer = warehouse.committer()
         committer.commit(batch())
         committer.commit(batch(offset=7))
 
@@ -203,7 +204,7 @@ def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -
     fetched = Fetched()
     fetched.add("funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, 0, 0, None, None, None, 0, 0, ())])
     with Warehouse.open(None, read_playbook()) as warehouse:
-        Committer(warehouse.connection.cursor()).commit(to_batch(fetched))
+        warehouse.committer().commit(to_batch(fetched))
 
         kept = warehouse.connection.execute("select key, value from warehouse.failed_event").fetchall()
         sent = warehouse.connection.execute("select key, value from warehouse.outbox").fetchall()
@@ -227,5 +228,5 @@ def test_a_record_with_an_absurd_kafka_timestamp_fails_like_any_other(timestamp:
 
 def test_a_batch_of_nothing_changes_nothing() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
-        Committer(warehouse.connection.cursor()).commit(Batch({}))
+        warehouse.committer().commit(Batch({}))
         assert books(warehouse.connection) == Books(0, 0, 0, 0)

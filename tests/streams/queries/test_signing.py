@@ -28,6 +28,7 @@ from streams.worker.sink import Sink
 from tests.given import as_bytes, given
 from tests.projections.test_playbook import GOOD
 from tests.signed import KEYS, as_events, private_key, proposal, public_key, signature
+from warehouse.writer import WarehouseWriter
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -199,7 +200,7 @@ def test_two_sides_sign_and_it_is_in_force(
         """What a worker does, up to the end of the log."""
         extent = log_extent(project, CATALOGUE.fact_topics)
         with open_warehouse(project) as warehouse:
-            sink = Sink(warehouse, project.client_settings(), extent)
+            sink = Sink(WarehouseWriter(warehouse), project.client_settings(), extent)
             asyncio.run(sink.run(asyncio.Event(), until={place: end for place, (_, end) in extent.items()}))
 
     blocks = [

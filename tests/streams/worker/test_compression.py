@@ -15,6 +15,7 @@ from streams.project import Project
 from streams.queries.warehouse_access import open_warehouse
 from streams.worker.sink import Sink
 from tests.faults.running import make_load, produce
+from warehouse.writer import WarehouseWriter
 
 
 @pytest.mark.kafka
@@ -34,7 +35,7 @@ def test_records_packed_by_the_broker_itself_are_read(clean_kafka: str, tmp_path
     extent = log_extent(project, CATALOGUE.fact_topics)
 
     with open_warehouse(project) as warehouse:
-        sink = Sink(warehouse, project.client_settings(), extent)
+        sink = Sink(WarehouseWriter(warehouse), project.client_settings(), extent)
         read = asyncio.run(
             sink.run(asyncio.Event(), until={place: end for place, (_, end) in extent.items()})
         ).records

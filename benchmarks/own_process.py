@@ -1,6 +1,6 @@
-"""Measuring in a process of its own: what one case leaves in memory does not weigh on the next.
+"""Runs a measurement in a process of its own: what one leaves in memory does not weigh on the next.
 
-`python -m streams.bench.apart module:function '{"argument": ...}'` calls the function and prints what
+`python -m benchmarks.own_process module:function '{"argument": ...}'` calls the function and prints what
 it returns, with the peak memory of the process, as the last line of stdout.
 """
 
@@ -12,21 +12,25 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError
 
 MOST_SECONDS = 1800
 
+Measured = dict[str, Any]
 
-def measure_apart(task: str, **arguments: Any) -> dict[str, Any]:
-    """Call 'module:function' of streams.bench in a new process; what it returned.
+
+def in_own_process(function: Callable[..., Measured], **arguments: Any) -> Measured:
+    """Call a function of a module in a new process; what it returned. Arguments go as JSON.
 
     Adds peak_rss_bytes of that process. Raises BatonError with its last lines when it fails.
     """
+    task = f"{function.__module__}:{function.__name__}"
     run = subprocess.run(
-        [sys.executable, "-m", "streams.bench.apart", task, json.dumps(arguments)],
+        [sys.executable, "-m", "benchmarks.own_process", task, json.dumps(arguments)],
         capture_output=True,
         text=True,
         timeout=MOST_SECONDS,
@@ -35,12 +39,11 @@ def measure_apart(task: str, **arguments: Any) -> dict[str, Any]:
     if run.returncode != 0:
         raise BatonError(
             "A measurement failed",
-            where=f"streams.bench.{task}",
+            where=task,
             why="its last lines:\n" + "\n".join(run.stderr.splitlines()[-12:]),
-            next_command="baton bench --quick --only " + task.partition(":")[0],
-            exit_code=ExitCode.FAILED,
+            next_command="make bench QUICK=1",
         )
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    found: Measured = json.loads(run.stdout.splitlines()[-1])
     return found
 
 
@@ -58,18 +61,11 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def cpu_seconds() -> float:
-    """Processor time of this process so far, its own and the system's for it."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def main() -> None:
-    """The child's side."""
+    """The new process."""
     task, arguments = sys.argv[1:]
     module, _, function = task.partition(":")
-    measure = getattr(importlib.import_module(f"streams.bench.{module}"), function)
-    found = measure(**json.loads(arguments))
+    found = getattr(importlib.import_module(module), function)(**json.loads(arguments))
     print(json.dumps({**found, "peak_rss_bytes": peak_rss_bytes()}))
 
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import EventReader
-from streams.kafka.headers import encoded_cloud_event_headers as cloudevents_headers
+from streams.cli.output import progress, say
+from streams.kafka.headers import cloud_event_headers
 from streams.kafka.publisher import BATCH_BYTES, COMPRESSION
 from streams.kafka.topics import EVENT_TOPICS, ensure_topics, log_extent
 from streams.local.broker import start_broker, stop_broker
@@ -33,7 +34,6 @@ EVENTS_PER_LEAD = 11.4  # what the simulator's stories come to; only the size of
 SEED = 20260105
 KAFKA_SETTING = "BATON_KAFKA_BENCH"
 
-Advance = Callable[[int], None]
 Extent = dict[tuple[str, int], tuple[int, int]]
 
 
@@ -66,36 +66,33 @@ class Load:
         """Where each partition of the load ends; later cases may write behind it."""
         return {place: end for place, (_, end) in self.extent.items()}
 
-    def first(self, share: float) -> dict[tuple[str, int], int]:
-        """Offsets that hold this share of every partition."""
-        return {place: begin + int((end - begin) * share) for place, (begin, end) in self.extent.items()}
+
+def make_load(project: Project, events: int) -> Load:
+    """Simulate about this many events and write them to the empty topics of a broker."""
+    with progress() as bar:
+        encoded = list(bar.track(encoded_events(events), events, description="simulate"))
+        return produce(project, bar.track(encoded, description="to Kafka"))
 
 
-def leads_for(events: int) -> int:
-    """How many leads give about this many events."""
-    return max(1, round(events / EVENTS_PER_LEAD))
-
-
-def encoded_events(leads: int, seed: int = SEED, advance: Advance | None = None) -> Iterator[Encoded]:
-    """The events of a simulation in order of arrival, copies included, as the publisher would send them."""
+def encoded_events(about: int, seed: int = SEED) -> Iterator[Encoded]:
+    """About so many events of a simulation in order of arrival, copies included, as they go to Kafka."""
     reader = EventReader()
 
     def form(event: dict[str, Any]) -> Encoded:
         event_type, record = reader.read(event)
         key = str(record[event_type.key]).encode()
-        headers = cloudevents_headers(event_type, record)
+        named = cloud_event_headers(event_type, record)
+        headers = [(name, text.encode()) for name, text in named.items() if text is not None]
         return Encoded(event_type.topic, key, encode(event_type, record), headers, event_type.name)
 
     arrivals = Arrivals(form)
-    for chapter in chapters(Plan(seed, leads)):
+    for chapter in chapters(Plan(seed, leads=max(1, round(about / EVENTS_PER_LEAD)))):
         arrivals.add(chapter)
-        if advance and chapter.is_lead:
-            advance(1)
     yield from arrivals.in_order()
 
 
 @contextmanager
-def broker(folder: Path, tell: Callable[[str], None]) -> Iterator[Project]:
+def broker(folder: Path) -> Iterator[Project]:
     """A real Kafka with empty topics: BATON_KAFKA_BENCH if set, else one of our own that goes at the end."""
     given = os.environ.get(KAFKA_SETTING)
     if given:
@@ -105,7 +102,7 @@ def broker(folder: Path, tell: Callable[[str], None]) -> Iterator[Project]:
         return
     project = Project(home=folder / "broker", cwd=folder)
     try:
-        start_broker(project, tell)
+        start_broker(project, say)
         ensure_topics(project)
         yield project
     finally:
@@ -126,15 +123,15 @@ def _require_empty(project: Project) -> None:
         )
 
 
-def produce(project: Project, events: Iterable[Encoded], advance: Advance | None = None) -> Load:
+def produce(project: Project, events: Iterable[Encoded]) -> Load:
     """Write events to their topics, acknowledged by the broker, the events of a key in one partition."""
     mix: Counter[str] = Counter()
-    size = asyncio.run(_produce(project, events, mix, advance or (lambda count: None)))
+    size = asyncio.run(_produce(project, events, mix))
     extent = log_extent(project, CATALOGUE.fact_topics)
     return Load(project, extent, sum(mix.values()), size, dict(mix.most_common()))
 
 
-async def _produce(project: Project, events: Iterable[Encoded], mix: Counter[str], advance: Advance) -> int:
+async def _produce(project: Project, events: Iterable[Encoded], mix: Counter[str]) -> int:
     size = 0
     open_batches: dict[tuple[str, int], Any] = {}
     sent: list[asyncio.Future[Any]] = []
@@ -154,14 +151,12 @@ async def _produce(project: Project, events: Iterable[Encoded], mix: Counter[str
                 batch.append(timestamp=None, key=event.key, value=event.value, headers=event.headers) is None
             ):
                 sent.append(await producer.send_batch(batch, place[0], partition=place[1]))
-                advance(batch.record_count())
                 batch = producer.create_batch()
             open_batches[place] = batch
             mix[event.event_type] += 1
             size += len(event.value)
         for (topic, partition), batch in open_batches.items():
             sent.append(await producer.send_batch(batch, topic, partition=partition))
-            advance(batch.record_count())
         await asyncio.gather(*sent)
     finally:
         await producer.stop()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from streams.bench.case import Bench, Case, compare
+from benchmarks.case import Bench, Case, Figure, Target
 
-MOST_RATIO = 2.0
 MEBIBYTE = 1 << 20
-KINDS = ("states", "states, quarter")
 
 METHOD = (
     "The peak resident memory of the whole sink process (Python, decoding, DuckDB) while it catches up "
@@ -18,14 +16,9 @@ METHOD = (
 
 def measure(bench: Bench) -> Case:
     """Peak memory on the load, against a quarter of it."""
-    found = {kind: [r["peak_rss_bytes"] / MEBIBYTE for r in bench.ingested[kind]] for kind in KINDS}
-    figure = compare(
-        "peak memory of the sink",
-        "MiB",
-        found["states"],
-        "a log a quarter as long",
-        found["states, quarter"],
-        f"<= {MOST_RATIO:g}",
-        lambda ratio: ratio <= MOST_RATIO,
+    whole, quarter = (
+        [measured["peak_rss_bytes"] / MEBIBYTE for measured in bench.rounds[reader]]
+        for reader in ("states", "states, quarter")
     )
-    return Case("memory", METHOD, (figure,))
+    what, against = "peak memory of the sink", "a log a quarter as long"
+    return Case("memory", METHOD, (Figure(what, "MiB", whole, against, quarter, Target("<=", 2)),))

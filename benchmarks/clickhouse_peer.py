@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.case import Bench, Case, Figure, Target
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
-from streams.bench.case import Bench, Case, compare, rates
 
 METHOD = (
     "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
@@ -27,7 +27,6 @@ METHOD = (
     "favour."
 )
 
-STATES_FILE = Path(__file__).with_name("clickhouse_states.sql")
 STATES = ("handoff", "lead", "opportunity")
 SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
 # Words from a short list, which ClickHouse keeps as numbers.
@@ -40,22 +39,20 @@ SORTED_BY = ("handoff_id", "lead_id", "opportunity_id", "account_id")
 
 def measure(bench: Bench) -> Case:
     """Baton against the peer, with all states."""
-    found = bench.ingested
-    if "clickhouse" not in found:
+    if "clickhouse" not in bench.rounds:
         note = "not measured: chdb is not installed (pip install -r requirements-bench.lock)"
         return Case("clickhouse", METHOD, notes=(note,))
-    stored = found["clickhouse"][-1]["stored"]
-    kept = ", ".join(f"{count:,} of {name}" for name, count in stored.items())
-    figure = compare(
+    rows = bench.rounds["clickhouse"][-1]["rows"]
+    held = ", ".join(f"{count:,} of {name}" for name, count in rows.items())
+    figure = Figure(
         "ingestion with states, against ClickHouse",
         "events/s",
-        rates(found["states"]),
+        bench.rates("states"),
         "chdb, same batches",
-        rates(found["clickhouse"]),
-        "> 1",
-        lambda ratio: ratio > 1,
+        bench.rates("clickhouse"),
+        Target(">", 1),
     )
-    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {kept}",), stored)
+    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {held}",), rows)
 
 
 class ClickHouse:
@@ -64,8 +61,7 @@ class ClickHouse:
     def __init__(self, folder: Path) -> None:
         from chdb import session
 
-        self._session = session.Session(str(folder))
-        self._ask: Any = self._session.query
+        self._ask: Any = session.Session(str(folder)).query
         for setting in SETTINGS:
             self._ask(f"set {setting}")
         self._ask("create database log")
@@ -91,14 +87,12 @@ class ClickHouse:
             found[state] = int(str(self._ask(f"select uniqExact({state}_id) from funnel.{state}")))
         return found
 
-    def close(self) -> None:
-        self._session.close()
-
 
 def states_statements() -> list[str]:
     """The statements of clickhouse_states.sql, without its comments."""
-    text = "\n".join(line for line in STATES_FILE.read_text().splitlines() if not line.startswith("--"))
-    return [statement.strip() for statement in text.split(";") if statement.strip()]
+    text = Path(__file__).with_name("clickhouse_states.sql").read_text()
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in code.split(";") if statement.strip()]
 
 
 def _log_table(event: EventType) -> str:

@@ -1,6 +1,6 @@
 """The publisher of the latency case: events encoded ahead, sent at a steady rate, in a process of its own.
 
-`python -m streams.bench.steady_publisher BOOTSTRAP RATE EVENTS FILE` says "ready" on stdout, waits for a
+`python -m benchmarks.steady_publisher BOOTSTRAP RATE EVENTS FILE` says "ready" on stdout, waits for a
 line on stdin, sends, and writes topic, partition, offset, due_at and acked_at of every event to a Parquet
 file. Times are of the monotonic clock, which all processes of a machine share.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
-from streams.bench.load import SEED, Encoded, encoded_events, leads_for, partition_of
+from benchmarks.load import SEED, Encoded, encoded_events, partition_of
 from streams.kafka.publisher import BATCH_BYTES, COMPRESSION, LINGER_MS
 
 TICK_SECONDS = 0.002
@@ -78,7 +78,7 @@ def _row(due_at: float, written: Any, acked_at: float) -> dict[str, Any]:
 def main() -> None:
     """The process."""
     bootstrap, rate, wanted, file = sys.argv[1:]
-    events = list(islice(encoded_events(leads_for(int(int(wanted) * 1.2)), SEED + 1), int(wanted)))
+    events = list(islice(encoded_events(int(int(wanted) * 1.2), SEED + 1), int(wanted)))
     gc.freeze()  # a collection over all these events would be a pause of the publisher
     pl.DataFrame(asyncio.run(publish(bootstrap, int(rate), events))).write_parquet(file)
 

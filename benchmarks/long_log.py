@@ -7,21 +7,19 @@ import statistics
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from benchmarks.case import Bench, Case, Figure, Target, alternating
+from benchmarks.load import encoded_events
+from benchmarks.own_process import Measured, in_own_process
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode
-from streams.bench.apart import measure_apart
-from streams.bench.case import Bench, Case, Figure, alternating, median_and_spread
-from streams.bench.load import encoded_events, leads_for
-from warehouse.commit import Batch, Committer
+from warehouse.commit import Batch
 from warehouse.folding import Folding
 from warehouse.warehouse import Warehouse
 
-MOST_RATIO = 1.3
 KINDS_OF_BATCH = 3
 WARM_UP_SHARE = 0.05
 
@@ -36,29 +34,17 @@ METHOD = (
 def measure(bench: Bench) -> Case:
     """The cost of a batch on the long log, against the short one."""
     scale = bench.scale
-    folder = bench.new_folder("long-log")
-    try:
-        found = measure_apart(
-            "long_log:measure_commits",
-            folder=str(folder),
-            batch=scale.batch,
-            times=scale.times_longer,
-            rounds=2 * scale.rounds,
+    with bench.new_folder() as folder:
+        found = in_own_process(
+            time_commits, folder=folder, batch=scale.batch, times=scale.times_longer, rounds=2 * scale.rounds
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    short, _ = median_and_spread([seconds * 1000 for seconds in found["short"]])
-    long, spread = median_and_spread([seconds * 1000 for seconds in found["long"]])
-    folded = long + found["folding_seconds_a_batch"] * 1000
+    short, long = ([seconds * 1000 for seconds in found[name]] for name in ("short", "long"))
+    folded = [milliseconds + found["folding_seconds_a_batch"] * 1000 for milliseconds in long]
     what = f"batch of {scale.batch:,} on a log {scale.times_longer} times longer"
     against = "the short log"
-    ratio = folded / short
-    target = f"<= {MOST_RATIO:g}"
     figures = (
-        Figure(
-            f"{what}, folding shared out", folded, "ms", against, short, ratio, target, ratio <= MOST_RATIO
-        ),
-        Figure(f"{what}, the commit alone", long, "ms", against, short, long / short, spread=spread),
+        Figure(f"{what}, folding shared out", "ms", folded, against, short, Target("<=", 1.3)),
+        Figure(f"{what}, the commit alone", "ms", long, against, short),
     )
     mean = found["all_seconds_a_batch"] * 1000
     note = (
@@ -68,14 +54,14 @@ def measure(bench: Bench) -> Case:
     return Case("long-log", METHOD, figures, (note,))
 
 
-def measure_commits(folder: str, batch: int, times: int, rounds: int) -> dict[str, Any]:
+def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     """Fill both warehouses, then time single commits on copies of them, alternating. Times in seconds."""
     batches = _Batches(batch)
     place = Path(folder)
     _fill(place / "short.duckdb", batches, 1)
     filling = _fill(place / "long.duckdb", batches, times)
     later = filling[len(filling) // 2 :]
-    found: dict[str, Any] = {
+    found: Measured = {
         "short": [],
         "long": [],
         "folding_seconds_a_batch": statistics.mean(folding for _, folding in later),
@@ -85,7 +71,7 @@ def measure_commits(folder: str, batch: int, times: int, rounds: int) -> dict[st
         copy = place / "copy.duckdb"
         shutil.copyfile(place / f"{name}.duckdb", copy)
         with Warehouse.open(copy, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-            committer = Committer(warehouse.connection)
+            committer = warehouse.committer()
             committer.commit(batches.next(WARM_UP_SHARE))
             one_more = batches.next()
             started = time.perf_counter()
@@ -99,7 +85,7 @@ def _fill(file: Path, batches: _Batches, times: int) -> list[tuple[float, float]
     """Commit this many batches as the sink does; (seconds of the commit, seconds of folding) for each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        committer, folding = Committer(warehouse.connection), Folding(warehouse.connection)
+        committer, folding = warehouse.committer(), Folding(warehouse.cursor())
         for _ in range(times):
             batch = batches.next()
             started = time.perf_counter()
@@ -114,7 +100,7 @@ class _Batches:
     """An endless supply of batches of one size: simulated ones in turn, each time under new ids."""
 
     def __init__(self, size: int) -> None:
-        values = [event.value for event in encoded_events(leads_for(KINDS_OF_BATCH * size))]
+        values = [event.value for event in encoded_events(KINDS_OF_BATCH * size)]
         self._decoded = [
             decode(values[start : start + size], CATALOGUE).frames
             for start in range(0, len(values) - size + 1, size)
