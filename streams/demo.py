@@ -81,13 +81,12 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
 
     at = time.perf_counter()
     tell("Writing the story of a made-up company ...")
-    simulate(seed, leads, demo.home / "story")
-    as_of = datetime.fromisoformat(json.loads((demo.home / "story" / "truth.json").read_text())["as_of"])
+    story = simulate(seed, leads, demo.home / "story")
     at = timed("story", at)
     if not demo.kafka:
         start_broker(demo, tell)
     ensure_topics(demo)
-    _pin(demo, as_of)
+    _pin(demo, story.as_of)
     at = timed("kafka", at)
     start_worker(demo, tell)
     at = timed("worker", at)
@@ -100,7 +99,7 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     wait_until_reacted(demo)
     records = wait_until_read(demo, advance)
     timed("react", at)
-    return DemoRun(demo, as_of, records, seconds)
+    return DemoRun(demo, story.as_of, records, seconds)
 
 
 def stricter(text: str) -> str:

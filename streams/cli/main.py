@@ -18,7 +18,7 @@ VERBS = {
     "doctor": ("streams.cli.doctor", "Find what is wrong before you do."),
     "demo": ("streams.cli.demo", "A made-up company through a real Kafka."),
     "publish": ("streams.cli.publish", "Send events from a file of JSON lines."),
-    "simulate": ("streams.cli.simulate", "Write a lifelike funnel, and the truth about it."),
+    "simulate": ("streams.cli.simulate", "Write the events of a lifelike funnel to a file."),
     "worker": ("streams.cli.worker", "Follow the log in the foreground."),
     "sql": ("streams.cli.sql", "One SELECT over the live tables."),
     "explain": ("streams.cli.explain", "Open any number, down to its events."),

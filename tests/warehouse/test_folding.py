@@ -29,9 +29,8 @@ Story = tuple[list[bytes], datetime]
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A lifelike funnel, out of order and with copies, and the instant to read it at."""
     folder = tmp_path_factory.mktemp("story")
-    simulate(7, 60, folder)
+    as_of = simulate(7, 60, folder).as_of
     lines = (folder / "events.jsonl").read_text().splitlines()
-    as_of = datetime.fromisoformat(json.loads((folder / "truth.json").read_text())["as_of"])
     return as_bytes(json.loads(line) for line in lines), as_of
 
 

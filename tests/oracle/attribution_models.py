@@ -1,4 +1,4 @@
-"""How a win is shared out by each attribution model, in millionths, reckoned one session at a time."""
+"""How each attribution model divides a win among the sessions before it, in millionths."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ WHOLE = 1_000_000
 
 
 def shares(model: str, sessions: int, lead: int, deal: int) -> list[int]:
-    """Millionths for each of the sessions, which sum to a million; what rounding leaves is the last one's.
+    """Millionths for each of the sessions, which sum to a million; the last one takes what rounding leaves.
 
-    lead, deal: place, from 1, of the session in which the lead and the deal were created.
+    lead, deal: position, from 1, of the session in which the lead and the deal were created.
     """
     parts = _MODELS[model](sessions, lead, deal)
     return [*parts[:-1], WHOLE - sum(parts[:-1])]
@@ -40,8 +40,8 @@ def _w(sessions: int, lead: int, deal: int) -> list[int]:
     named = (1, lead, deal)
     rest = sessions - len(set(named))
     parts = []
-    for place in range(1, sessions + 1):
-        times = named.count(place)
+    for position in range(1, sessions + 1):
+        times = named.count(position)
         if not rest:
             parts.append(WHOLE * times // 3)
         else:

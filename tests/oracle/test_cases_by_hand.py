@@ -1,51 +1,44 @@
-"""Given the events of a lead, the truth about its handoffs, its funnel and its deals. Cases are made by hand.
+"""The oracle itself, held against cases made by hand: a lead's handoffs, its funnel and its deals.
 
 Sales Development is in Berlin, Mon-Fri 09-18; 2026-03-02 is a Monday and Berlin is one hour ahead of UTC.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from streams.simulator.clock import instant_of
-from streams.simulator.facts import Fact, LeadFacts
-from streams.simulator.funnel import Funnel, opportunities
-from streams.simulator.rules import default_playbook, read_rules
-from streams.simulator.truth import HandoffTruth, statuses
+from tests import oracle
+from tests.oracle.handoff_events import Handoff, handoffs
+from tests.oracle.log import Log, instant_of
 
-RULES = read_rules(default_playbook())
-AS_OF = "2026-03-09T12:00Z"
-# What an event says when a case does not care.
-UNSAID: dict[str, dict[str, Any]] = {
+PLAYBOOK = oracle.Playbook()
+AS_OF = datetime.fromisoformat("2026-03-09T12:00Z")
+# What an event states when a case does not care.
+DEFAULTS: dict[str, dict[str, Any]] = {
     "HandoffOffered": {
         "handoff_id": "h1",
         "from_team": "marketing",
         "to_team": "sales_development",
         "owner": "sdr-anna",
-        "previous_handoff_id": None,
     },
     "HandoffReassigned": {"handoff_id": "h1", "to_owner": "sdr-anna"},
     "HandoffAccepted": {"handoff_id": "h1", "owner": "sdr-anna"},
     "HandoffReturned": {"handoff_id": "h1", "owner": "sdr-anna", "reason_code": "not_icp"},
     "FeedbackAcknowledged": {"handoff_id": "h1", "disposition": "nurture"},
-    "ContactAttempted": {"handoff_id": None, "is_automated": False},
-    "BuyerReached": {"handoff_id": None},
+    "ContactAttempted": {"is_automated": False},
+    "BuyerReached": {},
     "LeadCaptured": {},
     "TouchRecorded": {"is_inbound": True, "is_automated": False},
     "OpportunityOpened": {
         "opportunity_id": "o1",
         "account_id": "a1",
         "owner": "ae-kim",
-        "handoff_id": None,
-        "stage": None,
-        "amount": None,
-        "currency": None,
-        "closes_on": None,
     },
     "OpportunityStageEntered": {"opportunity_id": "o1"},
-    "OpportunityRevised": {"opportunity_id": "o1", "amount": None, "currency": None, "closes_on": None},
+    "OpportunityRevised": {"opportunity_id": "o1"},
     "OpportunityWon": {"opportunity_id": "o1", "amount": "900.00", "currency": "EUR"},
     "OpportunityLost": {"opportunity_id": "o1", "reason_code": "price"},
 }
@@ -58,18 +51,28 @@ def on(time: str, type_: str, **fields: Any) -> Case:
     return f"2026-03-{int(day):02d}T{clock}Z", type_, fields
 
 
-def facts(*cases: Case) -> LeadFacts:
-    """Each event is recorded two minutes after it occurred; ids sort in the order of telling."""
-    told = []
-    for number, (at, type_, fields) in enumerate(cases):
-        instant = instant_of(at)
-        stated = {"lead_id": "lead", **UNSAID[type_], **fields}
-        told.append(Fact(instant, f"e{number:03d}", type_, instant + 120_000_000, stated))
-    return LeadFacts(told)
+def log_of(*cases: Case) -> Log:
+    """Each event is recorded two minutes after it occurred; ids sort in the order of the cases."""
+    return Log.from_events(
+        {
+            "type": type_,
+            "event_id": f"e{number:03d}",
+            "occurred_at": at,
+            "recorded_at": (datetime.fromisoformat(at) + timedelta(minutes=2)).isoformat(),
+            "lead_id": "lead",
+            **DEFAULTS[type_],
+            **fields,
+        }
+        for number, (at, type_, fields) in enumerate(cases)
+    )
 
 
-def truth(lead: LeadFacts, handoff_id: str = "h1") -> HandoffTruth:
-    return HandoffTruth(lead.handoffs[handoff_id], lead, RULES, instant_of(AS_OF))
+def rows(view: str, log: Log) -> list[dict[str, Any]]:
+    return oracle.rows(view, log, PLAYBOOK, AS_OF)
+
+
+def handoff(log: Log) -> Handoff:
+    return handoffs(log)["h1"]
 
 
 OFFER = on("2 09:00", "HandoffOffered")
@@ -167,9 +170,9 @@ DEAL = on("4 09:00", "OpportunityOpened")
     ],
 )
 def test_a_handoff_is_in_exactly_one_state(state: str, cases: list[Case]) -> None:
-    lead = facts(*cases)
+    states = {row["handoff_id"]: row["state"] for row in rows("handoff", log_of(*cases))}
 
-    assert truth(lead).state(statuses(lead)) == state
+    assert states["h1"] == state
 
 
 @pytest.mark.parametrize(
@@ -190,11 +193,9 @@ def test_a_handoff_is_in_exactly_one_state(state: str, cases: list[Case]) -> Non
 def test_contact_belongs_to_a_handoff(attempt: Case, belongs_to: str | None) -> None:
     later = [on("5 09:00", "HandoffOffered", handoff_id=handoff_id) for handoff_id in ("h3", "h2")]
 
-    lead = facts(OFFER, *later, attempt)
+    found = handoffs(log_of(OFFER, *later, attempt))
 
-    assert [h for h in ("h1", "h2", "h3") if truth(lead, h).human_attempts] == (
-        [belongs_to] if belongs_to else []
-    )
+    assert [h for h in found if found[h].human_attempts] == ([belongs_to] if belongs_to else [])
 
 
 @pytest.mark.parametrize(
@@ -225,11 +226,11 @@ def test_contact_belongs_to_a_handoff(attempt: Case, belongs_to: str | None) -> 
     ],
 )
 def test_the_owner(owner: str, cases: list[Case]) -> None:
-    assert truth(facts(OFFER, *cases)).owner == owner
+    assert handoff(log_of(OFFER, *cases)).owner == owner
 
 
 def slas(*cases: Case) -> dict[str, dict[str, Any]]:
-    return {row["sla"]: row for row in truth(facts(*cases)).sla_rows()}
+    return {row["sla"]: row for row in rows("handoff_sla", log_of(*cases))}
 
 
 def test_a_clock_runs_only_once_it_has_started() -> None:
@@ -277,7 +278,7 @@ def test_marketing_owes_the_acknowledgement_by_its_own_calendar() -> None:
 
 
 def test_segments_add_up_to_the_way_from_the_signal_to_the_talk() -> None:
-    lead = facts(
+    log = log_of(
         on("6 16:00", "TouchRecorded"),
         on("6 16:10", "TouchRecorded", is_automated=True),
         on("6 16:30", "HandoffOffered"),
@@ -286,7 +287,8 @@ def test_segments_add_up_to_the_way_from_the_signal_to_the_talk() -> None:
         on("9 09:10", "BuyerReached"),
     )
 
-    segments = truth(lead).segments()
+    (latency,) = rows("handoff_latency", log)
+    segments = {name: value for name, value in latency.items() if name.startswith("segment_")}
 
     assert segments == {
         "segment_integration": 2.0,
@@ -301,9 +303,7 @@ def test_segments_add_up_to_the_way_from_the_signal_to_the_talk() -> None:
 
 
 def funnel(*cases: Case) -> dict[str, dict[str, Any]]:
-    counted = Funnel(RULES)
-    counted.add(facts(*cases))
-    return {row["stage"]: row for row in counted.rows()}
+    return {row["stage"]: row for row in rows("funnel_stage", log_of(*cases))}
 
 
 def test_a_skipped_stage_is_entered_with_the_next_one_and_marked() -> None:
@@ -354,8 +354,8 @@ def test_what_became_of_a_lead_at_its_furthest_stage(outcome: str, cases: list[C
     assert funnel(OFFER, *cases)["offered"][outcome] == 1
 
 
-def test_a_deal_is_worth_what_was_said_last() -> None:
-    lead = facts(
+def test_a_deal_is_worth_what_was_stated_last() -> None:
+    log = log_of(
         on(
             "4 09:00",
             "OpportunityOpened",
@@ -370,7 +370,7 @@ def test_a_deal_is_worth_what_was_said_last() -> None:
         on("7 09:00", "OpportunityLost"),
     )
 
-    (deal,) = opportunities(lead)
+    (deal,) = rows("opportunity", log)
 
     assert (deal["stage"], deal["amount"], deal["closes_on"]) == ("proposal", "750.50", "2026-05-01")
     assert (deal["status"], deal["lost_reason"]) == ("lost", "price")
