@@ -4,9 +4,9 @@ A *state* file maps facts to partial states: rows of (key, columns), where every
 min, max or set union. Merging is associative, commutative and idempotent, so batches, order and
 duplicates cannot change what a state says (docs/adr/0002). The same file serves three uses:
 
-- live:    merge(select over the batch), appended
-- folding: merge(the appended rows)
-- rebuild: merge(select over all facts)
+- live:       merge(select over the batch), appended
+- compaction: merge(the appended rows)
+- rebuild:    merge(select over all facts)
 
 A *view* file is one SELECT over states, facts and the playbook; `$as_of` is the instant at which
 open clocks are read.
@@ -15,7 +15,7 @@ open clocks are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,6 @@ VIEWS_FOLDER = Path(__file__).parent / "views"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
 _NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
-_BRANCHES = "\nunion all by name\n"
 
 _MERGES: dict[str, Callable[[str], str]] = {
     "min": lambda column: f"min({column})",
@@ -71,23 +70,19 @@ class Projection:
         """Names of the fact tables it reads, without the schema."""
         return tuple(name.removeprefix("facts.") for name in self.reads if name.startswith("facts."))
 
-    def merged(self, rows: str) -> str:
+    def merge_select(self, rows: str) -> str:
         """SQL: one row per key out of many partial rows. `rows` is a table name or a parenthesised query."""
         keys = ", ".join(self.key)
         merges = ", ".join(f"{_MERGES[c.merge](c.name)} as {c.name}" for c in self.columns)
         return f"select {keys}, {merges} from {rows} group by {keys}"
 
-    def lifted(self, table_of: Callable[[str], str], present: Collection[str] | None = None) -> str:
-        """SQL: partial states of the facts in the tables that `table_of` names.
+    def partial_select(self, table_of: Callable[[str], str]) -> str:
+        """SQL: partial states of the facts in the tables that `table_of` names."""
+        return _FACTS.sub(lambda match: table_of(match[1]), self.select)
 
-        `present` leaves out the branches of other fact tables: a batch pays for what it holds.
-        """
-        branches = [
-            _FACTS.sub(lambda match: table_of(match[1]), branch)
-            for branch in self.select.split(_BRANCHES)
-            if present is None or _fact_table(branch) in present
-        ]
-        return _BRANCHES.join(branches)
+    def from_facts(self, table_of: Callable[[str], str]) -> str:
+        """SQL: the state as all facts in these tables make it, one row per key."""
+        return self.merge_select(f"({self.partial_select(table_of)})")
 
     def over(self, names: Mapping[str, str]) -> Projection:
         """The same over other tables: what it reads by one of these names, it then reads by the other."""
@@ -137,11 +132,6 @@ def read_projection(path: Path) -> Projection:
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,
     )
-
-
-def _fact_table(branch: str) -> str:
-    found = _FACTS.search(branch)
-    return found[1] if found else ""
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from streams.project import Project
-from warehouse.agreement import Authority
+from warehouse.authority import Authority
 from warehouse.warehouse import Warehouse
 
 

@@ -12,9 +12,9 @@ from schemas.errors import BatonError, ExitCode
 from streams.opening import authority_of
 from streams.project import Project
 from streams.reading import Ask, reading
-from warehouse.door import Door
 from warehouse.layout import Extract
-from warehouse.second_look import Records
+from warehouse.recorded_log import RecordedLog
+from warehouse.sql_endpoint import SqlEndpoint
 
 as_known_option = click.option(
     "--as-known",
@@ -32,11 +32,11 @@ def asking(project: Project, as_known: str | None) -> Iterator[Ask]:
         return
     known_at = instant(as_known, "--as-known")
     with recorded(project) as records:
-        yield records.look(authority_of(project), known_at=known_at).ask
+        yield records.snapshot(authority_of(project), known_at=known_at).ask
 
 
 @contextmanager
-def recorded(project: Project, extract: Extract | None = None) -> Iterator[Records]:
+def recorded(project: Project, extract: Extract | None = None) -> Iterator[RecordedLog]:
     """All recorded events of a project, whether its worker runs or not. Raises BatonError without any."""
     records = _records(project, extract)
     try:
@@ -45,11 +45,11 @@ def recorded(project: Project, extract: Extract | None = None) -> Iterator[Recor
         records.close()
 
 
-def _records(project: Project, extract: Extract | None) -> Records:
-    door = Door.read(project.door_file)
+def _records(project: Project, extract: Extract | None) -> RecordedLog:
+    door = SqlEndpoint.read(project.door_file)
     if door is not None:
         try:
-            return Records.through(door, extract)
+            return RecordedLog.through(door, extract)
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
@@ -61,7 +61,7 @@ def _records(project: Project, extract: Extract | None) -> Records:
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    return Records.of_file(project.warehouse_file, extract)
+    return RecordedLog.of_file(project.warehouse_file, extract)
 
 
 def instant(text: str, option: str) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any
 from schemas.errors import BatonError, ExitCode
 from streams.opening import open_warehouse
 from streams.project import Project
-from warehouse.door import Door, ask
+from warehouse.sql_endpoint import SqlEndpoint, ask
 from warehouse.warehouse import Warehouse
 
 Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
@@ -17,7 +17,7 @@ Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 
 def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one SELECT; (column names, rows). Works while the worker writes, and when nothing runs."""
-    door = Door.read(project.door_file)
+    door = SqlEndpoint.read(project.door_file)
     if door is not None:
         try:
             return ask(door, statement)
@@ -31,7 +31,7 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
 @contextmanager
 def reading(project: Project) -> Iterator[Ask]:
     """The same for one SELECT after another; a file that nobody holds is opened once for all of them."""
-    door = Door.read(project.door_file)
+    door = SqlEndpoint.read(project.door_file)
     if door is not None and _answers(door):
         yield lambda statement: ask(door, statement)
         return
@@ -51,7 +51,7 @@ def _file(project: Project) -> Warehouse:
     return open_warehouse(project)
 
 
-def _answers(door: Door) -> bool:
+def _answers(door: SqlEndpoint) -> bool:
     """Whether a worker is behind the door; a file of a worker that is gone leads nowhere."""
     try:
         ask(door, "select 1")

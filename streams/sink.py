@@ -33,7 +33,7 @@ from schemas.registry import SchemaRegistry
 from streams.project import Project
 from streams.topics import SINK_GROUP
 from warehouse.commit import Batch, Committer, failed_table
-from warehouse.folding import Folding
+from warehouse.compaction import Compaction
 from warehouse.warehouse import Warehouse
 
 MAX_BATCH_RECORDS = 20_000
@@ -100,7 +100,7 @@ class Sink:
         self.on_commit = on_commit
         self.extent = extent
         self.committer = committer or warehouse.committer()
-        self.folding = Folding(warehouse.connection.cursor())
+        self.compaction = Compaction(warehouse.connection.cursor())
         self.progress = Progress()
         self._in_flight = 0
         self._handed_on_at = 0.0
@@ -235,7 +235,7 @@ class Sink:
 
     def _write(self, batch: Batch) -> None:
         self.committer.commit(batch)
-        self.folding.fold_what_outgrew()
+        self.compaction.compact_outgrown()
 
     async def _tell_lag_tools(self, consumer: AIOKafkaConsumer) -> None:
         """Keep the group's offsets in Kafka near the warehouse's. Nothing of ours ever reads them."""

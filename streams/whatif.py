@@ -12,9 +12,9 @@ from typing import Any
 from projections.playbook import Playbook
 from projections.projection import VIEWS_FOLDER, read_projection
 from schemas.limits import EARLIEST
-from warehouse.agreement import Authority
+from warehouse.authority import Authority
 from warehouse.layout import Extract, live_as_of
-from warehouse.second_look import Records
+from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
 
 _EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
@@ -101,7 +101,11 @@ class WhatIf:
 
 
 def compare(
-    records: Records, in_force: Authority, proposed: Playbook, as_of: datetime, since: datetime | None = None
+    records: RecordedLog,
+    in_force: Authority,
+    proposed: Playbook,
+    as_of: datetime,
+    since: datetime | None = None,
 ) -> WhatIf:
     """Both playbooks over all records; measures count what happened from `since` on.
 
@@ -109,7 +113,7 @@ def compare(
     are only read.
     """
     start = since or EARLIEST
-    before, after = records.looks((in_force, Authority(proposed)), as_of=as_of, kept=_KEPT)
+    before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of, kept=_KEPT)
     with ThreadPoolExecutor(3) as pool:
         new = _worded_otherwise(before.playbook_in_force(), proposed)
         changes = pool.submit(_changes, before, after, new, start)

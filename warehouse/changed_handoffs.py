@@ -58,7 +58,7 @@ _OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from 
 # An offer told twice may name two leads; the handoff is that of the one which stands.
 _CHANGED_STATE = f"""
 create or replace temp table changed_state as
-from ({_STATE.merged(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
+from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
 where offer.lead_id in (from changed_lead)
 """
 

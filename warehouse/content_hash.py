@@ -7,7 +7,7 @@ counts a row as often as it stands there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -28,7 +28,7 @@ class TableHash:
 
 
 @dataclass(frozen=True)
-class Books:
+class RecordCounts:
     """What became of every record of the log: total = good + failed + duplicate."""
 
     good: int
@@ -42,7 +42,7 @@ class Books:
 
 
 @cache
-def groups() -> tuple[tuple[str, ...], ...]:
+def hash_groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: facts and states, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
     known = {view.name: view for view in views()}
@@ -78,7 +78,7 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
     return f"{'with ' if named else ''}{', '.join(named)} {' union all '.join(hashed)}"
 
 
-def books_sql() -> str:
+def record_counts_sql() -> str:
     """One SELECT: (good, failed, duplicate, total) of all records read so far."""
     good = " + ".join(f"(select count(distinct event_id) from log.{e.table})" for e in CATALOGUE.facts)
     readable = " + ".join(f"(select count(*) from log.{e.table})" for e in CATALOGUE.facts)
@@ -89,15 +89,17 @@ def books_sql() -> str:
     )
 
 
-def hashes(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> Mapping[str, TableHash]:
-    """The hash of every table, by name, a group at a time."""
-    rows = [row for group in groups() for row in connection.execute(hashes_sql(as_of, group)).fetchall()]
+def hashes(
+    connection: duckdb.DuckDBPyConnection, as_of: datetime, names: Sequence[str]
+) -> dict[str, TableHash]:
+    """The hash of each of these tables, by name, in one statement."""
+    rows = connection.execute(hashes_sql(as_of, names)).fetchall()
     return {name: TableHash(count, content) for name, count, content in rows}
 
 
-def books(connection: duckdb.DuckDBPyConnection) -> Books:
+def record_counts(connection: duckdb.DuckDBPyConnection) -> RecordCounts:
     """What became of every record read so far."""
-    return Books(*connection.execute(books_sql()).fetchall()[0])
+    return RecordCounts(*connection.execute(record_counts_sql()).fetchall()[0])
 
 
 def _inlined(view: str) -> str:

@@ -20,7 +20,7 @@ from projections.projection import Projection, states, views
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables
-from warehouse.agreement import DECIDING
+from warehouse.authority import AGREEMENT_FACTS
 
 LAYOUT_VERSION = 3
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
@@ -67,7 +67,7 @@ def statements() -> Iterator[str]:
     for state in states():
         empty = f"{_of_records(state, 'log.{}'.format)} limit 0"
         yield f"create table if not exists partial.{state.name} as {empty}"
-        yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
+        yield f"create or replace view state.{state.name} as {state.merge_select(f'partial.{state.name}')}"
     for view in views():
         yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
 
@@ -114,7 +114,9 @@ class Extract:
                 read = known[name].reads
                 waiting += [r.removeprefix("funnel.") for r in read if r.startswith("funnel.")]
         chosen = tuple(view for view in views() if view.name in found)
-        tables = {name for view in chosen for name in view.reads} | {f"facts.{table}" for table in DECIDING}
+        tables = {name for view in chosen for name in view.reads} | {
+            f"facts.{table}" for table in AGREEMENT_FACTS
+        }
         facts = tuple(event for event in CATALOGUE.facts if f"facts.{event.table}" in tables)
         merged = tuple(state for state in states() if f"state.{state.name}" in tables)
         words = frozenset(_WORD.findall(" ".join(view.select for view in chosen)))
@@ -123,7 +125,7 @@ class Extract:
     def columns(self, event: EventType) -> list[str]:
         """Those of an event's columns that somebody reads."""
         names = [field["name"] for field in event.fields]
-        if self.words is None or self.has_all_events or event.table in DECIDING:
+        if self.words is None or self.has_all_events or event.table in AGREEMENT_FACTS:
             return names
         return [name for name in names if name == "event_id" or name in self.words]
 
@@ -248,7 +250,7 @@ def _log_columns(event: EventType) -> str:
 
 def _of_records(state: Projection, log: Callable[[str], str]) -> str:
     """SQL: a state as all records make it. `log`: SQL of the records of a fact table."""
-    return state.merged(f"({state.lifted(log)})")
+    return state.merge_select(f"({state.partial_select(log)})")
 
 
 def distinct_facts(event: EventType, log: str) -> str:

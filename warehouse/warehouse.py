@@ -18,7 +18,7 @@ from projections.projection import Projection
 from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
-from warehouse.agreement import Authority
+from warehouse.authority import Authority
 from warehouse.commit import Committer
 
 MEMORY_LIMIT = "2GB"
@@ -83,7 +83,7 @@ class Warehouse:
                         self.connection.execute(statement)
                 self.connection.execute("delete from warehouse.laid_out")
                 self.connection.execute("insert into warehouse.laid_out values (?)", [layout.fingerprint()])
-            self.authority.put(self.connection)
+            self.authority.store_playbooks(self.connection)
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
@@ -129,12 +129,12 @@ class Warehouse:
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.cursor(), projections, on_agreement=self.authority.put)
+        return Committer(self.cursor(), projections, on_agreement=self.authority.store_playbooks)
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""
         as_of = self.cursor().execute("select as_of from warehouse.as_of").fetchall()[0][0]
-        return self.authority.agreed(self.cursor()).at(as_of).playbook
+        return self.authority.agreement(self.cursor()).at(as_of).playbook
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""

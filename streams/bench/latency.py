@@ -29,7 +29,7 @@ from streams.bench.case import Bench, Case, Figure
 from streams.project import Project
 from streams.settling import wait_until_reacted
 from streams.worker_process import start_worker, stop_worker, worker_log
-from warehouse.door import Door, load_extensions
+from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 
 MOST_P99_SECONDS = 0.5
 ASK_EVERY_SECONDS = 0.01
@@ -134,7 +134,7 @@ class _Reader:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        door = Door.read(project.door_file)
+        door = SqlEndpoint.read(project.door_file)
         assert door is not None, "a worker that is ready has opened its door"
         self._door = door
         self._connection = duckdb.connect()

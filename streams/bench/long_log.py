@@ -18,7 +18,7 @@ from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, alternating, median_and_spread
 from streams.bench.load import encoded_events, leads_for
 from warehouse.commit import Batch, Committer
-from warehouse.folding import Folding
+from warehouse.compaction import Compaction
 from warehouse.warehouse import Warehouse
 
 MOST_RATIO = 1.3
@@ -99,13 +99,13 @@ def _fill(file: Path, batches: _Batches, times: int) -> list[tuple[float, float]
     """Commit this many batches as the sink does; (seconds of the commit, seconds of folding) for each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        committer, folding = Committer(warehouse.connection), Folding(warehouse.connection)
+        committer, folding = Committer(warehouse.connection), Compaction(warehouse.connection)
         for _ in range(times):
             batch = batches.next()
             started = time.perf_counter()
             committer.commit(batch)
             committed = time.perf_counter()
-            folding.fold_what_outgrew()
+            folding.compact_outgrown()
             spent.append((committed - started, time.perf_counter() - committed))
     return spent
 

@@ -11,7 +11,7 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, median_and_spread, rate
 from streams.bench.ingestion import sink_arguments
-from warehouse.folding import rebuild
+from warehouse.compaction import rebuild
 from warehouse.warehouse import Warehouse
 
 LEAST_RATE = 500_000

@@ -14,8 +14,8 @@ from streams.bench.case import Bench, Case, Figure, median_and_spread, rates
 from streams.bench.ingestion import sink_arguments
 from streams.demo import stricter
 from streams.whatif import EXTRACT, compare
-from warehouse.agreement import Authority
-from warehouse.second_look import Records
+from warehouse.authority import Authority
+from warehouse.recorded_log import RecordedLog
 
 LEAST_RATE = 500_000
 
@@ -55,7 +55,7 @@ def measure_whatif(folder: str) -> dict[str, Any]:
     in_force = Authority(read_playbook(DEFAULT_PLAYBOOK))
     proposed = parse_playbook(stricter(DEFAULT_PLAYBOOK.read_text(encoding="utf-8")))
     started = time.perf_counter()
-    with Records.of_file(Path(folder) / "baton.duckdb", EXTRACT) as records:
+    with RecordedLog.of_file(Path(folder) / "baton.duckdb", EXTRACT) as records:
         found = compare(records, in_force, proposed, datetime.now(UTC))
     seconds = time.perf_counter() - started
     judged = 2 * found.events

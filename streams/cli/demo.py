@@ -181,11 +181,11 @@ def _show_whatif(tried: WhatIf, in_force: Path, proposed: Path) -> None:
 
 
 def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped: bool) -> None:
-    books = verification.live.books
+    counts = verification.live.record_counts
     quarter = f"{run.as_of.year}-Q{(run.as_of.month + 2) // 3}"
     data.print(
-        f"The log holds {books.total:,} records: {books.good:,} good + {books.failed:,} failed"
-        f" + {books.duplicate:,} duplicate."
+        f"The log holds {counts.total:,} records: {counts.good:,} good + {counts.failed:,} failed"
+        f" + {counts.duplicate:,} duplicate."
     )
     tables = len(verification.live.tables)
     verdict = "equal" if verification.is_equal else f"NOT EQUAL: {', '.join(verification.differing)}"

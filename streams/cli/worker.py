@@ -20,7 +20,7 @@ from streams.opening import authority_of, open_warehouse
 from streams.project import Project
 from streams.topics import ensure_topics
 from streams.worker_log import log_warnings
-from warehouse.door import open_door
+from warehouse.sql_endpoint import serve_sql
 from warehouse.warehouse import Warehouse
 
 # After a signal: what has not come to its end by then is cut off. Nothing is lost by that, see Ending.
@@ -55,7 +55,7 @@ def worker(only: str | None) -> None:
     # A thread more for one statement costs the sink more than it gives: decoding needs a core as well.
     threads = max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
-        open_door(warehouse.connection).save(project.door_file)
+        serve_sql(warehouse.connection).save(project.door_file)
         code = _run(project, warehouse, project.worker_ready_file, is_reacting=only is None)
         project.door_file.unlink(missing_ok=True)
     _end_with(code)

@@ -30,8 +30,8 @@ from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.simulator import simulate
 from streams.topics import PARTITIONS
-from warehouse.content_hash import hashes
-from warehouse.door import Door, load_extensions
+from tests.given import all_hashes
+from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 from warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,7 +207,7 @@ class Running:
 
     def records_read(self) -> int:
         """Records committed, as the worker says through its door; 0 while it does not answer."""
-        door = Door.read(self.project.door_file)
+        door = SqlEndpoint.read(self.project.door_file)
         if door is None:
             return 0
         try:
@@ -231,7 +231,7 @@ class Running:
     def tables_at(self, instant: datetime) -> dict[str, str]:
         """The hash of each table with open clocks read at an instant. The worker must be stopped."""
         with Warehouse.open(self.project.warehouse_file, read_playbook()) as warehouse:
-            return {name: t.content for name, t in hashes(warehouse.connection, instant).items()}
+            return {name: t.content for name, t in all_hashes(warehouse.connection, instant).items()}
 
     def _wait(self, process: subprocess.Popen[str], is_done: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds

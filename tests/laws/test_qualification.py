@@ -17,7 +17,7 @@ from streams.simulator.merges import survivors
 from tests.given import as_bytes, given
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
-from warehouse.playbook_tables import InForce, put_playbooks
+from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
 
 Event = dict[str, Any]
@@ -39,7 +39,7 @@ def shared() -> Iterator[Warehouse]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         first, second = read_playbook(), parse_playbook(STRICTER)
         assert sum(c.is_required for c in second.definition.criteria) == 6
-        put_playbooks(
+        store_playbooks(
             warehouse.connection, [InForce(first, None, CHANGE), InForce(second, CHANGE, None, True)]
         )
         yield warehouse

@@ -16,7 +16,7 @@ import pytest
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from tests.given import as_bytes, given
-from warehouse.door import Door, ask, load_extensions, open_door
+from warehouse.sql_endpoint import SqlEndpoint, ask, load_extensions, serve_sql
 from warehouse.warehouse import Warehouse
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Served:
     """A warehouse on disk, its open door, and a file beside it that nobody may read through the door."""
 
     warehouse: Warehouse
-    door: Door
+    door: SqlEndpoint
     secret: Path
 
     def contents(self) -> list[tuple[object, ...]]:
@@ -75,7 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     secret.write_text("word\nopen sesame\n")
     with Warehouse.open(folder / "baton.duckdb", read_playbook()) as warehouse:
         given(warehouse, offers(0, 3))
-        yield Served(warehouse, open_door(warehouse.connection), secret)
+        yield Served(warehouse, serve_sql(warehouse.connection), secret)
 
 
 @pytest.fixture(scope="module")
@@ -381,7 +381,7 @@ def test_a_wrong_token_opens_nothing(served: Served, wrong: Callable[[str], str]
 
 def test_a_door_nobody_is_behind_says_so() -> None:
     with pytest.raises(BatonError, match="does not answer") as raised:
-        ask(Door("quack:127.0.0.1:9", "any"), "select 1")
+        ask(SqlEndpoint("quack:127.0.0.1:9", "any"), "select 1")
 
     assert raised.value.exit_code is ExitCode.UNREACHABLE
 
@@ -421,10 +421,10 @@ def test_the_saved_door_is_its_owners_alone(tmp_path: Path) -> None:
     file.write_text("left by an earlier worker")
     file.chmod(0o644)
 
-    Door("quack:127.0.0.1:1", "token").save(file)
+    SqlEndpoint("quack:127.0.0.1:1", "token").save(file)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert Door.read(file) == Door("quack:127.0.0.1:1", "token")
+    assert SqlEndpoint.read(file) == SqlEndpoint("quack:127.0.0.1:1", "token")
     assert [path.name for path in tmp_path.iterdir()] == ["door.json"]
 
 
@@ -433,4 +433,4 @@ def test_a_door_that_cannot_be_read_is_none(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "door.json").write_text(content)
 
-    assert Door.read(tmp_path / "door.json") is None
+    assert SqlEndpoint.read(tmp_path / "door.json") is None

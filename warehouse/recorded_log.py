@@ -21,9 +21,9 @@ from projections.open_time import open_days, open_spans
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
-from warehouse.agreement import DECIDING, Authority
-from warehouse.door import Door, load_extensions
+from warehouse.authority import AGREEMENT_FACTS, Authority
 from warehouse.layout import Extract, Making
+from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 from warehouse.warehouse import Warehouse
 
 # The records' own place in memory, whether they were copied there or lie in an attached file.
@@ -33,7 +33,7 @@ _REACHED = "select topic, kafka_partition, next_offset from warehouse.next_offse
 STATEMENTS = 2
 
 
-class Records:
+class RecordedLog:
     """Recorded events of a warehouse, to be looked at again. One connection; close it after use.
 
     Of a running worker they are copied through its door, as far as it had read when the copying began: its
@@ -49,7 +49,7 @@ class Records:
         self._numbers = count(1)
 
     @classmethod
-    def of_file(cls, path: Path, extract: Extract | None = None) -> Records:
+    def of_file(cls, path: Path, extract: Extract | None = None) -> RecordedLog:
         """Read where they are. Raises BatonError when another process holds the file."""
         records = cls(_memory(), extract or Extract.everything())
         try:
@@ -65,7 +65,7 @@ class Records:
         return records
 
     @classmethod
-    def through(cls, door: Door, extract: Extract | None = None) -> Records:
+    def through(cls, door: SqlEndpoint, extract: Extract | None = None) -> RecordedLog:
         """Copied from the worker behind the door. Raises BatonError when it does not answer."""
         records = cls(_memory(), extract or Extract.everything())
         load_extensions(records.connection)
@@ -102,7 +102,7 @@ class Records:
         found = self.connection.execute(f"select sum(n)::bigint from ({counts})").fetchall()
         return int(found[0][0])
 
-    def look(
+    def snapshot(
         self,
         authority: Authority,
         *,
@@ -110,10 +110,10 @@ class Records:
         known_at: datetime | None = None,
         kept: Collection[str] = (),
     ) -> Warehouse:
-        """Everything computed again into a database of its own, which shares this connection. See looks()."""
-        return self.looks([authority], as_of=as_of, known_at=known_at, kept=kept)[0]
+        """Everything computed again into a database of its own on this connection. See snapshots()."""
+        return self.snapshots([authority], as_of=as_of, known_at=known_at, kept=kept)[0]
 
-    def looks(
+    def snapshots(
         self,
         authorities: Sequence[Authority],
         *,
@@ -181,7 +181,7 @@ class Records:
         """Let go of the file, or of the copies."""
         self.connection.close()
 
-    def __enter__(self) -> Records:
+    def __enter__(self) -> RecordedLog:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -209,13 +209,13 @@ def _foundations(database: str, as_of: datetime) -> Step:
 
 
 def _playbook(database: str, authority: Authority) -> Step:
-    needs = (database, "calendars", *(f"{database}.facts.{table}" for table in DECIDING))
+    needs = (database, "calendars", *(f"{database}.facts.{table}" for table in AGREEMENT_FACTS))
     return Step(f"{database}.playbook", needs, database, partial(_put, authority))
 
 
 def _put(authority: Authority, connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("begin")
-    authority.put(connection)
+    authority.store_playbooks(connection)
     connection.execute("commit")
 
 
