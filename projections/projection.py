@@ -9,23 +9,29 @@ duplicates cannot change what a state says (docs/adr/0002). The same file serves
 - rebuild:    merge(select over all facts)
 
 A *view* file is one SELECT over states, facts and the playbook; `$as_of` is the instant at which
-open clocks are read.
+open clocks are read. A *derived* file is one too, and is no view of a warehouse: the product evaluates it
+for a purpose of its own, such as the events that measuring sends.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from graphlib import CycleError
 from pathlib import Path
 
+from projections.dependency_graph import DependencyGraph
+from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 
 STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
+DERIVED_FOLDER = Path(__file__).parent / "derived"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
+_PARAMETER = re.compile(r"\$([a-z]\w*)")
 _NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
 
 _MERGES: dict[str, Callable[[str], str]] = {
@@ -88,9 +94,10 @@ class Projection:
         """The same over other tables: what it reads by one of these names, it then reads by the other."""
         return replace(self, select=_NAMED.sub(lambda match: names.get(match[0], match[0]), self.select))
 
-    def evaluated(self, as_of: str) -> str:
-        """SQL of a view with its instant filled in: a literal, or a sub-query."""
-        return self.select.replace("$as_of", as_of)
+    def evaluated(self, as_of: str, **parameters: str) -> str:
+        """SQL with its instant and other parameters filled in: each is a literal, or a sub-query."""
+        sql = {"as_of": as_of, **parameters}
+        return _PARAMETER.sub(lambda match: sql[match[1]], self.select)
 
 
 def read_projection(path: Path) -> Projection:
@@ -162,26 +169,27 @@ def _bad_header(path: Path, number: int, why: str) -> BatonError:
 @cache
 def states() -> tuple[Projection, ...]:
     """All states, by name."""
-    return tuple(read_projection(path) for path in sorted(STATES_FOLDER.glob("*.sql")))
+    return _read_folder(STATES_FOLDER)
 
 
 @cache
 def views() -> tuple[Projection, ...]:
     """All views, each after the views it reads."""
-    found = {path.stem: read_projection(path) for path in sorted(VIEWS_FOLDER.glob("*.sql"))}
-    return tuple(_in_reading_order(found.values()))
+    known = {f"funnel.{view.name}": view for view in _read_folder(VIEWS_FOLDER)}
+    return tuple(known[name] for name in dependencies().topological_order() if name in known)
 
 
-def _in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
-    waiting = {projection.name: projection for projection in projections}
-    ordered: list[Projection] = []
-    while waiting:
-        ready = [
-            p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)
-        ]
-        if not ready:
-            cycle = ", ".join(sorted(waiting))
-            raise _bad_header(next(iter(waiting.values())).path, 1, f"these views read each other: {cycle}")
-        for projection in ready:
-            ordered.append(waiting.pop(projection.name))
-    return ordered
+@cache
+def dependencies() -> DependencyGraph:
+    """What each view, state and table of facts reads. What they read beside these reads nothing."""
+    facts = {f"facts.{event.table}": (f"log.{event.table}",) for event in CATALOGUE.facts}
+    logs = {f"state.{state.name}": tuple(f"log.{table}" for table in state.fact_tables) for state in states()}
+    found = {f"funnel.{view.name}": view.reads for view in _read_folder(VIEWS_FOLDER)}
+    try:
+        return DependencyGraph({**facts, "facts.event": tuple(facts), **logs, **found})
+    except CycleError as error:
+        raise _bad_header(VIEWS_FOLDER, 1, f"these read each other: {', '.join(error.args[1])}") from error
+
+
+def _read_folder(folder: Path) -> tuple[Projection, ...]:
+    return tuple(read_projection(path) for path in sorted(folder.glob("*.sql")))

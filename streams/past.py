@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -12,7 +12,6 @@ from schemas.errors import BatonError, ExitCode
 from streams.opening import authority_of
 from streams.project import Project
 from streams.reading import Ask, reading
-from warehouse.layout import Extract
 from warehouse.recorded_log import RecordedLog
 from warehouse.sql_endpoint import SqlEndpoint
 
@@ -36,20 +35,20 @@ def asking(project: Project, as_known: str | None) -> Iterator[Ask]:
 
 
 @contextmanager
-def recorded(project: Project, extract: Extract | None = None) -> Iterator[RecordedLog]:
+def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[RecordedLog]:
     """All recorded events of a project, whether its worker runs or not. Raises BatonError without any."""
-    records = _records(project, extract)
+    records = _records(project, views)
     try:
         yield records
     finally:
         records.close()
 
 
-def _records(project: Project, extract: Extract | None) -> RecordedLog:
+def _records(project: Project, views: Sequence[str] | None) -> RecordedLog:
     door = SqlEndpoint.read(project.door_file)
     if door is not None:
         try:
-            return RecordedLog.through(door, extract)
+            return RecordedLog.of_worker(door, views)
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
@@ -61,7 +60,7 @@ def _records(project: Project, extract: Extract | None) -> RecordedLog:
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    return RecordedLog.of_file(project.warehouse_file, extract)
+    return RecordedLog.of_file(project.warehouse_file, views)
 
 
 def instant(text: str, option: str) -> datetime:

@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping
 
 import duckdb
 
-from projections.projection import Projection, states
+from projections.projection import Projection, dependencies, states, views
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
-from warehouse.layout import Extract, live_as_of
+from warehouse.layout import live_as_of
 
 _STATE = next(state for state in states() if state.name == "handoff")
 # Contact is a fact each, and may name a lead only.
 _CONTACT = tuple(e for e in CATALOGUE.facts if e.table in ("contact_attempted", "buyer_reached"))
 _NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTACT)
-_HANDOFF_VIEWS = tuple(view for view in Extract.of(["handoff"]).views if view.name != "lead_identity")
+_READ = dependencies().upstream(["funnel.handoff"]) - {"funnel.lead_identity"}
+_HANDOFF_VIEWS = tuple(view for view in views() if f"funnel.{view.name}" in _READ)
 # What the views read -> what they read here. A deal is no moment of a handoff, so none is looked up.
 _NAMES = {
     "state.handoff": "changed_state",

@@ -14,9 +14,11 @@ from functools import cache
 
 import duckdb
 
-from projections.projection import states, views
+from projections.projection import dependencies, states, views
+from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-from warehouse.layout import Extract
+
+_VIEWS = {f"funnel.{view.name}": view for view in views()}
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,15 @@ class RecordCounts:
 def hash_groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: facts and states, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
-    known = {view.name: view for view in views()}
-    closures = {name: {v.name for v in Extract.of([name]).views} for name in known}
     found = [
         tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
         tuple(f"state.{state.name}" for state in states()),
     ]
-    left = dict(closures)
+    left = {name: dependencies().upstream([name]) for name in _VIEWS}
     while left:
-        widest = max(left, key=lambda name: (len(left[name]), name))
-        together = [name for name in left if left[name] <= closures[widest]]
-        found.append(tuple(f"funnel.{name}" for name in known if name in together))
-        left = {name: closure for name, closure in left.items() if name not in together}
+        widest = max(left, key=lambda name: (len(left[name] & _VIEWS.keys()), name))
+        found.append(tuple(name for name in left if left[name] & _VIEWS.keys() <= left[widest]))
+        left = {name: read for name, read in left.items() if name not in found[-1]}
     return tuple(found)
 
 
@@ -65,11 +64,13 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
 
     One statement, so that all of it is one snapshot even while a worker writes.
     """
-    instant = f"timestamptz '{as_of.isoformat()}'"
     # The installed views read their own as_of; here each view reads the others at the same instant.
-    asked = [name.removeprefix("funnel.") for name in names if name.startswith("funnel.")]
-    read = Extract.of(asked).views if asked else ()
-    named = [f"{_inlined(v.name)} as ({_over_inlined(v.evaluated(instant))})" for v in read]
+    read = dependencies().upstream(names)
+    named = [
+        f"{_over_inlined(name)} as ({_over_inlined(view.evaluated(sql_literal(as_of)))})"
+        for name, view in _VIEWS.items()
+        if name in read
+    ]
     hashed = [
         f"select '{name}' as name, count(*) as rows, coalesce(sum(hash(t)::hugeint), 0)::varchar as content"
         f" from {_over_inlined(name)} as t"
@@ -102,9 +103,5 @@ def record_counts(connection: duckdb.DuckDBPyConnection) -> RecordCounts:
     return RecordCounts(*connection.execute(record_counts_sql()).fetchall()[0])
 
 
-def _inlined(view: str) -> str:
-    return f"funnel_{view}"
-
-
-def _over_inlined(select: str) -> str:
-    return re.sub(r"\bfunnel\.(\w+)", lambda match: _inlined(match[1]), select)
+def _over_inlined(sql: str) -> str:
+    return re.sub(r"\bfunnel\.(\w+)", r"funnel_\1", sql)

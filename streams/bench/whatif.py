@@ -13,7 +13,7 @@ from streams.bench.apart import measure_apart
 from streams.bench.case import Bench, Case, Figure, median_and_spread, rates
 from streams.bench.ingestion import sink_arguments
 from streams.demo import stricter
-from streams.whatif import EXTRACT, compare
+from streams.whatif import VIEWS, compare
 from warehouse.authority import Authority
 from warehouse.recorded_log import RecordedLog
 
@@ -55,7 +55,7 @@ def measure_whatif(folder: str) -> dict[str, Any]:
     in_force = Authority(read_playbook(DEFAULT_PLAYBOOK))
     proposed = parse_playbook(stricter(DEFAULT_PLAYBOOK.read_text(encoding="utf-8")))
     started = time.perf_counter()
-    with RecordedLog.of_file(Path(folder) / "baton.duckdb", EXTRACT) as records:
+    with RecordedLog.of_file(Path(folder) / "baton.duckdb", VIEWS) as records:
         found = compare(records, in_force, proposed, datetime.now(UTC))
     seconds = time.perf_counter() - started
     judged = 2 * found.events

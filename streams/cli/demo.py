@@ -19,7 +19,7 @@ from streams.past import recorded
 from streams.project import Project
 from streams.reading import ask_warehouse
 from streams.replay import Verification, verify
-from streams.whatif import EXTRACT, WhatIf, compare
+from streams.whatif import VIEWS, WhatIf, compare
 
 _THIS_QUARTER = """(
     select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""
@@ -87,7 +87,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         verification = verify(project)
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
-        with recorded(project, EXTRACT) as records:
+        with recorded(project, VIEWS) as records:
             tried = compare(records, authority_of(project), read_playbook(proposed), run.as_of)
     except BaseException:
         demonstration.tidy(project)

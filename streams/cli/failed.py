@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from projections.sql_literal import sql_literal
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
@@ -43,9 +44,8 @@ def ls(limit: int, as_json: bool) -> None:
 @json_option
 def show(place: str, as_json: bool) -> None:
     """Show one failed record with its bytes. PLACE is topic/partition/offset, as `ls` prints it."""
-    quoted = place.replace("'", "''")
     columns, rows = ask_warehouse(
-        Project.here(), f"select * from funnel.failed_events where {_PLACE} = '{quoted}'"
+        Project.here(), f"select * from funnel.failed_events where {_PLACE} = {sql_literal(place)}"
     )
     if not rows:
         raise BatonError(

@@ -14,7 +14,7 @@ from streams.opening import authority_of
 from streams.past import instant, recorded
 from streams.project import Project
 from streams.reading import ask_warehouse
-from streams.whatif import EXTRACT, Change, Measure, WhatIf, compare
+from streams.whatif import VIEWS, Change, Measure, WhatIf, compare
 
 WORDS = {
     "qualified": "leads qualified",
@@ -52,7 +52,7 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     start = instant(since, "--since") if since else None
     _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
-    with recorded(project, EXTRACT) as records:
+    with recorded(project, VIEWS) as records:
         found = compare(records, authority_of(project), proposed, rows[0][0], start)
     seconds = time.perf_counter() - begun
     if as_json:

@@ -12,7 +12,6 @@ import pytest
 from schemas.catalogue import CATALOGUE
 from streams.opening import authority_of
 from tests.faults.running import Running, make_load, produce
-from warehouse.layout import Extract
 from warehouse.recorded_log import RECORDED, RecordedLog
 from warehouse.sql_endpoint import SqlEndpoint
 
@@ -49,7 +48,7 @@ def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: st
             assert door is not None
             sizes = []
             for _ in range(LOOKS):
-                with RecordedLog.through(door, Extract.of(["handoff"])) as records:
+                with RecordedLog.of_worker(door, ["handoff"]) as records:
                     copied = _copied(records)
                     look = records.snapshot(authority_of(running.project), as_of=datetime.now(UTC))
                     seen = look.ask("select count(*) from funnel.handoff")[1][0][0]
