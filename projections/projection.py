@@ -104,14 +104,15 @@ def read_projection(path: Path) -> Projection:
     """Read one SQL file. A header that lacks a line is a BatonError naming file and line."""
     header: dict[str, str] = {}
     columns: list[Column] = []
+    last = ""
     lines = path.read_text(encoding="utf-8").splitlines()
     body_from = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     for number, line in enumerate(lines[:body_from], start=1):
         if named := re.fullmatch(r"--\s(\w+):\s*(.*)", line):
             header[named[1]] = named[2].strip()
             last = named[1]
-        elif continued := re.fullmatch(r"--\s{3,}(\S.*)", line):
-            if last == "columns" and line.startswith("--    "):
+        elif last and (continued := re.fullmatch(r"--\s{3,}(\S.*)", line)):
+            if last == "columns" and columns and line.startswith("--    "):
                 columns[-1] = replace(columns[-1], says=f"{columns[-1].says} {continued[1].strip()}")
             elif last == "columns" and (other := re.fullmatch(r"all of (\w+)", continued[1])):
                 if not path.with_stem(other[1]).exists():
@@ -123,7 +124,7 @@ def read_projection(path: Path) -> Projection:
                 header[last] = f"{header[last]} {continued[1].strip()}"
         else:
             raise _bad_header(path, number, f"cannot read {line!r}")
-    kind = "state" if "state" in header else "view"
+    kind = next((kind for kind in ("state", "derived") if kind in header), "view")
     for wanted in (kind, "grain", "key", "reads", "says"):
         if wanted not in header:
             raise _bad_header(path, 1, f"the header has no line '-- {wanted}:'")
@@ -161,7 +162,7 @@ def _bad_header(path: Path, number: int, why: str) -> BatonError:
         "A projection's header cannot be read",
         where=f"{path}:{number}",
         why=why,
-        next_command="see CONTRIBUTING.md, 'Adding a projection'",
+        next_command="make reference   (once the header is as 'How to add' in CONTRIBUTING.md says)",
         exit_code=ExitCode.CONFIGURATION,
     )
 
