@@ -23,7 +23,6 @@ from graphlib import CycleError
 from pathlib import Path
 
 from projections.dependency_graph import DependencyGraph
-from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 
 STATES_FOLDER = Path(__file__).parent / "states"
@@ -31,6 +30,7 @@ VIEWS_FOLDER = Path(__file__).parent / "views"
 DERIVED_FOLDER = Path(__file__).parent / "derived"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
+_SCHEMAS = {"state": "state", "view": "funnel"}
 _PARAMETER = re.compile(r"\$([a-z]\w*)")
 _NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
 
@@ -70,6 +70,11 @@ class Projection:
     columns: tuple[Column, ...]
     select: str
     path: Path
+
+    @property
+    def relation(self) -> str:
+        """Its table or view in the warehouse, with the schema."""
+        return f"{_SCHEMAS[self.kind]}.{self.name}"
 
     @property
     def fact_tables(self) -> tuple[str, ...]:
@@ -176,20 +181,12 @@ def states() -> tuple[Projection, ...]:
 @cache
 def views() -> tuple[Projection, ...]:
     """All views, each after the views it reads."""
-    known = {f"funnel.{view.name}": view for view in _read_folder(VIEWS_FOLDER)}
-    return tuple(known[name] for name in dependencies().topological_order() if name in known)
-
-
-@cache
-def dependencies() -> DependencyGraph:
-    """What each view, state and table of facts reads. What they read beside these reads nothing."""
-    facts = {f"facts.{event.table}": (f"log.{event.table}",) for event in CATALOGUE.facts}
-    logs = {f"state.{state.name}": tuple(f"log.{table}" for table in state.fact_tables) for state in states()}
-    found = {f"funnel.{view.name}": view.reads for view in _read_folder(VIEWS_FOLDER)}
+    known = {view.relation: view for view in _read_folder(VIEWS_FOLDER)}
     try:
-        return DependencyGraph({**facts, "facts.event": tuple(facts), **logs, **found})
+        order = DependencyGraph({name: view.reads for name, view in known.items()}).topological_order()
     except CycleError as error:
         raise _bad_header(VIEWS_FOLDER, 1, f"these read each other: {', '.join(error.args[1])}") from error
+    return tuple(known[name] for name in order if name in known)
 
 
 def _read_folder(folder: Path) -> tuple[Projection, ...]:

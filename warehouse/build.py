@@ -10,13 +10,13 @@ from graphlib import TopologicalSorter
 
 import duckdb
 
-from projections.projection import dependencies, states, views
+from projections.projection import states
+from projections.relations import dependencies, relations
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
 from warehouse.authority import AGREEMENT_FACTS
 
 _WORD = re.compile(r"\w+")
-_VIEWS = {f"funnel.{view.name}": view for view in views()}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def shared_tasks(
     columns = _columns_read(needed)
     for event in CATALOGUE.facts:
         selects[f"facts.{event.table}"] = _distinct_facts(event, logs[event.table], columns[event.table])
-    selects |= {name: view.evaluated(layout.live_as_of()) for name, view in _VIEWS.items()}
+    selects |= {name: view.evaluated(layout.live_as_of()) for name, view in relations().items()}
     for name in _in_order(_shared(needed)):
         reads = _within(database, dependencies().reads[name])
         yield _task(database, name, reads, f"create table {name} as {selects[name]}")
@@ -82,10 +82,10 @@ def snapshot_tasks(
         elif name == "facts.event":
             reads = _within(database, dependencies().reads[name])
             yield _task(database, name, reads, f"create view {name} as {layout.all_events()}")
-        elif name in _VIEWS:
+        elif name in relations():
             kind = "table" if name in stored else "view"
-            select = _VIEWS[name].evaluated(layout.live_as_of())
-            reads = _within(database, _VIEWS[name].reads)
+            select = relations()[name].evaluated(layout.live_as_of())
+            reads = _within(database, relations()[name].reads)
             yield _task(database, name, reads, f"create {kind} {name} as {select}")
 
 
@@ -121,7 +121,7 @@ def _task(database: str, name: str, after: Iterable[str], ddl: str) -> BuildTask
 
 def _columns_read(needed: Collection[str]) -> dict[str, list[str]]:
     """By fact table, the columns that somebody reads: a column that no view names is read by none."""
-    selects = " ".join(_VIEWS[name].select for name in needed if name in _VIEWS)
+    selects = " ".join(relations()[name].select for name in needed if name in relations())
     words = {"event_id", *_WORD.findall(selects)}
     return {
         event.table: [

@@ -14,11 +14,10 @@ from functools import cache
 
 import duckdb
 
-from projections.projection import dependencies, states, views
+from projections.projection import states, views
+from projections.relations import dependencies, relations
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-
-_VIEWS = {f"funnel.{view.name}": view for view in views()}
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,11 @@ def hash_groups() -> tuple[tuple[str, ...], ...]:
         tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
         tuple(f"state.{state.name}" for state in states()),
     ]
-    left = {name: dependencies().upstream([name]) for name in _VIEWS}
+    left = {view.relation: dependencies().upstream([view.relation]) for view in views()}
+    shown = frozenset(left)
     while left:
-        widest = max(left, key=lambda name: (len(left[name] & _VIEWS.keys()), name))
-        found.append(tuple(name for name in left if left[name] & _VIEWS.keys() <= left[widest]))
+        widest = max(left, key=lambda name: (len(left[name] & shown), name))
+        found.append(tuple(name for name in left if left[name] & shown <= left[widest]))
         left = {name: read for name, read in left.items() if name not in found[-1]}
     return tuple(found)
 
@@ -68,7 +68,7 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
     read = dependencies().upstream(names)
     named = [
         f"{_over_inlined(name)} as ({_over_inlined(view.evaluated(sql_literal(as_of)))})"
-        for name, view in _VIEWS.items()
+        for name, view in relations().items()
         if name in read
     ]
     hashed = [

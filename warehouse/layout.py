@@ -15,6 +15,7 @@ import polars as pl
 
 from projections import money, periods
 from projections.projection import Projection, states, views
+from projections.relations import relations
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
@@ -64,8 +65,8 @@ def statements() -> Iterator[str]:
         empty = f"{state.from_facts('log.{}'.format)} limit 0"
         yield f"create table if not exists partial.{state.name} as {empty}"
         yield f"create or replace view state.{state.name} as {state.merge_select(f'partial.{state.name}')}"
-    for view in views():
-        yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
+    for name, view in relations().items():
+        yield f"create or replace view {name} as {view.evaluated(live_as_of())}"
 
 
 def comments() -> Iterator[str]:
