@@ -15,7 +15,7 @@ from streams.project import Project
 from streams.queries.warehouse_access import authority_of, open_warehouse
 from streams.worker.shutdown import end_process
 from streams.worker.worker_log import log_warnings
-from warehouse.door import open_door
+from warehouse.sql_endpoint import serve_sql
 
 # A commit is many short statements, and after each its thread must get hold of the interpreter again. With
 # Python's own 5 ms, a busy event loop makes every one of them wait that long.
@@ -49,9 +49,9 @@ def worker(only: str | None) -> None:
     # A thread more for one statement costs the sink more than it gives: decoding needs a core as well.
     threads = max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
-        open_door(warehouse.connection).save(project.door_file)
+        serve_sql(warehouse.connection).save(project.endpoint_file)
         # Alert rules are those in force at the start. Without the warehouse only the file is at hand.
         playbook = warehouse.playbook_in_force()
         code = run_until_shutdown(project, playbook, warehouse, is_reacting=only is None)
-        project.door_file.unlink(missing_ok=True)
+        project.endpoint_file.unlink(missing_ok=True)
     end_process(code)
