@@ -26,7 +26,8 @@ STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
-_NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
+_NAMED = re.compile(r"\b(?:facts|resolved|state|funnel)\.\w+")
+_SCHEMAS = {"state": "state", "resolved": "resolved", "view": "funnel"}
 _BRANCHES = "\nunion all by name\n"
 
 _MERGES: dict[str, Callable[[str], str]] = {
@@ -65,6 +66,11 @@ class Projection:
     columns: tuple[Column, ...]
     select: str
     path: Path
+
+    @property
+    def relation(self) -> str:
+        """Its table or view in the warehouse, with the schema."""
+        return f"{_SCHEMAS[self.kind]}.{self.name}"
 
     @property
     def fact_tables(self) -> tuple[str, ...]:
@@ -179,19 +185,18 @@ def states() -> tuple[Projection, ...]:
 def views() -> tuple[Projection, ...]:
     """All views, each after the views it reads."""
     found = {path.stem: read_projection(path) for path in sorted(VIEWS_FOLDER.glob("*.sql"))}
-    return tuple(_in_reading_order(found.values()))
+    return tuple(in_reading_order(found.values()))
 
 
-def _in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
-    waiting = {projection.name: projection for projection in projections}
+def in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
+    """Each after those of them that it reads. Raises BatonError when they read each other."""
+    waiting = {projection.relation: projection for projection in projections}
     ordered: list[Projection] = []
     while waiting:
-        ready = [
-            p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)
-        ]
+        ready = [p for p in waiting.values() if not any(name in waiting for name in p.reads)]
         if not ready:
             cycle = ", ".join(sorted(waiting))
             raise _bad_header(next(iter(waiting.values())).path, 1, f"these views read each other: {cycle}")
         for projection in ready:
-            ordered.append(waiting.pop(projection.name))
+            ordered.append(waiting.pop(projection.relation))
     return ordered

@@ -13,10 +13,10 @@ from typing import Any
 
 import projections
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
 from schemas.catalogue import CATALOGUE, ENVELOPE
 from schemas.errors import BatonError, ExitCode
 from streams.reading import Ask
-from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20

@@ -26,7 +26,7 @@ _NAMES = {
     "state.opportunity": "(select * from state.opportunity limit 0) as opportunity",
     "funnel.lead_identity": "identity_now",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
-    **{f"funnel.{view.name}": f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
+    **{view.relation: f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
 }
 _IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
 # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.

@@ -46,7 +46,7 @@ def groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: facts and states, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
     known = {view.name: view for view in views()}
-    closures = {name: {v.name for v in Extract.of([name]).views} for name in known}
+    closures = {name: {v.name for v in Extract.of([name]).views if v.kind == "view"} for name in known}
     found = [
         tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
         tuple(f"state.{state.name}" for state in states()),
@@ -69,7 +69,7 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
     # The installed views read their own as_of; here each view reads the others at the same instant.
     asked = [name.removeprefix("funnel.") for name in names if name.startswith("funnel.")]
     read = Extract.of(asked).views if asked else ()
-    named = [f"{_inlined(v.name)} as ({_over_inlined(v.evaluated(instant))})" for v in read]
+    named = [f"{_inlined(v.relation)} as ({_over_inlined(v.evaluated(instant))})" for v in read]
     hashed = [
         f"select '{name}' as name, count(*) as rows, coalesce(sum(hash(t)::hugeint), 0)::varchar as content"
         f" from {_over_inlined(name)} as t"
@@ -100,9 +100,9 @@ def books(connection: duckdb.DuckDBPyConnection) -> Books:
     return Books(*connection.execute(books_sql()).fetchall()[0])
 
 
-def _inlined(view: str) -> str:
-    return f"funnel_{view}"
+def _inlined(relation: str) -> str:
+    return relation.replace(".", "_")
 
 
 def _over_inlined(select: str) -> str:
-    return re.sub(r"\bfunnel\.(\w+)", lambda match: _inlined(match[1]), select)
+    return re.sub(r"\b(?:funnel|resolved)\.\w+", lambda match: _inlined(match[0]), select)

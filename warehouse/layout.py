@@ -17,6 +17,7 @@ import polars as pl
 
 from projections import money, periods
 from projections.projection import Projection, states, views
+from projections.resolved_facts import all_events, relations
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables
@@ -25,8 +26,7 @@ from warehouse.agreement import DECIDING
 LAYOUT_VERSION = 3
 POSITION_COLUMNS = ("kafka_partition", "kafka_offset")
 _WORD = re.compile(r"\w+")
-SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
-SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
+SCHEMAS = ("log", "facts", "resolved", "partial", "state", "playbook", "warehouse", "funnel")
 
 _TABLES = (
     """
@@ -63,13 +63,13 @@ def statements() -> Iterator[str]:
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
         yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
-    yield f"create or replace view facts.event as {all_events()}"
+    yield f"create or replace view facts.event as {all_events('facts')}"
     for state in states():
         empty = f"{_of_records(state, 'log.{}'.format)} limit 0"
         yield f"create table if not exists partial.{state.name} as {empty}"
         yield f"create or replace view state.{state.name} as {state.merged(f'partial.{state.name}')}"
-    for view in views():
-        yield f"create or replace view funnel.{view.name} as {view.evaluated(live_as_of())}"
+    for view in relations():
+        yield f"create or replace view {view.relation} as {view.evaluated(live_as_of())}"
 
 
 def comments() -> Iterator[str]:
@@ -99,21 +99,20 @@ class Extract:
     @classmethod
     def everything(cls) -> Extract:
         """All views over all facts."""
-        return cls(views(), CATALOGUE.facts, states(), True)
+        return cls(relations(), CATALOGUE.facts, states(), True)
 
     @classmethod
     def of(cls, names: Collection[str]) -> Extract:
         """These views, and whatever they read."""
-        known = {view.name: view for view in views()}
+        known = {view.relation: view for view in relations()}
         found: set[str] = set()
-        waiting = list(names)
+        waiting = [f"funnel.{name}" for name in names]
         while waiting:
             name = waiting.pop()
-            if name not in found:
+            if name in known and name not in found:
                 found.add(name)
-                read = known[name].reads
-                waiting += [r.removeprefix("funnel.") for r in read if r.startswith("funnel.")]
-        chosen = tuple(view for view in views() if view.name in found)
+                waiting += known[name].reads
+        chosen = tuple(view for view in relations() if view.relation in found)
         tables = {name for view in chosen for name in view.reads} | {f"facts.{table}" for table in DECIDING}
         facts = tuple(event for event in CATALOGUE.facts if f"facts.{event.table}" in tables)
         merged = tuple(state for state in states() if f"state.{state.name}" in tables)
@@ -155,8 +154,16 @@ def common_ground(database: str, recorded: Callable[[EventType], str], extract: 
     }
     for view in _shared(extract):
         yield from (made(name, facts.pop(name)) for name in view.reads if name in facts)
-        yield made(f"funnel.{view.name}", view.evaluated(live_as_of()), view.reads)
+        if view.kind == "resolved":
+            yield _resolved(database, view)
+        else:
+            yield made(view.relation, view.evaluated(live_as_of()), view.reads)
     yield from (made(name, select) for name, select in facts.items())
+
+
+def _resolved(database: str, view: Projection) -> Making:
+    ddl = f"create view {view.relation} as {view.evaluated(live_as_of())}"
+    return Making(f"{database}.{view.relation}", _named(database, view.reads), ddl)
 
 
 def on_common_ground(
@@ -175,15 +182,15 @@ def on_common_ground(
     yield from (viewed(name) for name in facts)
     yield from (viewed(f"state.{state.name}") for state in extract.states)
     if extract.has_all_events:
-        every = f"create view facts.event as {all_events()}"
+        every = f"create view facts.event as {all_events('facts')}"
         yield Making(f"{database}.facts.event", _named(database, facts), every)
     shared = _shared(extract)
-    yield from (viewed(f"funnel.{view.name}") for view in shared)
+    yield from (viewed(view.relation) for view in shared)
     for view in extract.views:
         if view not in shared:
             kind = "table" if view.name in kept else "view"
-            ddl = f"create {kind} funnel.{view.name} as {view.evaluated(live_as_of())}"
-            yield Making(f"{database}.funnel.{view.name}", _named(database, view.reads), ddl)
+            ddl = f"create {kind} {view.relation} as {view.evaluated(live_as_of())}"
+            yield Making(f"{database}.{view.relation}", _named(database, view.reads), ddl)
 
 
 def _named(database: str, reads: Collection[str]) -> tuple[str, ...]:
@@ -194,9 +201,9 @@ def _named(database: str, reads: Collection[str]) -> tuple[str, ...]:
 def without_playbook() -> tuple[Projection, ...]:
     """Views that say the same under any playbook: neither they nor what they read reads one."""
     found: list[Projection] = []
-    for view in views():
-        above = {name for name in view.reads if name.startswith(("funnel.", "playbook."))}
-        if above <= {f"funnel.{other.name}" for other in found}:
+    for view in relations():
+        above = {name for name in view.reads if name.startswith(("funnel.", "resolved.", "playbook."))}
+        if above <= {other.relation for other in found}:
             found.append(view)
     return tuple(found)
 
@@ -204,8 +211,8 @@ def without_playbook() -> tuple[Projection, ...]:
 def _shared(extract: Extract) -> tuple[Projection, ...]:
     """Of the views that say the same under any playbook, those that others read."""
     read = {name for view in extract.views for name in view.reads}
-    same = {view.name for view in without_playbook()}
-    return tuple(view for view in extract.views if view.name in same and f"funnel.{view.name}" in read)
+    same = {view.relation for view in without_playbook()}
+    return tuple(view for view in extract.views if view.relation in same and view.relation in read)
 
 
 def foundations() -> Iterator[str]:
@@ -272,19 +279,6 @@ def _distinct_facts_of_many(event: EventType, log: str, columns: Collection[str]
         select {kept} from {log} semi join copied using (event_id)
         qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1
     """
-
-
-def all_events() -> str:
-    """SQL: the envelope and subjects of every event, each once."""
-    branches = []
-    for event in CATALOGUE.facts:
-        present = {field["name"] for field in event.fields}
-        subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
-        branches.append(
-            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
-            f" from facts.{event.table}"
-        )
-    return " union all ".join(branches)
 
 
 def _comments(view: Projection) -> Iterator[str]:

@@ -9,13 +9,13 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
 from streams.cli.output import data, json_option, print_json, print_rows
 from streams.cli.values import named, shortened, shown
 from streams.explanation import MOST_ROWS, Explanation
 from streams.explanation import explain as explained
 from streams.past import as_known_option, asking
 from streams.project import Project
-from warehouse.layout import SUBJECTS
 
 MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5
