@@ -30,9 +30,9 @@ VIEWS_FOLDER = Path(__file__).parent / "views"
 DERIVED_FOLDER = Path(__file__).parent / "derived"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
-_SCHEMAS = {"state": "state", "view": "funnel"}
+_SCHEMAS = {"state": "state", "resolved": "resolved", "view": "funnel"}
 _PARAMETER = re.compile(r"\$([a-z]\w*)")
-_NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
+_NAMED = re.compile(r"\b(?:facts|resolved|state|funnel)\.\w+")
 
 _MERGES: dict[str, Callable[[str], str]] = {
     "min": lambda column: f"min({column})",

@@ -12,6 +12,7 @@ import duckdb
 
 from projections.projection import states
 from projections.relations import dependencies, relations
+from projections.resolved_facts import all_events
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
 from warehouse.authority import AGREEMENT_FACTS
@@ -67,7 +68,9 @@ def shared_tasks(
     selects |= {name: view.evaluated(layout.live_as_of()) for name, view in relations().items()}
     for name in _in_order(_shared(needed)):
         reads = _within(database, dependencies().reads[name])
-        yield _task(database, name, reads, f"create table {name} as {selects[name]}")
+        # A resolved fact is a cheap join over a table of facts: kept twice, it would cost more than it saves.
+        kind = "view" if name.startswith("resolved.") else "table"
+        yield _task(database, name, reads, f"create {kind} {name} as {selects[name]}")
 
 
 def snapshot_tasks(
@@ -81,7 +84,7 @@ def snapshot_tasks(
             yield _task(database, name, [theirs], f"create view {name} as select * from {theirs}")
         elif name == "facts.event":
             reads = _within(database, dependencies().reads[name])
-            yield _task(database, name, reads, f"create view {name} as {layout.all_events()}")
+            yield _task(database, name, reads, f"create view {name} as {all_events('facts')}")
         elif name in relations():
             kind = "table" if name in stored else "view"
             select = relations()[name].evaluated(layout.live_as_of())

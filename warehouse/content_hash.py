@@ -104,4 +104,4 @@ def record_counts(connection: duckdb.DuckDBPyConnection) -> RecordCounts:
 
 
 def _over_inlined(sql: str) -> str:
-    return re.sub(r"\bfunnel\.(\w+)", r"funnel_\1", sql)
+    return re.sub(r"\b(funnel|resolved)\.(\w+)", r"\1_\2", sql)

@@ -16,14 +16,14 @@ import polars as pl
 from projections import money, periods
 from projections.projection import Projection, states, views
 from projections.relations import relations
+from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables
 
 LAYOUT_VERSION = 3
-SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
-SCHEMAS = ("log", "facts", "partial", "state", "playbook", "warehouse", "funnel")
+SCHEMAS = ("log", "facts", "resolved", "partial", "state", "playbook", "warehouse", "funnel")
 
 _TABLES = (
     """
@@ -60,7 +60,7 @@ def statements() -> Iterator[str]:
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
         yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
-    yield f"create or replace view facts.event as {all_events()}"
+    yield f"create or replace view facts.event as {all_events('facts')}"
     for state in states():
         empty = f"{state.from_facts('log.{}'.format)} limit 0"
         yield f"create table if not exists partial.{state.name} as {empty}"
@@ -131,19 +131,6 @@ def first_copy(event: EventType) -> str:
     of arrival never decides."""
     others = ", ".join(field["name"] for field in event.fields if field["name"] != "event_id")
     return f"qualify row_number() over (partition by event_id order by recorded_at, {others}) = 1"
-
-
-def all_events() -> str:
-    """SQL: the envelope and subjects of every event, each once."""
-    branches = []
-    for event in CATALOGUE.facts:
-        present = {field["name"] for field in event.fields}
-        subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
-        branches.append(
-            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
-            f" from facts.{event.table}"
-        )
-    return " union all ".join(branches)
 
 
 def _comments(view: Projection) -> Iterator[str]:

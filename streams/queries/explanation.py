@@ -13,11 +13,11 @@ from typing import Any
 
 import projections
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, ENVELOPE
 from schemas.errors import BatonError, ExitCode
 from streams.queries.warehouse_access import Ask
-from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20

@@ -46,7 +46,7 @@ def test_the_header_names_the_columns_there_are_in_their_order(
 def test_the_header_names_every_table_that_is_read_and_no_other(projection: Projection) -> None:
     code = re.sub(r"--.*", "", projection.select)
 
-    read = set(re.findall(r"\b(?:facts|state|funnel|playbook|warehouse)\.[a-z_]+", code))
+    read = set(re.findall(r"\b(?:facts|resolved|state|funnel|playbook|warehouse)\.[a-z_]+", code))
 
     assert read == set(projection.reads)
 

@@ -42,7 +42,7 @@ def offers(first: int, count: int) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Served:
-    """A warehouse on disk, its open endpoint, and a file beside it that nobody may read through the endpoint."""
+    """A warehouse on disk, its open endpoint, and a file beside it that it must not give away."""
 
     warehouse: Warehouse
     endpoint: SqlEndpoint
