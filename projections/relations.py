@@ -12,7 +12,7 @@ from schemas.catalogue import CATALOGUE
 
 @cache
 def dependencies() -> DependencyGraph:
-    """What each view, resolved fact, state and fact table reads. What they read beside these reads nothing."""
+    """What each view, resolved fact, state and fact table reads. What else they read reads nothing."""
     facts = {f"facts.{event.table}": (f"log.{event.table}",) for event in CATALOGUE.facts}
     logs = {state.relation: tuple(f"log.{table}" for table in state.fact_tables) for state in states()}
     found = {view.relation: view.reads for view in (*resolved_facts(), *views())}

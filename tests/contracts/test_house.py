@@ -105,9 +105,8 @@ def test_no_module_imports_another_s_private_name(path: Path) -> None:
 # --- errors -------------------------------------------------------------------------------------
 
 # What a next command begins with: a program, a variable that is set, or an option of the command that failed.
-COMMAND = re.compile(
-    r"(baton|make|mv|rm|cp|git|df|ps|curl|mvn|apt|brew|export|unset)( |$)|[A-Z_]+=|--[a-z]", re.ASCII
-)
+PROGRAMS = "baton|make|mv|rm|cp|chmod|git|df|ps|fuser|curl|mvn|apt|brew|docker|export|unset"
+COMMAND = re.compile(rf"({PROGRAMS})( |$)|[A-Z_]+=|--[a-z]", re.ASCII)
 RAISING = _files("*.py", "schemas", "projections", "warehouse")
 
 
