@@ -6,7 +6,7 @@ from functools import cache
 
 from projections.dependency_graph import DependencyGraph
 from projections.projection import Projection, states, views
-from projections.resolved_facts import resolved_facts
+from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, resolved_facts
 from schemas.catalogue import CATALOGUE
 
 
@@ -16,7 +16,9 @@ def dependencies() -> DependencyGraph:
     facts = {f"facts.{event.table}": (f"log.{event.table}",) for event in CATALOGUE.facts}
     logs = {state.relation: tuple(f"log.{table}" for table in state.fact_tables) for state in states()}
     found = {view.relation: view.reads for view in (*resolved_facts(), *views())}
-    return DependencyGraph({**facts, "facts.event": tuple(facts), **logs, **found})
+    return DependencyGraph(
+        {**facts, "facts.event": tuple(facts), IDENTITY: IDENTITY_SELECT.reads, **logs, **found}
+    )
 
 
 @cache

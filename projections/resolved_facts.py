@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from projections.projection import Column, Projection
+from projections.projection import DERIVED_FOLDER, Column, Projection, read_projection
 from schemas.catalogue import CATALOGUE, EventType
 
-IDENTITY = "funnel.lead_identity"
+# The table of which record a merged one counts as, and the SELECT that makes it.
+IDENTITY = "warehouse.record_identity"
+IDENTITY_SELECT = read_projection(DERIVED_FOLDER / "record_identity.sql")
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 
 
@@ -71,8 +73,10 @@ def _resolved(event: EventType) -> Projection:
 
 _HAPPENED = "select * from facts.{table} where occurred_at <= $as_of"
 _UNDER_SURVIVOR = f"""
-select fact.* replace (coalesce(identity.surviving_lead_id, fact.lead_id) as lead_id)
+select fact.* replace (coalesce(lead.surviving_id, fact.lead_id) as lead_id)
 from facts.{{table}} as fact
-left join {IDENTITY} as identity on identity.lead_id = fact.lead_id
+left join {IDENTITY} as lead
+    on lead.kind = 'lead' and lead.record_id = fact.lead_id
+    and lead.from_at <= $as_of and lead.until_at > $as_of
 where fact.occurred_at <= $as_of
 """

@@ -12,7 +12,7 @@ import duckdb
 
 from projections.projection import states
 from projections.relations import dependencies, relations
-from projections.resolved_facts import all_events
+from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, all_events
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
 from warehouse.authority import AGREEMENT_FACTS
@@ -65,6 +65,7 @@ def shared_tasks(
     columns = _columns_read(needed)
     for event in CATALOGUE.facts:
         selects[f"facts.{event.table}"] = _distinct_facts(event, logs[event.table], columns[event.table])
+    selects[IDENTITY] = IDENTITY_SELECT.select
     selects |= {name: view.evaluated(layout.live_as_of()) for name, view in relations().items()}
     for name in _in_order(_shared(needed)):
         reads = _within(database, dependencies().reads[name])

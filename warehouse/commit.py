@@ -14,6 +14,7 @@ from projections.projection import Projection
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
 from warehouse.authority import AGREEMENT_FACTS
+from warehouse.record_identity import MERGE_FACTS, refresh_identity
 
 FAILED_COLUMNS = pa.schema(
     [
@@ -150,19 +151,22 @@ class Committer:
             for projection in self.projections:
                 if present.keys() & set(projection.fact_tables):
                     execute(f"execute partial_{self._number}_{projection.name}")
-            # 3. the playbook in force, when these facts have a word in it
+            # 3. which record a merged one counts as, when these facts merge any
+            if present.keys() & MERGE_FACTS:
+                refresh_identity(self.connection)
+            # 4. the playbook in force, when these facts have a word in it
             if self.on_agreement and present.keys() & AGREEMENT_FACTS:
                 self.on_agreement(self.connection)
-            # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
+            # 5. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
                 execute(_TO_DEAD_LETTER)
                 self.connection.unregister("failed_in_batch")
-            # 5. where to read on
+            # 6. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)
-            # 6. all of it, or nothing
+            # 7. all of it, or nothing
             execute("commit")
         except BaseException:
             self._roll_back()

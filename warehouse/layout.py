@@ -20,9 +20,9 @@ from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
-from warehouse import playbook_tables
+from warehouse import playbook_tables, record_identity
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 SCHEMAS = ("log", "facts", "resolved", "partial", "state", "playbook", "warehouse", "funnel")
 
 _TABLES = (
@@ -61,6 +61,7 @@ def statements() -> Iterator[str]:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
         yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
     yield f"create or replace view facts.event as {all_events('facts')}"
+    yield record_identity.DDL
     for state in states():
         empty = f"{state.from_facts('log.{}'.format)} limit 0"
         yield f"create table if not exists partial.{state.name} as {empty}"
