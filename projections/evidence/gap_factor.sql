@@ -1,5 +1,5 @@
 -- evidence: gap_factor
--- says: the events by which leads came to the factor's step, as in goal_cases
+-- says: the events by which leads reached the factor's step, as in goal_cases
 select goal_id, unnest(factors) as factor, event_type, event_id
 from evidence.goal_cases
 join (

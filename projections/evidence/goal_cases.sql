@@ -1,5 +1,5 @@
 -- evidence: goal_cases
--- says: the event by which each lead came to the step, or to a later one if it skipped it: leads of the cohort, leads
+-- says: the event by which each lead reached the step, or to a later one if it skipped it: leads of the cohort, leads
 --         that came to the step in its window, and leads captured in the window of the first step
 with
 step_event as (

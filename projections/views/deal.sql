@@ -2,8 +2,8 @@
 -- grain:  one row per deal that any event reports
 -- key:    opportunity_id
 -- reads:  funnel.deal_event
--- says:   the one story of each deal: whose it is, what it is worth, where it stands and how it ended; every number
---         about deals starts from here
+-- says:   each deal: whose it is, what it is worth, its stage and its outcome; every number about deals starts from
+--         here
 -- columns:
 --   opportunity_id   the deal
 --   account_id       the company: the first opening's, else the last win's

@@ -21,7 +21,7 @@
 --   lag_days             median days from the step to the win; null without a win
 --   window_starts_on     first day of the step's window
 --   window_ends_on       last day of the step's window
---   entered              leads that came to the step in its window, by as-of
+--   entered              leads that reached the step in its window, by as-of
 --   followed             of the leads captured in the first step's window, how many reached the step
 --   followed_booked      what their deals booked, in the goals' currency
 --   in_time_within_days  how soon after the acceptance a deal counts as opened in time

@@ -1,15 +1,15 @@
 -- view:   lead_progress
--- grain:  one row per lead that came to any step from the lead to the win
+-- grain:  one row per lead that reached any step from the lead to the win
 -- key:    lead_id
 -- reads:  funnel.opportunity_amount, funnel.lead_verdict, resolved.lead_captured, resolved.handoff_accepted
--- says:   when each lead first came to each step of the funnel, and what its deals booked
--- means:  A lead that came to a step has come to every earlier one, no later than that; only the capture is never
+-- says:   when each lead first reached each step of the funnel, and what its deals booked
+-- means:  A lead that reached a step has reached every earlier one, no later than that; only the capture is never
 --         inferred. Merged leads are one.
 -- columns:
 --   lead_id       the lead; of merged ones the one that survives
 --   captured_at   when it was first captured; null when nothing reports it
---   qualified_at  when it was qualified, or came to a later step
---   accepted_at   when it was first accepted, or came to a later step
+--   qualified_at  when it was qualified, or reached a later step
+--   accepted_at   when it was first accepted, or reached a later step
 --   opened_at     when its first deal was opened, or won
 --   won_at        when its first deal was won
 --   booked        what its deals booked, in the goals' currency (decimal)
