@@ -31,9 +31,9 @@ SQL_FUNCTIONS = (
     """
     create or replace macro deal_outcome(event) as
         max({
-            'place': event.place, 'event_type': event.event_type, 'is_won': event.event_type = 'OpportunityWon',
-            'account_id': event.account_id, 'amount': event.amount, 'currency': event.currency,
-            'reason_code': event.reason_code
+            'place': event.place, 'event_type': event.event_type,
+            'is_won': event.event_type = 'OpportunityWon', 'account_id': event.account_id,
+            'amount': event.amount, 'currency': event.currency, 'reason_code': event.reason_code
         }) filter (where event.event_type in ('OpportunityWon', 'OpportunityLost'))
     """,
 )
