@@ -13,7 +13,7 @@ from functools import cache
 
 import polars as pl
 
-from projections import money, periods
+from projections import deals, money, periods
 from projections.projection import Projection, states, views
 from projections.relations import relations
 from projections.resolved_facts import all_events
@@ -89,6 +89,7 @@ def foundations() -> Iterator[str]:
         yield f"create schema if not exists {schema}"
     yield from money.SQL_FUNCTIONS
     yield from periods.SQL_FUNCTIONS
+    yield from deals.SQL_FUNCTIONS
     yield from _TABLES
     yield from playbook_tables.statements()
 

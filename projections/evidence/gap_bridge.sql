@@ -1,12 +1,8 @@
 -- evidence: gap_bridge
--- says: the events by which leads came to the cause's step, as in goal_cases; of retention and of what is
---         unexplained, those of the attained goal
-select goal_id, unnest(causes) as cause, event_type, event_id
-from evidence.goal_cases
-join (
-    values ('captured', ['volume']), ('qualified', ['qualification']), ('accepted', ['acceptance']),
-        ('opportunities', ['speed']), ('won', ['win_rate', 'deal_size'])
-) as steps(step, causes) using (step)
+-- says: the events behind the factor, see gap_factor; of retention and of what is unexplained, those of the goal's
+--         attainment
+select goal_id, factor as cause, event_type, event_id
+from evidence.gap_factor
 union all
 select goal.goal_id, case attained.metric when 'revenue' then 'unexplained' else 'retention' end as cause,
     event_type, event_id

@@ -1,36 +1,29 @@
 -- evidence: goal_attainment
--- says: revenue: the wins closed in the period; pipeline: the openings and revisions (and wins) of the deals
---         opened in it; retained revenue: what was told until its end of the customers there were when it
---         began
+-- says: revenue: the wins closed in the period; pipeline: the openings, revisions and wins of the deals opened in
+--         it; retained revenue: the events until its end of the companies with yearly revenue when it began
 with
-asked as (
+goal as materialized (
     select period, owner_team, metric,
-        day_begins(starts_on, zone) as from_at, day_begins((ends_on + 1)::date, zone) as until_at
+        day_begins(starts_on, zone) as begins_at, day_begins((ends_on + 1)::date, zone) as ends_at
     from funnel.goal
     cross join playbook.version
-),
-customer as (
-    select account_id, occurred_at, event_type, event_id
-    from facts.event
-    where occurred_at <= $as_of and event_type in ('CustomerOnboarded', 'SubscriptionRenewed',
-        'SubscriptionExpanded', 'SubscriptionContracted', 'SubscriptionChurned')
 )
 select period, owner_team, metric, event_type, event_id
-from asked
-join funnel.opportunity_amount as deal on closed_at >= from_at and closed_at < until_at
-join evidence.win using (opportunity_id)
-where metric = 'revenue' and status = 'won'
+from goal
+join (
+    select won_at, event_type, event_id from funnel.win join evidence.win using (opportunity_id)
+) as win on won_at >= begins_at and won_at < ends_at
+where metric = 'revenue'
 union all
 select period, owner_team, metric, event_type, event_id
-from asked
-join funnel.opportunity_amount as deal on opened_at >= from_at and opened_at < until_at
-join facts.event as told using (opportunity_id)
-where metric = 'pipeline' and told.occurred_at <= $as_of
-    and event_type in ('OpportunityOpened', 'OpportunityRevised', 'OpportunityWon')
+from goal
+join funnel.deal on opened_at >= begins_at and opened_at < ends_at
+join funnel.deal_event using (opportunity_id)
+where metric = 'pipeline' and event_type in ('OpportunityOpened', 'OpportunityRevised', 'OpportunityWon')
 union all
 select period, owner_team, metric, event_type, event_id
-from asked
-join customer on occurred_at < until_at
-where metric = 'retained_revenue' and exists (
-    select 1 from customer as before
-    where before.account_id = customer.account_id and before.occurred_at < asked.from_at)
+from goal
+join funnel.account_retention using (period)
+join funnel.subscription_event using (account_id)
+where metric = 'retained_revenue' and begins_at <= $as_of and (opening_arr > 0 or is_unpriced)
+    and occurred_at < ends_at

@@ -1,5 +1,5 @@
 -- evidence: goal_cascade
--- says: the events by which leads came to the step (see goal_cases); of the revenue, the wins it was booked
+-- says: the events by which leads reached the step (see goal_cases); of the revenue, the wins it was booked
 --         with
 select goal_id, step, event_type, event_id
 from evidence.goal_cases

@@ -1,11 +1,9 @@
 -- evidence: goal_cases
--- says: the event by which each lead came to the step, or to a later one if it skipped it: leads of the
---         cohort, leads that came to the step in its window, and leads captured in the window of the first
---         step
+-- says: the event by which each lead reached the step, or to a later one if it skipped it: leads of the cohort, leads
+--         that came to the step in its window, and leads captured in the window of the first step
 with
-told as (
-    select lead_id, 1 as position, occurred_at, event_type, event_id
-    from facts.event where event_type = 'LeadCaptured'
+step_event as (
+    select lead_id, 1 as position, occurred_at, 'LeadCaptured' as event_type, event_id from resolved.lead_captured
     union all
     select lead_id, 2, qualified_at,
         case decided.kind when 'fit' then 'LeadProfiled' when 'intent' then 'TouchRecorded'
@@ -19,53 +17,43 @@ told as (
         where qualified_at <= $as_of
     )
     union all
-    select lead_id, 3, occurred_at, event_type, event_id
-    from facts.event where event_type = 'HandoffAccepted'
+    select lead_id, 3, occurred_at, 'HandoffAccepted', event_id from resolved.handoff_accepted
     union all
     select deal.lead_id, 4, occurred_at, event_type, event_id
-    from funnel.opportunity_amount as deal
-    join facts.event as opened using (opportunity_id)
+    from funnel.deal
+    join funnel.deal_event using (opportunity_id)
     where event_type = 'OpportunityOpened'
     union all
-    select deal.lead_id, 5, closed_at, event_type, event_id
-    from funnel.opportunity_amount as deal
+    select win.lead_id, 5, won_at, event_type, event_id
+    from funnel.win
     join evidence.win using (opportunity_id)
-    where status = 'won'
-),
-own as (
-    select told.* replace (coalesce(surviving_lead_id, told.lead_id) as lead_id)
-    from told
-    left join funnel.lead_identity as identity on identity.lead_id = told.lead_id
-    where told.lead_id is not null and occurred_at <= $as_of
-),
-captured as (
-    select lead_id, min(occurred_at) as captured_at from own where position = 1 group by lead_id
 ),
 entry as (
     select lead_id, steps.position,
         min({'at': occurred_at, 'event_id': event_id, 'event_type': event_type}) as first
     from range(1, 6) as steps(position)
-    join own on own.position >= steps.position and (steps.position > 1 or own.position = 1)
+    join step_event on step_event.position >= steps.position and (steps.position > 1 or step_event.position = 1)
+    where lead_id is not null
     group by all
 ),
-cases as materialized (
-    select goal_id, step, position, window_starts_on, window_ends_on from funnel.goal_cases
+captured as (
+    select lead_id, first.at as captured_at from entry where position = 1
 ),
-asked as (
-    select cases.goal_id, cases.step, cases.position,
-        least(day_begins(starts_on, zone), $as_of) as cohort_until_at,
+step_window as (
+    select cases.goal_id, step, position, cohort_until_at,
         cohort_until_at - to_microseconds(cohort_us) as cohort_from_at,
-        day_begins(cases.window_starts_on, zone) as from_at,
-        day_begins(cases.window_ends_on + 1, zone) as until_at,
-        day_begins(first.window_starts_on, zone) as captured_from_at,
-        day_begins(first.window_ends_on + 1, zone) as captured_until_at
-    from cases
-    join cases as first on first.goal_id = cases.goal_id and first.step = 'captured'
-    join funnel.goal as goal on goal.goal_id = cases.goal_id
+        day_begins(window_starts_on, zone) as from_at,
+        day_begins(window_ends_on + 1, zone) as until_at,
+        first_value(from_at) over steps_of_goal as captured_from_at,
+        first_value(until_at) over steps_of_goal as captured_until_at
+    from funnel.goal_cases as cases
+    join funnel.goal as goal using (goal_id)
     cross join playbook.version
+    cross join lateral (select least(day_begins(starts_on, zone), $as_of) as cohort_until_at)
+    window steps_of_goal as (partition by cases.goal_id order by position)
 )
-select goal_id, step, entry.first.event_type as event_type, entry.first.event_id as event_id
-from asked
+select goal_id, step, first.event_type as event_type, first.event_id as event_id
+from step_window
 join entry using (position)
 left join captured using (lead_id)
 where entry.first.at >= from_at and entry.first.at < until_at

@@ -1,47 +1,39 @@
 -- evidence: pipeline_coverage
--- says: as known now, of each open deal its opening and what last gave its amount and its closing day; and
---         the wins that the goal left is less by
+-- says: as known now: of each open deal its opening and the events that last gave its amount and its closing day,
+--         and the wins that reduce the goal left
 with
-told as (
-    select 'OpportunityOpened' as event_type, opportunity_id, occurred_at, event_id, amount, closes_on
-    from facts.opportunity_opened
-    union all by name
-    select 'OpportunityRevised' as event_type, opportunity_id, occurred_at, event_id, amount, closes_on
-    from facts.opportunity_revised
-    union all by name
-    select event_type, opportunity_id, occurred_at, event_id
-    from facts.event
-    where event_type in ('OpportunityWon', 'OpportunityLost')
-),
-look as (
-    select distinct looked_on, zone, least(day_begins(looked_on, zone), $as_of) as begins_at,
+looked_on_day as materialized (
+    select looked_on, zone, day_begins(looked_on, zone) as begins_at,
         case when looked_on = max(looked_on) over () then $as_of else begins_at end as looked_at
-    from funnel.pipeline_coverage
+    from (select distinct looked_on from funnel.pipeline_coverage)
     cross join playbook.version
 ),
-known as (
+known_deal as (
     select looked_on, zone, opportunity_id,
-        min(said) filter (where said.event_type = 'OpportunityOpened') as opened,
-        max(said) filter (where amount is not null) as worth,
-        max({'said': said, 'closes_on': closes_on}) filter (where closes_on is not null) as closing,
-        max(said) filter (where said.event_type in ('OpportunityWon', 'OpportunityLost')) as outcome
-    from look
-    join (
-        select *, {'at': occurred_at, 'event_id': event_id, 'event_type': event_type} as said from told
-    ) as told on told.occurred_at <= looked_at
+        deal_opening(event) as opening,
+        deal_amount(event) as amount,
+        deal_closing_day(event) as closing_day,
+        deal_outcome(event) as outcome
+    from looked_on_day
+    join funnel.deal_event as event on occurred_at <= looked_at and recorded_at <= $as_of
     group by all
 ),
-deal as (
-    select looked_on, quarter_of(closing.closes_on) as closes_in,
-        unnest([opened, worth, closing.said]) as said
-    from known
-    where outcome is null and opened is not null
+counted_event as (
+    select looked_on, quarter_of(closing_day.closes_on) as closes_in,
+        unnest([
+            {'event_type': opening.event_type, 'event_id': opening.place.event_id},
+            {'event_type': amount.event_type, 'event_id': amount.place.event_id},
+            {'event_type': closing_day.event_type, 'event_id': closing_day.place.event_id}
+        ]) as event
+    from known_deal
+    where outcome is null and opening is not null
     union all
-    select looked_on, quarter_of((outcome.at at time zone zone)::date), outcome
-    from known
-    where outcome.event_type = 'OpportunityWon'
+    select looked_on, quarter_of((outcome.place.occurred_at at time zone zone)::date),
+        {'event_type': outcome.event_type, 'event_id': outcome.place.event_id}
+    from known_deal
+    where outcome.is_won
 )
-select looked_on, closes_in, said.event_type as event_type, said.event_id as event_id
+select looked_on, closes_in, event.event_type as event_type, event.event_id as event_id
 from funnel.pipeline_coverage
-join deal using (looked_on, closes_in)
-where said is not null
+join counted_event using (looked_on, closes_in)
+where event.event_id is not null

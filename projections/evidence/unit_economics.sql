@@ -4,11 +4,10 @@ select period, event_type, event_id
 from funnel.win as win
 join evidence.win using (opportunity_id)
 where is_first and not exists (
-    from facts.customer_onboarded as onboarded
+    from resolved.customer_onboarded as onboarded
     where onboarded.account_id = win.account_id and onboarded.occurred_at < win.won_at
         and onboarded.opportunity_id is distinct from win.opportunity_id
 )
 union all
 select quarter_of(booked_on), 'CampaignCostBooked', event_id
-from facts.campaign_cost_booked
-where occurred_at <= $as_of
+from resolved.campaign_cost_booked

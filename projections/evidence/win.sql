@@ -1,7 +1,7 @@
 -- evidence: win
--- says: the OpportunityWon that stands
-select opportunity_id, 'OpportunityWon' as event_type, max(won.event_id) as event_id
+-- says: the OpportunityWon that is the deal's last outcome
+select opportunity_id, event_type, max(event_id) as event_id
 from funnel.win
-join facts.opportunity_won as won using (opportunity_id)
-where won.occurred_at = won_at
-group by opportunity_id
+join funnel.deal_event as event using (opportunity_id)
+where event_type = 'OpportunityWon' and occurred_at = won_at
+group by all

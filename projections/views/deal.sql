@@ -2,8 +2,8 @@
 -- grain:  one row per deal that any event reports
 -- key:    opportunity_id
 -- reads:  funnel.deal_event
--- says:   the one story of each deal: whose it is, what it is worth, where it stands and how it ended; every number
---         about deals starts from here
+-- says:   each deal: whose it is, what it is worth, its stage and its outcome; every number about deals starts from
+--         here
 -- columns:
 --   opportunity_id   the deal
 --   account_id       the company: the first opening's, else the last win's
@@ -22,37 +22,33 @@
 --   booked_currency  currency of that amount, ISO 4217
 --   lost_reason      reason code, when lost
 with
-summed_up as (
+known as (
     select
         opportunity_id,
-        min({'place': place, 'account_id': account_id, 'handoff_id': handoff_id, 'owner': owner})
-            filter (where event_type = 'OpportunityOpened') as opened,
+        deal_opening(event) as opening,
         (min({'place': place, 'lead_id': lead_id}) filter (where lead_id is not null)).lead_id as lead_id,
         max({'place': place, 'stage': stage, 'probability': probability}) filter (where stage is not null) as stage,
-        max({'place': place, 'amount': amount, 'currency': currency}) filter (where amount is not null) as worth,
-        max({'place': place, 'closes_on': closes_on}) filter (where closes_on is not null) as closing,
-        max({
-            'place': place, 'is_won': event_type = 'OpportunityWon', 'account_id': account_id, 'amount': amount,
-            'currency': currency, 'reason_code': reason_code
-        }) filter (where event_type in ('OpportunityWon', 'OpportunityLost')) as outcome
-    from funnel.deal_event
+        deal_amount(event) as amount,
+        deal_closing_day(event) as closing_day,
+        deal_outcome(event) as outcome
+    from funnel.deal_event as event
     group by opportunity_id
 )
 select
     opportunity_id,
-    coalesce(opened.account_id, outcome.account_id) as account_id,
+    coalesce(opening.account_id, outcome.account_id) as account_id,
     lead_id,
-    opened.handoff_id as handoff_id,
-    opened.owner as owner,
-    opened.place.occurred_at as opened_at,
+    opening.handoff_id as handoff_id,
+    opening.owner as owner,
+    opening.place.occurred_at as opened_at,
     stage.stage as stage,
     stage.probability as probability,
-    worth.amount as amount,
-    worth.currency as currency,
-    closing.closes_on as closes_on,
+    amount.amount as amount,
+    amount.currency as currency,
+    closing_day.closes_on as closes_on,
     case when outcome is null then 'open' when outcome.is_won then 'won' else 'lost' end as status,
     outcome.place.occurred_at as closed_at,
     case when outcome.is_won then outcome.amount end as booked_amount,
     case when outcome.is_won then outcome.currency end as booked_currency,
     outcome.reason_code as lost_reason
-from summed_up
+from known

@@ -2,7 +2,7 @@
 -- grain:  one row per opportunity opened
 -- key:    opportunity_id
 -- reads:  funnel.deal
--- says:   each deal as it is known now: whose, how much, where it stands, and how it ended
+-- says:   each deal as it is known now: whose it is, what it is worth, its stage and its outcome
 -- columns:
 --   opportunity_id  the opportunity
 --   account_id      the company

@@ -3,9 +3,9 @@
 -- key:    opportunity_id
 -- reads:  funnel.deal, playbook.rate, playbook.version
 -- says:   what each deal is worth in the currency of the goals, and what of it was booked
--- means:  A deal is as it was last told by as-of. It is booked when its last outcome is won, with the amount
---         that this outcome states: a revision that comes later changes the amount, and not what was booked.
---         An amount without a rate stays null here and is counted as unpriced by whoever sums.
+-- means:  A deal is as it was last reported by as-of. It is booked when its last outcome is won, with the amount that
+--         this outcome states: a later revision changes the amount, and not what was booked. An amount without a
+--         rate is null here; sums leave it out and count it as unpriced.
 -- columns:
 --   opportunity_id  the opportunity
 --   lead_id         the lead it came from, by the first event that names one; of merged leads the survivor

@@ -1,14 +1,13 @@
 -- view:   promise_ledger
 -- grain:  one row per promise made
 -- key:    promise_id
--- reads:  facts.promise_made, facts.promise_kept, facts.promise_missed, facts.opportunity_won,
---         facts.customer_onboarded, facts.subscription_churned, playbook.version
--- says:   what the buyer was promised before the deal was won, whether it was kept, and whether they left
---         afterwards
--- means:  The first telling of a promise stands. The latest report decides between kept and missed, so a
---         report that comes late, even after the customer has left, revises the row. Overdue means: its day
---         has passed in the playbook's zone and nobody has said what became of it. The win is that of the
---         deal the promise names; a promise that names none counts from the company's first onboarding.
+-- reads:  funnel.deal_event, resolved.promise_made, resolved.promise_kept, resolved.promise_missed,
+--         resolved.customer_onboarded, resolved.subscription_churned, playbook.version
+-- says:   what the buyer was promised before the deal was won, whether it was kept, and whether they left afterwards
+-- means:  The first report of a promise counts. The latest report of its outcome decides between kept and missed, so
+--         one that arrives late, even after the customer has left, revises the row. Overdue: its day has passed in
+--         the playbook's zone and no outcome is reported. The win is the first one of the deal that the promise
+--         names; a promise that names none counts from the company's first onboarding.
 -- columns:
 --   promise_id               the promise
 --   account_id               the company it was made to
@@ -17,7 +16,7 @@
 --   promise                  what was promised
 --   made_at                  when
 --   due_on                   by which day, where one was named
---   won_at                   when its deal was won; null while it is not
+--   won_at                   when its deal was first won; null while it is not
 --   is_before_win            true when made before the win, or while there is none
 --   state                    kept, missed, overdue or open
 --   settled_at               when it was first reported kept or missed
@@ -27,66 +26,63 @@
 --   churn_reason             the reason of that churn
 --   playbook_version         the playbook whose zone ends the day
 with
-made as (
-    select * from facts.promise_made
-    where occurred_at <= $as_of
+promise as (
+    from resolved.promise_made
     qualify row_number() over (partition by promise_id order by occurred_at, event_id) = 1
-),
-report as (
-    select promise_id, occurred_at, event_id, 'kept' as outcome from facts.promise_kept
-    union all
-    select promise_id, occurred_at, event_id, 'missed' as outcome from facts.promise_missed
 ),
 settled as (
     select promise_id, min(occurred_at) as settled_at,
         max({'occurred_at': occurred_at, 'event_id': event_id, 'outcome': outcome}).outcome as outcome
-    from report
-    where occurred_at <= $as_of
+    from (
+        select promise_id, occurred_at, event_id, 'kept' as outcome from resolved.promise_kept
+        union all
+        select promise_id, occurred_at, event_id, 'missed' as outcome from resolved.promise_missed
+    )
     group by promise_id
 ),
-win as (
-    select opportunity_id, min(occurred_at) as won_at
-    from facts.opportunity_won
-    where occurred_at <= $as_of
+first_win as (
+    select opportunity_id, min(occurred_at) as first_won_at
+    from funnel.deal_event
+    where event_type = 'OpportunityWon'
     group by opportunity_id
 ),
 onboarding as (
-    select account_id, min(occurred_at) as onboarded_at
-    from facts.customer_onboarded
-    where occurred_at <= $as_of
-    group by account_id
+    select account_id, min(occurred_at) as onboarded_at from resolved.customer_onboarded group by account_id
 ),
 churn as (
     select account_id, occurred_at as churned_at, reason_code as churn_reason
-    from facts.subscription_churned
-    where occurred_at <= $as_of
+    from resolved.subscription_churned
     qualify row_number() over (partition by account_id, occurred_at order by event_id) = 1
+),
+promise_of_deal as (
+    select promise.*,
+        case when opportunity_id is null then onboarded_at else first_won_at end as won_at
+    from promise
+    left join first_win using (opportunity_id)
+    left join onboarding using (account_id)
 )
 select
-    made.promise_id,
-    made.account_id,
-    made.opportunity_id,
-    made.made_by,
-    made.promise,
-    made.occurred_at as made_at,
-    made.due_on,
-    case when made.opportunity_id is null then onboarded_at else win.won_at end as won_at,
-    coalesce(made_at <= case when made.opportunity_id is null then onboarded_at else win.won_at end, true)
-        as is_before_win,
+    promise_id,
+    promise.account_id,
+    opportunity_id,
+    made_by,
+    promise.promise,
+    occurred_at as made_at,
+    due_on,
+    won_at,
+    coalesce(made_at <= won_at, true) as is_before_win,
     case
         when outcome is not null then outcome
-        when $as_of >= day_begins((made.due_on + 1)::date, version.zone) then 'overdue'
+        when $as_of >= day_begins((due_on + 1)::date, zone) then 'overdue'
         else 'open'
     end as state,
     settled_at,
-    coalesce(settled_at > churn.churned_at, false) as is_reported_after_churn,
-    churn.churned_at,
-    churn.churned_at is not null as is_churned,
-    churn.churn_reason,
-    version.playbook_version
-from made
-cross join playbook.version as version
-left join settled on settled.promise_id = made.promise_id
-left join win on win.opportunity_id = made.opportunity_id
-left join onboarding on onboarding.account_id = made.account_id
-asof left join churn on churn.account_id = made.account_id and made.occurred_at < churn.churned_at
+    coalesce(settled_at > churned_at, false) as is_reported_after_churn,
+    churned_at,
+    churned_at is not null as is_churned,
+    churn_reason,
+    playbook_version
+from promise_of_deal as promise
+cross join playbook.version
+left join settled using (promise_id)
+asof left join churn on churn.account_id = promise.account_id and promise.occurred_at < churn.churned_at

@@ -1,20 +1,19 @@
 -- view:   unit_economics
 -- grain:  one row per quarter with a first win, a booked campaign cost or a team cost
 -- key:    period
--- reads:  funnel.win, facts.campaign_cost_booked, facts.customer_onboarded, playbook.cost, playbook.rate,
+-- reads:  funnel.win, resolved.campaign_cost_booked, resolved.customer_onboarded, playbook.cost, playbook.rate,
 --         playbook.cascade_owner, playbook.version
--- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and
---         how many months of margin pay that back
--- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded
---         before that win for something else: it was a customer already. Cost is of the same quarter:
---         campaign costs by the day they belong to, and what the playbook says teams cost (a yearly amount
---         counts a quarter of it in each, the cents that are left in Q4), without the team that only keeps
---         customers (owner of the cascade's step retained and of no other). A team's cost counts whole from
---         the quarter's first day. CAC = marketing and sales cost / new customers, fully loaded and
---         undelayed, the usual form. Amounts of deals are annual contract values here: a month is a twelfth.
---         Payback months = CAC / (monthly revenue x gross margin). Contribution = what the cohort leaves in
---         its first year: booked x gross margin - cost. Without a new customer these are null, and so is what
---         needs a price when none of the cohort has one.
+-- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and how many
+--         months of margin pay that back
+-- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded before
+--         that win for something else: it was a customer already. Cost is of the same quarter: campaign costs by
+--         the day they belong to, and what the playbook says teams cost (a yearly amount counts a quarter of it in
+--         each, with the remaining cents in Q4), without the team that only keeps customers (owner of the cascade's
+--         step retained and of no other). A team's cost counts whole from the quarter's first day. CAC = marketing
+--         and sales cost / new customers, fully loaded and without a time lag, the usual form. Amounts of deals
+--         are annual contract values here: a month is a twelfth. Payback months = CAC / (monthly revenue x gross
+--         margin). Contribution = what the cohort leaves in its first year: booked x gross margin - cost. These are
+--         null without a new customer, and those that need a price are null when no new customer has one.
 -- columns:
 --   period             the quarter, in the playbook's zone
 --   is_over            true once the quarter has ended; before, its customers are not complete
@@ -34,32 +33,27 @@
 --   is_enough          true when there are as many as the playbook asks for
 --   playbook_version   the playbook whose costs, rates and margin these are
 with
-new_customer as (
-    select win.period, win.booked
+new_customers as (
+    select period, count(*) as new_customers, count(booked) as priced,
+        coalesce(sum(booked), 0)::decimal(38,2) as booked_revenue
     from funnel.win as win
-    where win.is_first and not exists (
-        from facts.customer_onboarded as onboarded
+    where is_first and not exists (
+        from resolved.customer_onboarded as onboarded
         where onboarded.account_id = win.account_id and onboarded.occurred_at < win.won_at
             and onboarded.opportunity_id is distinct from win.opportunity_id
     )
-),
-cohort as (
-    select period, count(*) as new_customers, count(booked) as priced,
-        coalesce(sum(booked), 0)::decimal(38,2) as booked_revenue
-    from new_customer
     group by period
 ),
-campaign as (
+campaign_cost as (
     select quarter_of(booked_on) as period,
-        coalesce(sum(converted(amount, rate.rate)), 0)::decimal(38,2) as marketing_cost,
-        count(*) filter (where rate.rate is null) as unpriced_costs
-    from facts.campaign_cost_booked as cost
+        coalesce(sum(converted(amount, rate)), 0)::decimal(38,2) as marketing_cost,
+        count(*) filter (where rate is null) as unpriced_costs
+    from resolved.campaign_cost_booked as cost
     left join playbook.rate as rate on rate.currency = cost.currency
-    where cost.occurred_at <= $as_of
     group by all
 ),
-planned as (
-    select cost.period, (converted(cost.amount, rate.rate) * 100)::hugeint as cents
+planned_cost as (
+    select cost.period, (converted(cost.amount, rate) * 100)::hugeint as cents
     from playbook.cost as cost
     join playbook.rate as rate on rate.currency = cost.currency
     where cost.team not in (
@@ -68,47 +62,47 @@ planned as (
         having bool_and(step = 'retained')
     )
 ),
-by_quarter as (
-    select period, cents from planned where length(period) > 4
-    union all
-    select period || '-Q' || quarter,
-        case when quarter < 4 then cents // 4 else cents - 3 * (cents // 4) end
-    from planned
-    cross join range(1, 5) as quarters (quarter)
-    where length(period) = 4
-),
-team as (
-    select period, (sum(cents)::decimal(38,0) * 0.01)::decimal(38,2) as team_cost from by_quarter group by period
+team_cost as (
+    select period, (sum(cents)::decimal(38,0) * 0.01)::decimal(38,2) as team_cost
+    from (
+        select period, cents from planned_cost where length(period) > 4
+        union all
+        select period || '-Q' || quarter, case when quarter < 4 then cents // 4 else cents - 3 * (cents // 4) end
+        from planned_cost
+        cross join range(1, 5) as quarters(quarter)
+        where length(period) = 4
+    )
+    group by period
 ),
 quarter as (
-    select period from cohort
+    select period from new_customers
     union
-    select period from campaign
+    select period from campaign_cost
     union
-    select period from team, playbook.version where day_begins(period_from(period), zone) <= $as_of
+    select period from team_cost, playbook.version where day_begins(period_from(period), zone) <= $as_of
 ),
-together as (
+quarter_sum as (
     select period, priced, booked_revenue, gross_margin, currency, minimum_n, playbook_version,
         coalesce(new_customers, 0) as new_customers,
         coalesce(marketing_cost, 0)::decimal(38,2) as marketing_cost,
-        coalesce(team_cost, 0)::decimal(38,2) as team_cost,
-        team.team_cost is not null as has_team_cost,
+        coalesce(team_cost.team_cost, 0)::decimal(38,2) as team_cost,
+        team_cost.team_cost is not null as has_team_cost,
         coalesce(unpriced_costs, 0) + coalesce(new_customers - priced, 0) as unpriced,
         day_begins(period_until(period), zone) <= $as_of as is_over
     from quarter
-    left join cohort using (period)
-    left join campaign using (period)
-    left join team using (period)
+    left join new_customers using (period)
+    left join campaign_cost using (period)
+    left join team_cost using (period)
     cross join playbook.version
 ),
--- Whole cents, halves up: (2a + b) // 2b is a / b rounded.
-divided as (
+-- Whole cents, halves rounded up: (2a + b) // 2b is a / b rounded.
+per_customer as (
     select *,
         ((marketing_cost + team_cost) * 100)::hugeint as cost_cents,
         (booked_revenue * 100)::hugeint as booked_cents,
         (2 * cost_cents + new_customers) // nullif(2 * new_customers, 0) as cac_cents,
         (booked_cents + 6 * priced) // nullif(12 * priced, 0) as monthly_cents
-    from together
+    from quarter_sum
 )
 select
     period,
@@ -130,5 +124,5 @@ select
     new_customers as n,
     new_customers >= minimum_n as is_enough,
     playbook_version
-from divided
+from per_customer
 order by period

@@ -3,16 +3,15 @@
 -- key:    opportunity_id
 -- reads:  funnel.deal, playbook.rate, playbook.version
 -- says:   each deal that was won, and the money booked with it in the goal's currency
--- means:  A deal counts as won when its last outcome by (occurred_at, event_id) is OpportunityWon; one that was
---         lost and came back counts once, at the later win. Booked is the amount that win states, whatever was
---         expected before, at the rate the playbook in force names. An amount without a rate keeps its row and
---         its own currency, with booked null. A win whose opening nobody reported is still money: it takes
---         its company and lead from the win.
+-- means:  A deal counts as won when its last outcome is OpportunityWon; one that was lost and came back counts once,
+--         at the later win. Booked is the amount that win states, whatever was expected before, at the rate of the
+--         playbook in force. An amount without a rate keeps its row and its own currency, with booked null. A win
+--         without a reported opening counts too: it takes its company and lead from the win.
 -- columns:
 --   opportunity_id    the deal
 --   account_id        the company: the opening's, else the win's
---   lead_id           the lead the opening names, else the one the win names (the surviving one); null without
---   opened_at         when the deal was opened; null when nobody said
+--   lead_id           the lead it came from, see deal; null when no event names one
+--   opened_at         when the deal was opened; null when that is not reported
 --   won_at            when it was won
 --   period            the quarter of the win, in the playbook's zone
 --   amount            the amount booked, as stated (decimal)

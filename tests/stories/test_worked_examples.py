@@ -22,7 +22,7 @@ PLAYBOOK = FOLDER / "playbook.toml"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 # Views that hold no number of their own, only rows as they came.
 WITHOUT_ARITHMETIC = {
-    "failed_events", "freshness", "alert", "lead_journey",
+    "failed_events", "freshness", "alert", "lead_journey", "deal_event",
     "handoff_contact", "handoff_history", "handoff_governed",
 }  # fmt: skip
 
