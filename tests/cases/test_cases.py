@@ -1,0 +1,68 @@
+"""Situations from practice, as data: events, questions and the right answers. Adding a case is adding a file.
+
+A case is tests/cases/KIND/NAME.toml: `title`, `because` (why the answer is right), `as_of`, `events` (JSON lines
+in the form of `baton publish`; recorded_at defaults to occurred_at, source to crm), optionally `playbook`
+(replacements in the packaged playbook's text, as pairs) and `playbook_more` (text appended to it), and one or
+more [[ask]] with `sql` and `rows` (JSON). Events are read in the order given and in reverse: the answers are the
+same.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from projections.playbook import DEFAULT_PLAYBOOK, Playbook, parse_playbook
+from tests.given import as_bytes, given
+from warehouse.warehouse import Warehouse
+
+FOLDER = Path(__file__).parent
+FILES = sorted(FOLDER.rglob("*.toml"))
+
+
+@pytest.mark.parametrize("is_reversed", [False, True], ids=["in order", "reversed"])
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(FOLDER).with_suffix("")) for file in FILES])
+def test_the_answers_are_right(file: Path, is_reversed: bool) -> None:
+    case = tomllib.loads(file.read_text())
+    values = as_bytes(_events(case["events"]))
+
+    with Warehouse.open(None, _playbook(case, file)) as warehouse:
+        given(warehouse, values[::-1] if is_reversed else values, cuts=range(1, len(values)))
+        warehouse.pin_as_of(case["as_of"])
+        for question in case["ask"]:
+            columns, rows = warehouse.ask(question["sql"])
+            answer = [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
+            assert answer == json.loads(question["rows"], parse_float=float), case["because"]
+
+
+def _events(lines: str) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in lines.splitlines() if line.strip()]
+    for event in events:
+        event.setdefault("source", "crm")
+        event.setdefault("recorded_at", event.get("occurred_at", f"{event.get('occurred_on')}T00:00:00Z"))
+    return events
+
+
+def _playbook(case: dict[str, Any], file: Path) -> Playbook:
+    text = DEFAULT_PLAYBOOK.read_text(encoding="utf-8")
+    for old, new in case.get("playbook", []):
+        assert text.count(old) == 1, f"the packaged playbook has {text.count(old)} times {old!r}"
+        text = text.replace(old, new)
+    return parse_playbook(text + case.get("playbook_more", ""), str(file))
+
+
+def plain(value: Any) -> Any:
+    """Values as JSON holds them: instants in UTC with Z, money as text, lists and structs of such."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
