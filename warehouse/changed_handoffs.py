@@ -113,7 +113,7 @@ class ChangedHandoffs:
 
 
 def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> Iterator[str]:
-    """Statements that fill the temporary tables, given what was seen before: rows of each table, and the as-of."""
+    """Statements that fill the temporary tables, given the rows and the as-of seen before."""
     earlier, later = sorted((seen_as_of, as_of))
     news = " union ".join(
         [
