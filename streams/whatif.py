@@ -19,7 +19,7 @@ from warehouse.warehouse import Warehouse
 
 _EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
 # All that is looked at, and of it what several measures read.
-EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
+EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "lead_criterion"])
 _KEPT = ("lead_verdict",)
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
@@ -38,11 +38,12 @@ _LOST = """
     create table lost as
     from funnel.lead_verdict where lead_id in (select lead_id from changed where not is_gained)
 """
-_QUALIFICATION = read_projection(VIEWS_FOLDER / "qualification.sql")
+_CRITERION = read_projection(VIEWS_FOLDER / "lead_criterion.sql").over({"funnel.lead_verdict": "lost"})
 _MISSING = f"""
-    select lead_id,
-        list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
-    from ({_QUALIFICATION.evaluated(live_as_of()).replace("funnel.lead_verdict", "lost")})
+    select lead_id, list(criterion order by position)
+    from ({_CRITERION.evaluated(live_as_of())})
+    where is_required and not is_met
+    group by lead_id
 """
 
 
