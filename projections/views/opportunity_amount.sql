@@ -24,7 +24,7 @@ select
     converted(amount, worth_rate.rate) as amount,
     converted(booked_amount, booked_rate.rate) as booked,
     version.currency
-from funnel.deal
+from funnel.deal as deal
 cross join playbook.version as version
 left join playbook.rate as worth_rate on worth_rate.currency = deal.currency
 left join playbook.rate as booked_rate on booked_rate.currency = deal.booked_currency
