@@ -21,13 +21,13 @@ from schemas.codec import column_type
 METHOD = (
     "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
     "fetching, decoding and batches, one MergeTree table for each event type, one insert for each type "
-    "of a batch, and the same three states as AggregatingMergeTree tables fed by a materialized view "
-    "for each event that feeds them. It keeps no offsets, its tables do not change together, and "
+    "of a batch, and the same state of handoffs as an AggregatingMergeTree table fed by a materialized view "
+    "for each event that feeds it. It keeps no offsets, its tables do not change together, and "
     "nothing it wrote is forced to disk: it does less than Baton does, so the ratio is not in Baton's "
     "favour."
 )
 
-STATES = ("handoff", "lead", "opportunity")
+STATES = ("handoff",)
 SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
 # Words from a short list, which ClickHouse keeps as numbers.
 FEW_VALUES = frozenset(

@@ -2,6 +2,7 @@
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
+`resolved.handoff` is state.handoff in the same way, with the lead beside it; a state knows no as-of.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from projections.projection import DERIVED_FOLDER, Column, Projection, read_projection
+from projections.projection import DERIVED_FOLDER, Column, Projection, read_projection, states
 from schemas.catalogue import CATALOGUE, EventType
 
 # The table of which record a merged one counts as, and the SELECT that makes it.
@@ -21,7 +22,7 @@ SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 @cache
 def resolved_facts() -> tuple[Projection, ...]:
     """One projection for each event type of the log, in the catalogue's order."""
-    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events())
+    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events(), _handoffs())
 
 
 def all_events(schema: str) -> str:
@@ -71,6 +72,26 @@ def _resolved(event: EventType) -> Projection:
     )
 
 
+def _handoffs() -> Projection:
+    state = next(state for state in states() if state.name == "handoff")
+    return Projection(
+        kind="resolved",
+        name=state.name,
+        grain=state.grain,
+        reads=(state.relation, IDENTITY),
+        says=f"{state.says}; of merged leads under the one that survives",
+        means="",
+        key=state.key,
+        columns=(
+            Column("handoff_id", ""),
+            *state.columns,
+            Column("lead_id", "the lead of the earliest offer; of merged ones the one that survives"),
+        ),
+        select=_HANDOFFS,
+        path=Path(__file__),
+    )
+
+
 _HAPPENED = "select * from facts.{table} where occurred_at <= $as_of"
 _UNDER_SURVIVOR = f"""
 select fact.* replace (coalesce(lead.surviving_id, fact.lead_id) as lead_id)
@@ -79,4 +100,12 @@ left join {IDENTITY} as lead
     on lead.kind = 'lead' and lead.record_id = fact.lead_id
     and lead.from_at <= $as_of and lead.until_at > $as_of
 where fact.occurred_at <= $as_of
+"""
+_HANDOFFS = f"""
+select handoff.*, coalesce(lead.surviving_id, offer.lead_id) as lead_id
+from state.handoff as handoff
+left join {IDENTITY} as lead
+    on lead.kind = 'lead' and lead.record_id = offer.lead_id
+    and lead.from_at <= $as_of and lead.until_at > $as_of
+where offer is not null
 """

@@ -7,6 +7,7 @@ weighs; this costs what the news weighs, and the reading of a few columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import duckdb
 
@@ -20,15 +21,17 @@ _STATE = next(state for state in states() if state.name == "handoff")
 # Contact is a fact each, and may name a lead only.
 _CONTACT = tuple(e for e in CATALOGUE.facts if e.table in ("contact_attempted", "buyer_reached"))
 _NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTACT)
-_READ = dependencies().upstream(["funnel.handoff"]) - {"funnel.lead_identity"}
+# A deal is no moment of a handoff, so none is looked up.
+_DEAL_VIEWS = dependencies().upstream(["funnel.deal"])
+_READ = dependencies().upstream(["funnel.handoff"]) - _DEAL_VIEWS
 _HANDOFF_VIEWS = tuple(view for name, view in relations().items() if name in _READ)
-# What the views read -> what they read here. A deal is no moment of a handoff, so none is looked up.
+# What the views read -> what they read here.
 _NAMES = {
     "state.handoff": "changed_state",
-    "state.opportunity": "(select * from state.opportunity limit 0) as opportunity",
+    "funnel.deal": "no_deal",
     "funnel.lead_identity": "identity_now",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
-    **{view.relation: f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
+    **{view.relation: f"changed_{view.kind}_{view.name}" for view in _HANDOFF_VIEWS},
 }
 _IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
 # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
@@ -84,6 +87,7 @@ class ChangedHandoffs:
         # Rows of each table of the log that have been looked at; nothing has been until the first time.
         self._rows_seen: dict[str, int] = {}
         self._playbooks: list[tuple[object, ...]] = []
+        self._as_of: datetime | None = None
 
     def look(self) -> bool:
         """Find the changed ones. False when all may have changed: the first time, and under another playbook.
@@ -96,12 +100,13 @@ class ChangedHandoffs:
             "select playbook_version, in_force_from from playbook.all_version order by all"
         ).fetchall()
         is_all = not self._rows_seen or playbooks != self._playbooks
+        as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
         execute(f"create or replace temp table identity_now as {_IDENTITY}")
-        if not is_all:
-            for statement in _narrowing(self._rows_seen):
+        if not is_all and self._as_of is not None:
+            for statement in _narrowing(self._rows_seen, self._as_of, as_of):
                 execute(statement)
         execute("create or replace temp table identity_seen as from identity_now")
-        self._rows_seen, self._playbooks = rows, playbooks
+        self._rows_seen, self._playbooks, self._as_of = rows, playbooks, as_of
         return not is_all
 
     def forget(self) -> None:
@@ -109,10 +114,17 @@ class ChangedHandoffs:
         self._rows_seen = {}
 
 
-def _narrowing(rows_seen: Mapping[str, int]) -> Iterator[str]:
-    """Statements that fill the temporary tables, given how many rows of each table were seen before."""
-    news = " union ".join(_news(event, rows_seen[event.table]) for event in _NEWS)
+def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> Iterator[str]:
+    """Statements that fill the temporary tables, given the rows and the as-of seen before."""
+    earlier, later = sorted((seen_as_of, as_of))
+    news = " union ".join(
+        [
+            *(_news(event, rows_seen[event.table]) for event in _NEWS),
+            *(_now_happened(event, earlier, later) for event in _CONTACT),
+        ]
+    )
     yield f"create or replace temp table news as {news}"
+    yield "create temp table if not exists no_deal as from funnel.deal limit 0"
     yield _CHANGED_LEAD
     yield _CHANGED_STATE
     yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
@@ -120,7 +132,7 @@ def _narrowing(rows_seen: Mapping[str, int]) -> Iterator[str]:
         yield f"create or replace temp table changed_{event.table} as {_facts_of_changed(event)}"
     for view in _HANDOFF_VIEWS:
         select = over_changed(view).evaluated(live_as_of())
-        yield f"create or replace temp view changed_{view.name}_view as {select}"
+        yield f"create or replace temp view {_NAMES[view.relation]} as {select}"
 
 
 def _news(event: EventType, rows_seen: int) -> str:
@@ -129,6 +141,15 @@ def _news(event: EventType, rows_seen: int) -> str:
         select lead_id, handoff_id from log.{event.table}
         where rowid >= {rows_seen}
             or event_id in (select event_id from log.{event.table} where rowid >= {rows_seen})
+    """
+
+
+def _now_happened(event: EventType, earlier: datetime, later: datetime) -> str:
+    """SQL: whom those records name that lay in the future at one of two as-ofs only."""
+    return f"""
+        select lead_id, handoff_id from log.{event.table}
+        where occurred_at > '{earlier.isoformat()}'::timestamptz
+            and occurred_at <= '{later.isoformat()}'::timestamptz
     """
 
 

@@ -54,7 +54,13 @@ select
     {_COLUMNS}
 from taken
 """
-_NEXT_DEADLINE = "select min(occurred_at) from measurable where is_open and occurred_at >= $as_of"
+# The next deadline, or the next contact that a clock ahead of ours has reported.
+_NEXT_DEADLINE = """
+select least(
+    (select min(occurred_at) from measurable where is_open and occurred_at >= $as_of),
+    (select min(occurred_at) from log.contact_attempted where occurred_at > $as_of),
+    (select min(occurred_at) from log.buyer_reached where occurred_at > $as_of))
+"""
 
 
 def waiting_sql() -> str:
@@ -70,7 +76,7 @@ def waiting_sql() -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one pass did. is_all: nothing was left over. next_deadline_at: the earliest open one to come."""
+    """What one pass did. is_all: nothing was left over. next_deadline_at: when time alone brings more."""
 
     added: int
     is_all: bool

@@ -2,7 +2,7 @@
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
 -- key:    event_id
 -- reads:  funnel.handoff, state.handoff
--- says:   the moments of each handoff that are known, ready to be told to others as HandoffMeasured events
+-- says:   the moments of each handoff that are known, ready to leave as HandoffMeasured events
 -- columns:
 --   event_id          identity, from the handoff, the measure and its moment: a late event that revises the
 --                     moment makes another event, measuring again makes the same one
@@ -20,36 +20,36 @@
 --   business_minutes  the same in open minutes of the calendar
 --   is_clock_suspect  true when the clocks of the two teams disagree
 --   playbook_version  the playbook it is measured by
---   is_open           true when only as-of says so: overdue, and the answer is still missing
+--   is_open           true when only the as-of makes it so: overdue, and the answer is still missing
 with
-known as (
+handoff_moments as (
     select
         handoff_id, lead_id, from_team, to_team, offered_at, answered_at, answer, first_attempt_at, reached_at,
         answer_due_at as due_at, calendar, is_clock_suspect, playbook_version
     from funnel.handoff
 ),
--- Silence is an event too: a deadline that passed with no answer by then.
+-- A missing answer is a moment too: a deadline that passed without one.
 moment as (
-    select *, 'opened' as measure, offered_at as occurred_at, false as is_open from known
+    select *, 'opened' as measure, offered_at as occurred_at, false as is_open from handoff_moments
     union all
-    select *, 'answered', answered_at, false from known where answered_at is not null
+    select *, 'answered', answered_at, false from handoff_moments where answered_at is not null
     union all
-    select *, 'attempted', first_attempt_at, false from known where first_attempt_at is not null
+    select *, 'attempted', first_attempt_at, false from handoff_moments where first_attempt_at is not null
     union all
-    select *, 'reached', reached_at, false from known where reached_at is not null
+    select *, 'reached', reached_at, false from handoff_moments where reached_at is not null
     union all
-    select *, 'overdue', due_at, answered_at is null from known where due_at < coalesce(answered_at, $as_of)
+    select *, 'overdue', due_at, answered_at is null from handoff_moments where due_at < coalesce(answered_at, $as_of)
 ),
-owned as (
+owned_moment as (
     select
         moment.*,
         coalesce(
-            case when told.first_answer.occurred_at <= moment.occurred_at then told.first_answer.owner end,
-            list_max(list_filter(told.reassignments, lambda assigned:
+            case when handoff.first_answer.occurred_at <= moment.occurred_at then handoff.first_answer.owner end,
+            list_max(list_filter(handoff.reassignments, lambda assigned:
                 assigned.occurred_at <= moment.occurred_at)).to_owner,
-            told.offer.owner) as owner
+            handoff.offer.owner) as owner
     from moment
-    join state.handoff as told using (handoff_id)
+    join state.handoff as handoff using (handoff_id)
 )
 select
     md5(concat_ws('|', 'HandoffMeasured', handoff_id, measure, epoch_us(occurred_at))) as event_id,
@@ -68,4 +68,4 @@ select
     is_clock_suspect,
     playbook_version,
     is_open
-from owned
+from owned_moment

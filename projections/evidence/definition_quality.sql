@@ -6,20 +6,19 @@ outcome as materialized (
     select *, unnest([segment, 'all']) as shown from funnel.lead_outcome
 ),
 answered as (
-    select outcome.lead_id, outcome.playbook_version, shown, min(first_answer) as answer
-    from state.handoff
-    left join funnel.lead_identity as identity on identity.lead_id = offer.lead_id
-    join outcome on outcome.lead_id = coalesce(surviving_lead_id, offer.lead_id)
+    select lead_id, playbook_version, shown, min(first_answer) as answer
+    from resolved.handoff
+    join outcome using (lead_id)
     join playbook.team as sender on sender.team = offer.from_team and sender.side = 'marketing'
     join playbook.team as receiver on receiver.team = offer.to_team and receiver.side = 'sales'
     where is_accepted is not null and first_answer.occurred_at >= qualified_at
     group by all
 ),
 ended as (
-    select deal.lead_id, status, closed_at, event_type, told.event_id
-    from funnel.opportunity_amount as deal
-    join facts.event as told using (opportunity_id)
-    where told.occurred_at = closed_at
+    select deal.lead_id, status, closed_at, event_type, event_id
+    from funnel.deal as deal
+    join funnel.deal_event as event using (opportunity_id)
+    where event.occurred_at = closed_at
         and event_type = case status when 'won' then 'OpportunityWon' else 'OpportunityLost' end
 )
 select playbook_version, shown as segment, event_type, event_id

@@ -1,20 +1,18 @@
 -- evidence: funnel_stage
 -- says: the event by which each lead entered the stage; where it skipped the stage, the next one it reached
 with
-told as (
-    select coalesce(surviving_lead_id, event.lead_id) as lead_id, position, occurred_at, event_type,
-        event.event_id
-    from facts.event as event
+entering_event as (
+    select lead_id, position, occurred_at, event_type, event_id
+    from resolved.event
     join playbook.stage on entered_by = event_type
-    left join funnel.lead_identity as identity on identity.lead_id = event.lead_id
-    where event.lead_id is not null and (event_type <> 'TouchRecorded' or event.event_id in (
-        select event_id from facts.touch_recorded where is_inbound and not is_automated))
+    where lead_id is not null and (event_type <> 'TouchRecorded' or event_id in (
+        select event_id from resolved.touch_recorded where is_inbound and not is_automated))
 ),
 entry as (
     select lead_id, stage,
         min({'at': occurred_at, 'event_id': event_id, 'event_type': event_type}) as first
     from playbook.stage as stage
-    join told on told.position >= stage.position
+    join entering_event on entering_event.position >= stage.position
     group by all
 )
 select stage, date_trunc(window_unit, first.at at time zone zone)::date as window_start,

@@ -3,9 +3,7 @@
 select handoff_id, event_type, event_id
 from evidence.handoff
 union all
-select handoff_id, 'TouchRecorded' as event_type, touch.event_id
-from facts.touch_recorded as touch
-left join funnel.lead_identity as identity on identity.lead_id = touch.lead_id
-join funnel.handoff_latency as latency
-    on latency.lead_id = coalesce(surviving_lead_id, touch.lead_id) and signal_at = occurred_at
+select handoff_id, 'TouchRecorded' as event_type, event_id
+from funnel.handoff_latency as latency
+join resolved.touch_recorded as touch on touch.lead_id = latency.lead_id and occurred_at = signal_at
 where is_inbound and not is_automated

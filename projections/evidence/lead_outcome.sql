@@ -9,15 +9,13 @@ select lead_id, event_type, event_id
 from evidence.qualification
 semi join (select lead_id from outcome where is_qualified) as qualified using (lead_id)
 union all
-select outcome.lead_id, 'Handoff' || upper(first_answer.answer[1]) || first_answer.answer[2:],
-    first_answer.event_id
-from state.handoff
-left join funnel.lead_identity as identity on identity.lead_id = offer.lead_id
-join outcome on outcome.lead_id = coalesce(surviving_lead_id, offer.lead_id)
+select lead_id, 'Handoff' || upper(first_answer.answer[1]) || first_answer.answer[2:], first_answer.event_id
+from outcome
+join resolved.handoff using (lead_id)
 where first_answer is not null
 union all
-select lead_id, event_type, event_id
+select deal.lead_id, event_type, event_id
 from outcome
-join funnel.opportunity_amount as deal using (lead_id)
-join facts.event as told using (opportunity_id)
-where event_type in ('OpportunityOpened', 'OpportunityWon', 'OpportunityLost') and told.occurred_at <= $as_of
+join funnel.deal as deal using (lead_id)
+join funnel.deal_event using (opportunity_id)
+where event_type in ('OpportunityOpened', 'OpportunityWon', 'OpportunityLost')

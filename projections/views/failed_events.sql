@@ -2,9 +2,9 @@
 -- grain:  one row per Kafka record that could not become a fact
 -- key:    topic, kafka_partition, kafka_offset
 -- reads:  warehouse.failed_event
--- says:   what could not be understood, where it lies, why, and its very bytes; nothing is lost
+-- says:   which records could not be read, where they lie, why, and their bytes; nothing is lost
 -- columns:
---   topic            where it lies
+--   topic            its Kafka topic
 --   kafka_partition  partition
 --   kafka_offset     offset
 --   kafka_at         the record's Kafka timestamp

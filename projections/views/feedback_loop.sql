@@ -1,7 +1,7 @@
 -- view:   feedback_loop
 -- grain:  one row per pair of teams and reason of return
 -- key:    from_team, to_team, reason_code
--- reads:  funnel.handoff, funnel.handoff_sla, funnel.lead_identity, facts.opportunity_opened, playbook.version
+-- reads:  funnel.handoff_history, funnel.handoff_sla, funnel.deal, playbook.version
 -- says:   why leads are given back, what the offering team answered and how fast, and what came of it
 -- means:  A handoff that was ever returned counts once, under its latest return, even if it was taken after
 --         all. Acknowledged: the offering team said what it will do. In time, past due and the median follow
@@ -26,28 +26,29 @@
 --   n                     answers under an SLA with clocks that agree: the cases the median rests on
 --   playbook_version      the playbook of the SLA
 with
-deal as (
-    select coalesce(identity.surviving_lead_id, opened.lead_id, handoff.lead_id) as lead_id,
-        max(opened.occurred_at) as last_opened_at
-    from facts.opportunity_opened as opened
-    left join funnel.lead_identity as identity on identity.lead_id = opened.lead_id
-    left join funnel.handoff as handoff on handoff.handoff_id = opened.handoff_id
-    where opened.occurred_at <= $as_of
+handoff as materialized (
+    select handoff_id, lead_id, from_team, to_team, returned_at, return_reason, acknowledged_at, disposition,
+        is_recycled
+    from funnel.handoff_history
+),
+lead_deal as (
+    select coalesce(deal.lead_id, handoff.lead_id) as lead_id, max(opened_at) as last_opened_at
+    from funnel.deal as deal
+    left join handoff using (handoff_id)
     group by all
 ),
 returned as (
     select
-        handoff.from_team, handoff.to_team, handoff.return_reason as reason_code, handoff.is_recycled,
-        case when handoff.acknowledged_at <= $as_of then handoff.acknowledged_at end as acknowledged_at,
-        case when handoff.acknowledged_at <= $as_of then handoff.disposition end as disposition,
-        sla.is_met, sla.is_past_due,
-        case when sla.met_at <= $as_of and not sla.is_clock_suspect then sla.used_minutes end as ack_minutes,
-        coalesce(deal.last_opened_at > handoff.returned_at, false) as is_converted_after
-    from funnel.handoff as handoff
-    left join funnel.handoff_sla as sla
-        on sla.handoff_id = handoff.handoff_id and sla.sla = 'acknowledge_return'
-    left join deal on deal.lead_id = handoff.lead_id
-    where handoff.returned_at <= $as_of
+        handoff.from_team, handoff.to_team, return_reason as reason_code, is_recycled,
+        case when acknowledged_at <= $as_of then acknowledged_at end as acknowledged_at,
+        case when acknowledged_at <= $as_of then disposition end as disposition,
+        is_met, is_past_due,
+        case when met_at <= $as_of and not is_clock_suspect then used_minutes end as ack_minutes,
+        coalesce(last_opened_at > returned_at, false) as is_converted_after
+    from handoff
+    left join funnel.handoff_sla as owed on owed.handoff_id = handoff.handoff_id and sla = 'acknowledge_return'
+    left join lead_deal using (lead_id)
+    where returned_at <= $as_of
 )
 select
     from_team,

@@ -2,7 +2,7 @@
 -- grain:  one row per source and event type
 -- key:    source, event_type
 -- reads:  facts.event
--- says:   how recent what each system told us is, and how late it told us
+-- says:   how recent the events of each system are, and how late they arrived
 -- columns:
 --   source                 the system
 --   event_type             what it reports

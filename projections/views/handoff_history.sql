@@ -1,7 +1,7 @@
 -- view:   handoff_history
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  state.handoff, funnel.handoff_contact, funnel.lead_identity
+-- reads:  resolved.handoff, funnel.handoff_contact
 -- says:   what happened to each handoff, whatever the playbook says about it
 -- columns:
 --   handoff_id            the handoff
@@ -35,26 +35,24 @@
 --   is_recycled           true when a later handoff names it as its predecessor
 --   is_clock_suspect      true when an answer or contact lies before the offer: the clocks disagree
 with
-told as (
+handoff as materialized (
     select
-        handoff_id, offer, first_answer, last_answer, accepted_at, last_return, acknowledgement,
-        reassignments is not null as is_reassigned,
+        *,
         list_max(reassignments).to_owner as last_assigned_to,
         list_max(list_filter(reassignments, lambda assigned:
             assigned.occurred_at <= coalesce(first_answer.occurred_at, clock.as_of))).occurred_at
             as assigned_before_answer_at
-    from state.handoff
+    from resolved.handoff
     cross join (select $as_of as as_of) as clock
-    where offer is not null
 ),
 recycled as (
     select distinct offer.previous_handoff_id as handoff_id
-    from state.handoff
+    from handoff
     where offer.previous_handoff_id is not null
 )
 select
     handoff_id,
-    coalesce(surviving_lead_id, offer.lead_id) as lead_id,
+    lead_id,
     offer.account_id as account_id,
     offer.from_team as from_team,
     offer.to_team as to_team,
@@ -80,11 +78,10 @@ select
     reached_at,
     opportunities,
     opportunities_lost,
-    is_reassigned or answered_at is not null or attempts > 0 or automated_attempts > 0
+    reassignments is not null or answered_at is not null or attempts > 0 or automated_attempts > 0
         or reached_at is not null or opportunities > 0 as is_arrived,
     recycled.handoff_id is not null as is_recycled,
     coalesce(least(answered_at, first_attempt_at, reached_at) < offered_at, false) as is_clock_suspect
-from told
+from handoff
 left join funnel.handoff_contact as contact using (handoff_id)
 left join recycled using (handoff_id)
-left join funnel.lead_identity as identity on identity.lead_id = told.offer.lead_id

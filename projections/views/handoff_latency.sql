@@ -1,7 +1,7 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.handoff, funnel.lead_identity, facts.touch_recorded
+-- reads:  funnel.handoff, resolved.touch_recorded
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- columns:
 --   handoff_id           the handoff
@@ -33,14 +33,12 @@
 with
 -- The buyer's signals: one row per lead and instant, by the copy that was recorded first.
 signal as (
-    select coalesce(surviving_lead_id, touch.lead_id) as lead_id, occurred_at as signal_at,
-        min(recorded_at) as signal_recorded_at
-    from facts.touch_recorded as touch
-    left join funnel.lead_identity as identity on identity.lead_id = touch.lead_id
+    select lead_id, occurred_at as signal_at, min(recorded_at) as signal_recorded_at
+    from resolved.touch_recorded
     where is_inbound and not is_automated
-    group by all
+    group by lead_id, occurred_at
 ),
-signalled as (
+signalled_handoff as (
     select handoff.*, signal.signal_at, signal.signal_recorded_at,
         -- An attempt may come before the answer, and the buyer may answer before either: time runs one way.
         case when answered_at is not null and first_attempt_at is not null
@@ -50,21 +48,21 @@ signalled as (
     from funnel.handoff as handoff
     asof left join signal on signal.lead_id = handoff.lead_id and handoff.offered_at >= signal.signal_at
 ),
-clocked as (
-    select signalled.*,
+open_total as (
+    select signalled_handoff.*,
         open_us_at(calendar, answered_at) as answered_open_us,
         open_us_at(calendar, offered_at) as offered_open_us,
         open_us_at(calendar, attempted_at) as attempted_open_us,
         open_us_at(calendar, owner_since_at) as owner_open_us
-    from signalled
+    from signalled_handoff
 ),
 measured as (
-    select clocked.*,
+    select open_total.*,
         epoch_us(answered_at) - epoch_us(offered_at) as answer_us,
         answered_open_us - offered_open_us as answer_open_us,
         epoch_us(attempted_at) - epoch_us(answered_at) as attempt_us,
         attempted_open_us - answered_open_us as attempt_open_us
-    from clocked
+    from open_total
 )
 select
     handoff_id,

@@ -1,9 +1,8 @@
 -- view:   lead_outcome
 -- grain:  one row per lead that is qualified or won
 -- key:    lead_id
--- reads:  funnel.lead_verdict, funnel.lead_identity, facts.handoff_offered, facts.handoff_accepted,
---         facts.handoff_returned, facts.opportunity_opened, facts.opportunity_won, facts.opportunity_lost,
---         playbook.team, playbook.rate, playbook.version, playbook.all_version
+-- reads:  funnel.lead_verdict, funnel.deal, resolved.handoff, playbook.team, playbook.rate, playbook.version,
+--         playbook.all_version
 -- says:   what became of each qualified lead, and whether each win had been named before: what the definition's
 --         quality is counted from
 -- means:  See definition_quality. A lead's outcome is judged from the moment it qualified; a win that came
@@ -23,91 +22,44 @@
 --   unpriced             deals of those in a currency without a rate, which missed_value lacks
 --   booked               booked on all its wins, in the goal's currency (decimal)
 with
-identity as materialized (
-    select lead_id, surviving_lead_id from funnel.lead_identity
-),
 verdict as materialized (
     select lead_id, segment, is_qualified, qualified_at, playbook_version from funnel.lead_verdict
 ),
-told as (
-    select opportunity_id, lead_id, occurred_at, event_id from facts.opportunity_opened
-    union all by name
-    select opportunity_id, lead_id, occurred_at, event_id, 'won' as status, amount, currency
-    from facts.opportunity_won
-    union all by name
-    select opportunity_id, lead_id, occurred_at, event_id, 'lost' as status from facts.opportunity_lost
-),
-deal as (
-    select opportunity_id,
-        (min({'at': occurred_at, 'event_id': event_id, 'lead_id': lead_id}) filter (where lead_id is not null))
-            .lead_id as lead_id,
-        max({'at': occurred_at, 'event_id': event_id, 'status': status, 'amount': amount, 'currency': currency})
-            filter (where status is not null) as outcome
-    from told
-    where occurred_at <= $as_of
-    group by opportunity_id
-),
--- Deals of leads, each beside the verdict on its lead.
-owned as (
+judged_deal as (
     select
-        deal.lead_id, coalesce(segment, 'unknown') as segment, qualified_at, playbook_version,
-        outcome.status as status, outcome.at as closed_at,
-        converted(outcome.amount, rate) as booked, rate is null as is_unpriced,
-        outcome.status = 'won' and coalesce(qualified_at > outcome.at, true) as is_missed
-    from (
-        select coalesce(surviving_lead_id, deal.lead_id) as lead_id, outcome
-        from deal
-        left join identity on identity.lead_id = deal.lead_id
-        where deal.lead_id is not null
-    ) as deal
-    left join playbook.rate as rate on rate.currency = outcome.currency
+        deal.lead_id, coalesce(segment, 'unknown') as segment, status, closed_at, qualified_at,
+        converted(booked_amount, rate) as booked, rate is null as is_unpriced,
+        status = 'won' and coalesce(qualified_at > closed_at, true) as is_missed
+    from funnel.deal as deal
+    left join playbook.rate as rate on rate.currency = booked_currency
     left join verdict on verdict.lead_id = deal.lead_id
+    where deal.lead_id is not null
 ),
-lead as (
+deals as (
     select
-        lead_id, segment, qualified_at, playbook_version,
+        lead_id, segment,
         min(closed_at) filter (where status = 'won') as won_at,
-        count(*) filter (where status is null) as deals_open,
+        count(*) filter (where status = 'open') as deals_open,
         count(*) filter (where status = 'lost' and closed_at >= qualified_at) as deals_lost,
-        sum(booked) filter (where status = 'won') as booked,
+        sum(booked) as booked,
         sum(booked) filter (where is_missed) as missed_value,
         count(*) filter (where is_missed and is_unpriced) as unpriced
-    from owned
-    group by all
+    from judged_deal
+    group by lead_id, segment
 ),
-offer as (
-    select handoff_id, min({
-        'at': occurred_at, 'event_id': event_id, 'lead_id': lead_id, 'from_team': from_team, 'to_team': to_team
-    }) as said
-    from facts.handoff_offered
-    where occurred_at <= $as_of
-    group by handoff_id
-),
-answer as (
-    select handoff_id,
-        min({'at': occurred_at, 'event_id': event_id, 'is_accepted': is_accepted}) as first_answer
-    from (
-        select handoff_id, occurred_at, event_id, true as is_accepted from facts.handoff_accepted
-        union all
-        select handoff_id, occurred_at, event_id, false as is_accepted from facts.handoff_returned
-    )
-    where occurred_at <= $as_of
-    group by handoff_id
-),
+-- Sales' first answer since the lead qualified, to an offer of Marketing.
 answered as (
-    select verdict.lead_id, min(first_answer).is_accepted as is_accepted
-    from offer
-    join answer using (handoff_id)
-    join playbook.team as sender on sender.team = said.from_team and sender.side = 'marketing'
-    join playbook.team as receiver on receiver.team = said.to_team and receiver.side = 'sales'
-    left join identity on identity.lead_id = said.lead_id
-    join verdict on verdict.lead_id = coalesce(surviving_lead_id, said.lead_id)
-    where first_answer.at >= verdict.qualified_at
-    group by verdict.lead_id
+    select lead_id, min(first_answer).answer = 'accepted' as is_accepted
+    from resolved.handoff
+    join playbook.team as sender on sender.team = offer.from_team and sender.side = 'marketing'
+    join playbook.team as receiver on receiver.team = offer.to_team and receiver.side = 'sales'
+    join verdict using (lead_id)
+    where offer.occurred_at <= $as_of and first_answer.occurred_at between qualified_at and $as_of
+    group by lead_id
 )
 select
-    coalesce(verdict.lead_id, lead.lead_id) as lead_id,
-    coalesce(verdict.segment, lead.segment) as segment,
+    coalesce(verdict.lead_id, deals.lead_id) as lead_id,
+    coalesce(verdict.segment, deals.segment) as segment,
     coalesce(is_qualified, false) as is_qualified,
     verdict.qualified_at,
     case when is_qualified then verdict.playbook_version end as playbook_version,
@@ -130,7 +82,7 @@ select
     coalesce(unpriced, 0) as unpriced,
     booked::decimal(38,2) as booked
 from verdict
-full join lead on lead.lead_id = verdict.lead_id
+full join deals on deals.lead_id = verdict.lead_id
 left join answered on answered.lead_id = verdict.lead_id
 asof left join (
     select playbook_version, coalesce(in_force_from, '-infinity'::timestamptz) as in_force_from

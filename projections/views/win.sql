@@ -31,7 +31,7 @@ select
     converted(booked_amount, rate.rate) as booked,
     row_number() over (partition by account_id order by closed_at, opportunity_id) = 1 as is_first,
     playbook_version
-from funnel.deal
+from funnel.deal as deal
 cross join playbook.version as version
 left join playbook.rate as rate on rate.currency = booked_currency
 where status = 'won'

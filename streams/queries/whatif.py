@@ -20,7 +20,7 @@ from warehouse.warehouse import Warehouse
 
 _EFFECT = read_projection(DERIVED_FOLDER / "playbook_effect.sql")
 # The views that are compared, and one that several measures read.
-VIEWS = ("handoff_sla", "lead_outcome", "qualification")
+VIEWS = ("handoff_sla", "lead_outcome", "lead_criterion")
 _STORED = ("lead_verdict",)
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
@@ -39,11 +39,12 @@ _LOST = """
     create table lost as
     from funnel.lead_verdict where lead_id in (select lead_id from changed where not is_gained)
 """
-_QUALIFICATION = read_projection(VIEWS_FOLDER / "qualification.sql")
+_CRITERION = read_projection(VIEWS_FOLDER / "lead_criterion.sql").over({"funnel.lead_verdict": "lost"})
 _MISSING = f"""
-    select lead_id,
-        list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
-    from ({_QUALIFICATION.over({"funnel.lead_verdict": "lost"}).evaluated(live_as_of())})
+    select lead_id, list(criterion order by position)
+    from ({_CRITERION.evaluated(live_as_of())})
+    where is_required and not is_met
+    group by lead_id
 """
 
 

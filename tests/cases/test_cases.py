@@ -1,10 +1,10 @@
 """Situations from practice, as data: events, questions and the right answers. Adding a case is adding a file.
 
-A case is tests/cases/KIND/NAME.toml: `title`, `because` (why the answer is right), `as_of`, `events` (JSON lines
-in the form of `baton publish`; recorded_at defaults to occurred_at, source to crm), optionally `playbook`
-(replacements in the packaged playbook's text, as pairs) and `playbook_more` (text appended to it), and one or
-more [[ask]] with `sql` and `rows` (JSON). Events are read in the order given and in reverse: the answers are the
-same.
+A case is tests/cases/KIND/NAME.toml: `title`, `because` (why the answer is right), `as_of`, `events` (lines
+of JSON in the form of `baton publish`; recorded_at defaults to occurred_at, source to crm), optionally
+`playbook` (replacements in the packaged playbook's text, as pairs) and `playbook_more` (text appended to
+it), and one or more [[ask]] with `sql` and `rows` (JSON). Events are read in the order given and in
+reverse, with equal answers.
 """
 
 from __future__ import annotations

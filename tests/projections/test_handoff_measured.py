@@ -94,6 +94,21 @@ def test_silence_is_measured_once_the_deadline_has_passed_and_not_before() -> No
     assert measured(warehouse)[1]["business_minutes"] == 120.0
 
 
+def test_contact_reported_by_a_clock_ahead_is_measured_once_it_has_happened() -> None:
+    later = MONDAY + timedelta(minutes=5)
+    offered, attempted = event("HandoffOffered", MONDAY), event("ContactAttempted", later)
+    warehouse = warehouse_with(offered, attempted, as_of=MONDAY)
+    measurement = Measurement(warehouse.connection)
+
+    before = measurement.measure()
+    warehouse.pin_as_of(later)
+    after = measurement.measure()
+
+    assert (before.added, before.next_deadline_at) == (1, later)
+    assert (after.added, after.next_deadline_at) == (1, DUE)
+    assert moments(warehouse) == [("opened", MONDAY), ("attempted", later)]
+
+
 def test_an_answer_after_the_deadline_leaves_it_overdue_whatever_the_as_of() -> None:
     late = DUE + timedelta(minutes=5)
     offered, accepted = event("HandoffOffered", MONDAY), event("HandoffAccepted", late)

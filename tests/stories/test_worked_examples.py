@@ -24,6 +24,7 @@ PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey", "deal_event",
     "handoff_contact", "handoff_history", "handoff_governed",
+    "lead_offer_period", "sla_clock", "condition_period", "lead_stage", "lead_criterion",
 }  # fmt: skip
 
 TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*[^\n]*\n\n((?:\|.*\n)+)")

@@ -112,7 +112,6 @@ EVERYTHING = {
     "log.handoff_offered": 1,
     "log.handoff_accepted": 1,
     "partial.handoff": 1,
-    "partial.lead": 1,
     "warehouse.failed_event": 1,
     "warehouse.outbox": 1,
     "warehouse.next_offset": 2,
