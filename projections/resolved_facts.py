@@ -2,6 +2,7 @@
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
+`resolved.handoff` is state.handoff in the same way, with the lead beside it; a state knows no as-of.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from projections.projection import Column, Projection, in_reading_order, views
+from projections.projection import Column, Projection, in_reading_order, states, views
 from schemas.catalogue import CATALOGUE, EventType
 
 IDENTITY = "funnel.lead_identity"
@@ -19,7 +20,7 @@ SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 @cache
 def resolved_facts() -> tuple[Projection, ...]:
     """One projection for each event type of the log, in the catalogue's order."""
-    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events())
+    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events(), _handoffs())
 
 
 @cache
@@ -75,10 +76,36 @@ def _resolved(event: EventType) -> Projection:
     )
 
 
+def _handoffs() -> Projection:
+    state = next(state for state in states() if state.name == "handoff")
+    return Projection(
+        kind="resolved",
+        name=state.name,
+        grain=state.grain,
+        reads=(state.relation, IDENTITY),
+        says=f"{state.says}; of merged leads under the one that survives",
+        means="",
+        key=state.key,
+        columns=(
+            Column("handoff_id", ""),
+            *state.columns,
+            Column("lead_id", "the lead of the earliest offer; of merged ones the one that survives"),
+        ),
+        select=_HANDOFFS,
+        path=Path(__file__),
+    )
+
+
 _HAPPENED = "select * from facts.{table} where occurred_at <= $as_of"
 _UNDER_SURVIVOR = f"""
 select fact.* replace (coalesce(identity.surviving_lead_id, fact.lead_id) as lead_id)
 from facts.{{table}} as fact
 left join {IDENTITY} as identity on identity.lead_id = fact.lead_id
 where fact.occurred_at <= $as_of
+"""
+_HANDOFFS = f"""
+select handoff.*, coalesce(identity.surviving_lead_id, offer.lead_id) as lead_id
+from state.handoff as handoff
+left join {IDENTITY} as identity on identity.lead_id = offer.lead_id
+where offer is not null
 """

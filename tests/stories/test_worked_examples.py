@@ -23,7 +23,7 @@ PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 # Views that hold no number of their own, only rows as they came.
 WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey",
-    "handoff_contact", "handoff_history", "handoff_governed",
+    "handoff_contact", "handoff_history", "handoff_governed", "lead_offer_period",
 }  # fmt: skip
 
 TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*[^\n]*\n\n((?:\|.*\n)+)")
