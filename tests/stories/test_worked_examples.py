@@ -24,6 +24,7 @@ PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey",
     "handoff_contact", "handoff_history", "handoff_governed", "lead_offer_period",
+    "lead_account", "buyer_touch", "campaign_lead",
 }  # fmt: skip
 
 TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*[^\n]*\n\n((?:\|.*\n)+)")
