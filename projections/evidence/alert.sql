@@ -1,9 +1,9 @@
 -- evidence: alert
--- says: how it was opened, taken on, resolved or retracted
-select alert_id, 'AlertOpened' as event_type, event_id from facts.alert_opened
+-- says: how it was opened, acknowledged, resolved or retracted
+select alert_id, 'AlertOpened' as event_type, event_id from resolved.alert_opened
 union all
-select alert_id, 'AlertAcknowledged', event_id from facts.alert_acknowledged
+select alert_id, 'AlertAcknowledged', event_id from resolved.alert_acknowledged
 union all
-select alert_id, 'AlertResolved', event_id from facts.alert_resolved
+select alert_id, 'AlertResolved', event_id from resolved.alert_resolved
 union all
-select alert_id, 'AlertRetracted', event_id from facts.alert_retracted
+select alert_id, 'AlertRetracted', event_id from resolved.alert_retracted

@@ -1,17 +1,16 @@
 -- evidence: buying_group
--- says: how the people in the role were found, and their own signals in the time that counts
+-- says: how the people in the role were found, and their own signals within the playbook's time
 with
 member as (
     select account_id, role, contact_id, event_id
-    from facts.buying_group_member_identified
-    where occurred_at <= $as_of
+    from resolved.buying_group_member_identified
 ),
 signal as (
     select 'TouchRecorded' as event_type, event_id, contact_id, occurred_at
-    from facts.touch_recorded
+    from resolved.touch_recorded
     where is_inbound and not is_automated
     union all
-    select 'BuyerReached', event_id, contact_id, occurred_at from facts.buyer_reached
+    select 'BuyerReached', event_id, contact_id, occurred_at from resolved.buyer_reached
 )
 select account_id, role, 'BuyingGroupMemberIdentified' as event_type, event_id
 from member
@@ -21,5 +20,4 @@ select account_id, role, event_type, signal.event_id
 from member
 join signal using (contact_id)
 cross join playbook.version
-where role in (select role from playbook.role) and signal.occurred_at <= $as_of
-    and epoch_us(signal.occurred_at) >= epoch_us($as_of) - engaged_within_us
+where role in (select role from playbook.role) and epoch_us(signal.occurred_at) >= epoch_us($as_of) - engaged_within_us

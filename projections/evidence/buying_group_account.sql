@@ -1,12 +1,9 @@
 -- evidence: buying_group_account
--- says: how its people were found, and the beginning and end of its deals
-select account_id, event_type, event_id
-from facts.event
-where occurred_at <= $as_of and event_type = 'BuyingGroupMemberIdentified'
+-- says: how its people were found, and how its deals were opened, won or lost
+select account_id, 'BuyingGroupMemberIdentified' as event_type, event_id
+from resolved.buying_group_member_identified
 union all
-select opened.account_id, event_type, event_id
-from facts.event as told
-join (
-    select distinct opportunity_id, account_id from facts.opportunity_opened
-) as opened using (opportunity_id)
-where occurred_at <= $as_of and event_type in ('OpportunityOpened', 'OpportunityWon', 'OpportunityLost')
+select deal.account_id, event_type, event_id
+from funnel.deal
+join funnel.deal_event using (opportunity_id)
+where opened_at is not null and event_type in ('OpportunityOpened', 'OpportunityWon', 'OpportunityLost')

@@ -1,25 +1,24 @@
 -- evidence: joint_call
 -- says: the calls, and how the deals they were about ended
 with
-held as (
+call as (
     select call_id, opportunity_id, is_marketing_present, event_id
-    from facts.call_held
-    where occurred_at <= $as_of
+    from resolved.call_held
     qualify row_number() over (partition by call_id order by occurred_at, event_id) = 1
 ),
 deal as (
     select opportunity_id, bool_or(is_marketing_present) as is_marketing_present
-    from held
+    from call
     where opportunity_id is not null
     group by opportunity_id
 )
-select is_marketing_present, 'CallHeld' as event_type, event_id from held
+select is_marketing_present, 'CallHeld' as event_type, event_id from call
 union all
 select is_marketing_present, event_type, event_id
 from (
     select is_marketing_present, event_type, event_id
     from deal
-    join facts.event as ended using (opportunity_id)
-    where event_type in ('OpportunityWon', 'OpportunityLost') and ended.occurred_at <= $as_of
-    qualify row_number() over (partition by opportunity_id order by ended.occurred_at desc, event_id desc) = 1
+    join funnel.deal_event using (opportunity_id)
+    where event_type in ('OpportunityWon', 'OpportunityLost')
+    qualify row_number() over (partition by opportunity_id order by place desc) = 1
 )

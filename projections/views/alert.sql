@@ -1,10 +1,12 @@
 -- view:   alert
 -- grain:  one row per alert incident: a rule of the playbook, what it is about, and the window
 -- key:    alert_id
--- reads:  facts.alert_opened, facts.alert_acknowledged, facts.alert_resolved, facts.alert_retracted
--- says:   what the playbook's rules have raised, about whom, on how many cases, and what became of it
+-- reads:  resolved.alert_opened, resolved.alert_acknowledged, resolved.alert_resolved, resolved.alert_retracted
+-- says:   the alerts the playbook's rules have raised: about what, based on how many cases, and what became of them
+-- means:  The earliest AlertOpened of an incident counts, and its earliest acknowledgement, resolution and
+--         retraction; only snoozed_until is of the latest acknowledgement.
 -- columns:
---   alert_id           the incident; however often it is told, it is one
+--   alert_id           the incident; it stays one however often it is reported
 --   rule               the rule's name in the playbook
 --   severity           info, warning or critical
 --   subject_kind       what it is about: handoff_pair, handoff or source
@@ -13,70 +15,70 @@
 --   window_end_at      end of the window, for windowed rules
 --   observed           the value that reached the threshold
 --   threshold          the threshold
---   sample_size        how many cases the value rests on
---   state              opened, acknowledged, resolved, or retracted: a late event showed it never was
+--   sample_size        how many cases the value is based on
+--   state              opened, acknowledged, resolved, or retracted: a late event showed that it never held
 --   opened_at          when the rule began to hold, in event time
---   acknowledged_at    when somebody first took it on
+--   acknowledged_at    when somebody first acknowledged it
 --   acknowledged_by    who did
---   snoozed_until      until when it stays quiet, by the latest acknowledgement
+--   snoozed_until      until when it is snoozed, by the latest acknowledgement
 --   resolved_at        when the rule no longer held
---   retracted_at       when it was disproved
+--   retracted_at       when a late event disproved it
 --   retraction_reason  what disproved it
 --   summary            one sentence to act on
 with
 opened as (
-    select alert_id, arg_min(opened, {'occurred_at': occurred_at, 'event_id': event_id}) as told
-    from facts.alert_opened as opened
-    group by alert_id
+    select *
+    from resolved.alert_opened
+    qualify row_number() over (partition by alert_id order by occurred_at, event_id) = 1
 ),
-acknowledged as (
+acknowledgement as (
     select
         alert_id,
         min(occurred_at) as acknowledged_at,
         arg_min(acknowledged_by, {'occurred_at': occurred_at, 'event_id': event_id}) as acknowledged_by,
         max({'occurred_at': occurred_at, 'event_id': event_id, 'until': snoozed_until}).until as snoozed_until
-    from facts.alert_acknowledged
+    from resolved.alert_acknowledged
     group by alert_id
 ),
 resolution as (
     select alert_id, min(occurred_at) as resolved_at
-    from facts.alert_resolved
+    from resolved.alert_resolved
     group by alert_id
 ),
-retracted as (
+retraction as (
     select
         alert_id,
         min(occurred_at) as retracted_at,
         arg_min(reason, {'occurred_at': occurred_at, 'event_id': event_id}) as retraction_reason
-    from facts.alert_retracted
+    from resolved.alert_retracted
     group by alert_id
 )
 select
     alert_id,
-    told.rule as rule,
-    told.severity as severity,
-    told.subject_kind as subject_kind,
-    told.subject_id as subject,
-    told.window_start_at as window_start_at,
-    told.window_end_at as window_end_at,
-    told.observed as observed,
-    told.threshold as threshold,
-    told.sample_size as sample_size,
+    rule,
+    severity,
+    subject_kind,
+    subject_id as subject,
+    window_start_at,
+    window_end_at,
+    observed,
+    threshold,
+    sample_size,
     case
         when retracted_at is not null then 'retracted'
         when resolved_at is not null then 'resolved'
         when acknowledged_at is not null then 'acknowledged'
         else 'opened'
     end as state,
-    told.occurred_at as opened_at,
+    occurred_at as opened_at,
     acknowledged_at,
     acknowledged_by,
     snoozed_until,
     resolved_at,
     retracted_at,
     retraction_reason,
-    told.summary as summary
+    summary
 from opened
-left join acknowledged using (alert_id)
+left join acknowledgement using (alert_id)
 left join resolution using (alert_id)
-left join retracted using (alert_id)
+left join retraction using (alert_id)

@@ -2,28 +2,32 @@
 -- grain:  one row per model, quarter of the win and team with a session before a win of that quarter
 -- key:    model, period, team
 -- reads:  funnel.attribution, funnel.win, playbook.version
--- says:   how much of a quarter's booked revenue each team's sessions brought, by each model; the teams and
+-- says:   how much of a quarter's booked revenue is credited to each team's sessions, by each model; the teams and
 --         what is unattributed add up to everything booked
--- means:  The credited amounts of attribution, added up by the team of each session. A win without any touch is
+-- means:  The credited amounts of attribution, summed by the team of each session. A win without any touch is
 --         the row 'unattributed'. A win of several teams is a conversion of each of them; their credit adds up
---         to the conversions of the quarter. A win without a rate counts as a conversion, not in the money.
+--         to the conversions of the quarter. A win without a rate counts as a conversion
+--         and is in no amount.
 -- columns:
 --   model             first, last, linear, position or w
 --   period            the quarter of the win, in the playbook's zone
 --   team              the team, or 'unattributed'
 --   conversions       wins in which it has credit
---   credit            its part of the quarter's wins, counted in wins (decimal)
---   amount            its part of the booked amounts (decimal)
+--   credit            its credit for the quarter's wins, counted in wins (decimal)
+--   amount            the amount credited to it (decimal)
 --   booked            everything booked in the quarter (decimal)
 --   share             amount / booked; null when nothing is booked
 --   unpriced          of its conversions, those whose amount has no rate: they are in no sum
 --   currency          the goal's currency, ISO 4217
 --   n                 wins of the quarter
---   is_enough         true when there are as many as the playbook asks for
+--   is_enough         true when n reaches the playbook's minimum
 --   playbook_version  the playbook whose session length, rates and minimum these are
 with
+win as materialized (
+    select opportunity_id, period, booked from funnel.win
+),
 quarter as (
-    select period, count(*) as n, coalesce(sum(booked), 0) as booked from funnel.win group by period
+    select period, count(*) as n, coalesce(sum(booked), 0) as booked from win group by period
 ),
 credited as (
     select
@@ -34,7 +38,7 @@ credited as (
         count(distinct credited.opportunity_id) filter (where credited.credit > 0 and credited.booked is null)
             as unpriced
     from funnel.attribution as credited
-    join funnel.win as win using (opportunity_id)
+    join win using (opportunity_id)
     group by all
 )
 select

@@ -1,19 +1,19 @@
 -- view:   buying_group_account
 -- grain:  one row per account with a member, a deal or a lead offered
 -- key:    account_id
--- reads:  funnel.buying_group, facts.buying_group_member_identified, facts.opportunity_opened,
---         facts.opportunity_won, facts.opportunity_lost, funnel.lead_verdict, playbook.version
--- says:   how much of a company's buying group is known and talking to us, and whether it was found in time
+-- reads:  funnel.buying_group, resolved.buying_group_member_identified, funnel.deal, funnel.lead_verdict,
+--         playbook.version
+-- says:   how much of a company's buying group is known and engaged, and whether it was complete in time
 -- means:  Completeness of a group = the mean of its required roles' completeness; roles that are not required
 --         do not count. The clock starts with the company's first deal and runs by the wall clock for as long
 --         as the playbook says; it is met when every required role was filled by then, even if that was
---         before the deal. It runs on when the deal is over: open_deals says where that still matters. A
---         group is qualified with the first of its company's leads that is, by the same criteria.
+--         before the deal. The clock keeps running when the deal is closed: open_deals says where that still
+--         matters. A group is qualified as soon as the first of its company's leads is, by the same criteria.
 -- columns:
 --   account_id             the company
 --   members                people identified (distinct contacts), in any role
 --   members_without_role   of those, people in no role that the playbook names
---   required_roles         roles the playbook requires: the cases the means rest on
+--   required_roles         roles the playbook requires: the cases behind the means
 --   filled_roles           of those, roles with as many people as wanted
 --   assigned_completeness  mean of the required roles' completeness by people identified; null when none is required
 --   engaged_completeness   the same by people engaged
@@ -25,17 +25,20 @@
 --   due_at                 when the group should be complete
 --   completed_at           when the last required role was filled; null while one is not
 --   state                  no_deal; met (in time), due (complete, too late), past_due (incomplete and late),
---                          at_risk (most of the time is gone), open, or nothing_required
+--                          at_risk (most of the time is used), open, or nothing_required
 --   is_met                 true when complete in time
---   is_due                 true when ever missed, even if complete since
---   is_past_due            true when late and still incomplete
---   is_at_risk             true when incomplete, in time, and most of the time is gone
+--   is_due                 true when it was not complete in time, even if it is complete now
+--   is_past_due            true when it is late and still incomplete
+--   is_at_risk             true when it is incomplete, not yet late, and most of the time is used
 --   playbook_version       the playbook it is judged by
 with
--- Fractions of different denominators are added over their least common multiple, so that no rounding enters.
+role as materialized (
+    select account_id, role, is_required, wanted, assigned, engaged, filled_at from funnel.buying_group
+),
+-- Fractions of different denominators are added over their least common multiple, so that nothing is rounded.
 multiple as (
     select list_reduce(list(wanted), lambda a, b: lcm(a, b)) as common
-    from (select distinct wanted::hugeint as wanted from funnel.buying_group where is_required)
+    from (select distinct wanted::hugeint as wanted from role where is_required)
 ),
 complete as (
     select
@@ -46,7 +49,7 @@ complete as (
         sum(least(engaged, wanted) * (common // wanted)) filter (where is_required) as engaged_parts,
         any_value(common) as common,
         max(filled_at) filter (where is_required) as last_filled_at
-    from funnel.buying_group
+    from role
     cross join multiple
     group by account_id
 ),
@@ -54,26 +57,17 @@ member as (
     select account_id, count(*) as members, count(*) filter (where not is_named) as members_without_role
     from (
         select account_id, contact_id,
-            bool_or(role in (select known.role from funnel.buying_group as known)) as is_named
-        from facts.buying_group_member_identified
-        where occurred_at <= $as_of
+            bool_or(identified.role in (select role.role from role)) as is_named
+        from resolved.buying_group_member_identified as identified
         group by account_id, contact_id
     )
     group by account_id
 ),
 deal as (
-    select
-        opened.account_id,
-        min(opened.occurred_at) as opened_at,
-        count(distinct opened.opportunity_id) filter (where ended.opportunity_id is null) as open_deals
-    from facts.opportunity_opened as opened
-    left join (
-        select opportunity_id from facts.opportunity_won where occurred_at <= $as_of
-        union
-        select opportunity_id from facts.opportunity_lost where occurred_at <= $as_of
-    ) as ended using (opportunity_id)
-    where opened.occurred_at <= $as_of
-    group by opened.account_id
+    select account_id, min(opened_at) as opened_at, count(*) filter (where status = 'open') as open_deals
+    from funnel.deal
+    where opened_at is not null
+    group by account_id
 ),
 verdict as (
     select account_id, count(*) as qualified_leads, min(qualified_at) as qualified_at

@@ -1,9 +1,9 @@
 -- view:   dispute
 -- grain:  one row per dispute opened
 -- key:    dispute_id
--- reads:  facts.dispute_opened, facts.dispute_resolved
--- says:   what one team holds against a fact or a number, how it was settled, and how long that took
--- means:  The first telling of a dispute stands, and the latest resolution. Days are those of the wall clock.
+-- reads:  resolved.dispute_opened, resolved.dispute_resolved
+-- says:   what one team disputes about a fact or a number, how it was settled, and how long that took
+-- means:  The earliest DisputeOpened of a dispute counts, and its latest resolution. Days run by the wall clock.
 -- columns:
 --   dispute_id      the dispute
 --   opened_at       when it was opened
@@ -15,17 +15,16 @@
 --   resolution      upheld, rejected or corrected
 --   resolved_by     who settled it
 --   open_days       days it was open, or has been until as-of
---   is_open         true while nobody has settled it
+--   is_open         true until it is settled
 with
 opened as (
-    select * from facts.dispute_opened
-    where occurred_at <= $as_of
+    select *
+    from resolved.dispute_opened
     qualify row_number() over (partition by dispute_id order by occurred_at, event_id) = 1
 ),
 resolution as (
     select dispute_id, occurred_at as resolved_at, resolution, resolved_by
-    from facts.dispute_resolved
-    where occurred_at <= $as_of
+    from resolved.dispute_resolved
     qualify row_number() over (partition by dispute_id order by occurred_at desc, event_id desc) = 1
 )
 select

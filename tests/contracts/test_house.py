@@ -18,6 +18,18 @@ PACKAGES = ("schemas", "projections", "warehouse", "streams")
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 LONGEST_MODULE = 400
 REASON_TO_BE_LONG = re.compile(r"^# long: \S+", re.MULTILINE)
+LONGEST_VIEW = 110
+MOST_CTES = 9
+CTE = re.compile(
+    r"(?:\bwith(?:\s+recursive)?|,)\s+(\w+)\s*(?:\([^()]*\))?\s+as\s+(?:(?:not\s+)?materialized\s+)?"
+    r"\((?!\s*(?:partition|order|rows)\b)",
+    re.IGNORECASE,
+)
+# A CTE is named after what its rows are; these words say how somebody came to know of them.
+NOT_A_NAME_OF_ROWS = {
+    "asked", "came", "gone", "heard", "lived", "met", "own", "said", "seen", "stood", "told",
+    "together", "went",
+}  # fmt: skip
 READS_THE_CLOCK = re.compile(
     r"\b(now|get_current_time(stamp)?|transaction_timestamp|today)\s*\("
     r"|\b(current_(time|timestamp|date)|localtime(stamp)?)\b",
@@ -35,6 +47,7 @@ def _place(path: Path) -> str:
 
 MODULES = _files("*.py", *PACKAGES, "benchmarks", "tests")
 SQL_OF_MEANING = _files("*.sql", "projections")
+VIEWS = _files("*.sql", "projections/views")
 PROJECTIONS = _files("*.sql", "projections/states", "projections/views", "projections/derived")
 EVIDENCE = _files("*.sql", "projections/evidence")
 
@@ -172,6 +185,39 @@ def test_a_projection_opens_with_what_it_says(path: Path) -> None:
     assert header[kind].split()[0] == path.stem, "the name in the header is the name of the file"
     empty = [label for label in ("grain", "key", "reads", "says") if not header.get(label)]
     assert not empty, f"missing in the header: {empty}"
+
+
+def _ctes(sql: str) -> list[str]:
+    return CTE.findall(_code(sql))
+
+
+def test_ctes_are_found_and_windows_are_not() -> None:
+    sql = """
+        with recursive a as (select 1), -- b as (
+        c (x, y) as materialized (select ', d as (', lag(x) over e from a window e as (order by x), f as (
+            partition by y)),
+        g as (with h as (select 1) from h)
+        select * from a
+    """
+    assert _ctes(sql) == ["a", "c", "g", "h"]
+
+
+@pytest.mark.parametrize("path", VIEWS, ids=_place)
+def test_a_view_is_short_enough_to_read(path: Path) -> None:
+    sql = path.read_text()
+    lines = sql.splitlines()
+    body = next(number for number, line in enumerate(lines) if not line.startswith("--"))
+    length, ctes = len(lines) - body, len(_ctes(sql))
+    assert length <= LONGEST_VIEW and ctes <= MOST_CTES, (
+        f"{length} lines of SQL and {ctes} CTEs, of at most {LONGEST_VIEW} and {MOST_CTES}:"
+        " make a view of its own of what has a name in the field"
+    )
+
+
+@pytest.mark.parametrize("path", SQL_OF_MEANING, ids=_place)
+def test_a_cte_is_named_after_its_rows(path: Path) -> None:
+    bad = [name for name in _ctes(path.read_text()) if NOT_A_NAME_OF_ROWS & set(name.split("_"))]
+    assert not bad, f"{bad}: name them in the field's words, as what their rows are"
 
 
 @pytest.mark.parametrize("path", EVIDENCE, ids=_place)
