@@ -1,4 +1,4 @@
-"""Replaying the log from nothing into a second warehouse, to prove that the first one is right."""
+"""Replaying the log into an empty second warehouse, to verify the live one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_BOOKS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a warehouse says at one moment: table hashes, the books, and the offsets all of it stands at."""
+    """A warehouse at one moment: table hashes, record counts, and its offsets."""
 
     tables: dict[str, TableHash]
     books: Books
@@ -48,7 +48,7 @@ class Verification:
 
     @property
     def is_equal(self) -> bool:
-        """Every table equal, and the books of the log add up on both sides."""
+        """Whether every table is equal, and the record counts add up on both sides."""
         return (
             not self.differing
             and self.live.books == self.replay.books
@@ -76,9 +76,9 @@ class Verification:
 def verify(project: Project, on_progress: Callable[[Progress], None] | None = None) -> Verification:
     """Compare the live warehouse with a replay of the log up to the same offsets.
 
-    Works while the worker writes: the live side is read a group of tables at a time, each in one statement,
-    and the replay stops where each of those statements stood. Raises BatonError when Kafka or the
-    warehouse cannot be reached.
+    Works while the worker writes: the live side is read one group of tables at a time, each in one statement,
+    and the replay stops at the offsets of that statement. Raises BatonError when Kafka or the warehouse
+    cannot be reached.
     """
     as_of = datetime.now(UTC)
     live = [_live_snapshot(project, as_of, group) for group in groups()]
@@ -107,9 +107,9 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
 
 
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
-    """Hashes of some tables, books and offsets of the live side in one SELECT, hence of one moment."""
+    """Hashes of some tables, record counts and offsets of the live side, in one SELECT: one moment."""
     hashed = hashes_sql(as_of, group)
-    # Counting the books goes over all of the log: once, with the last group.
+    # Counting records scans the whole log: once, with the last group.
     counting = books_sql() if group == groups()[-1] else _NO_BOOKS
     statement = (
         f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"
@@ -135,7 +135,7 @@ def _replayed_snapshot(second: Warehouse, as_of: datetime, group: Sequence[str])
 
 
 def _together(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """All tables, with the books and offsets of the last group."""
+    """All tables, with the record counts and offsets of the last group."""
     tables = {name: found for snapshot in snapshots for name, found in snapshot.tables.items()}
     return replace(snapshots[-1], tables=tables)
 
