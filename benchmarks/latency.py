@@ -1,7 +1,7 @@
 """Case: how long after it was due at the publisher an event can be found by a query, at a steady rate.
 
-Three processes run as users run them: a publisher, `baton worker`, and a reader at the analysts' door.
-The reader asks the door over and over for the offsets the warehouse has reached. They change in the very
+Three processes run as users run them: a publisher, `baton worker`, and a reader at the SQL endpoint.
+The reader asks the endpoint over and over for the offsets the warehouse has reached. They change in the very
 transaction that holds the rows, so the first answer that shows an offset beyond the event's own is an
 answer in which the event would have been found. The time of an event runs from the moment it was due to
 be sent (so a publisher that falls behind makes it longer, never shorter) to the moment that answer had
@@ -29,7 +29,7 @@ from schemas.errors import BatonError
 from streams.local.worker_process import start_worker, stop_worker, worker_log
 from streams.project import Project
 from streams.queries.wait import wait_until_reacted
-from warehouse.door import Door, load_extensions
+from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 
 ASK_EVERY_SECONDS = 0.01
 CATCH_UP_SECONDS = 600.0
@@ -38,7 +38,7 @@ ALERTS_TOPIC = "funnel.alerts"
 METHOD = (
     "A publisher process sends events encoded ahead at a steady rate (acks=all), a real `baton worker` that "
     "has caught up with the load (and measured and told its handoffs) follows, and a reader asks the "
-    "analysts' door over one open connection. The time of an event runs from when it was due to be sent to "
+    "SQL endpoint over one open connection. The time of an event runs from when it was due to be sent to "
     "when the first answer had arrived that was given after the event's transaction; it is late by up to one "
     "round of asking, never early."
 )
@@ -90,7 +90,7 @@ def _judge(sent: pl.DataFrame, reader: _Reader, wanted_rate: int) -> Case:
     notes = (
         f"{sent.height:,} events were acknowledged in {span:.1f} s ({sent.height / span:,.0f} a second),"
         f" 99% of them within {late:.3f} s of being due",
-        f"the door was asked {len(reader.answers):,} times, a round took {reader.round_seconds:.3f} s"
+        f"the endpoint was asked {len(reader.answers):,} times, a round took {reader.round_seconds:.3f} s"
         " in the median",
     )
     return Case("latency", METHOD, figures, notes)
@@ -128,13 +128,13 @@ def _ends_of(sent: pl.DataFrame) -> Reached:
 
 
 class _Reader:
-    """Asks the door how far the warehouse is, and remembers every answer with the time it arrived."""
+    """Asks the endpoint how far the warehouse is, and remembers every answer with the time it arrived."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        door = Door.read(project.door_file)
-        assert door is not None, "a worker that is ready has opened its door"
-        self._door = door
+        endpoint = SqlEndpoint.read(project.endpoint_file)
+        assert endpoint is not None, "a worker that is ready has opened its endpoint"
+        self._endpoint = endpoint
         self._connection = duckdb.connect()
         load_extensions(self._connection)
         self.answers: list[tuple[float, Reached]] = []
@@ -196,7 +196,7 @@ class _Reader:
         try:
             return self._connection.execute(
                 "select * from quack_query(?, ?, token = ?)",
-                [self._door.address, statement, self._door.token],
+                [self._endpoint.address, statement, self._endpoint.token],
             ).fetchall()
         except duckdb.Error as error:
             raise self._stuck(str(error).splitlines()[0]) from error

@@ -17,7 +17,7 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode
 from warehouse.commit import Batch
-from warehouse.folding import Folding
+from warehouse.compaction import Compaction
 from warehouse.warehouse import Warehouse
 
 KINDS_OF_BATCH = 3
@@ -85,13 +85,13 @@ def _fill(file: Path, batches: _Batches, times: int) -> list[tuple[float, float]
     """Commit this many batches as the sink does; (seconds of the commit, seconds of folding) for each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        committer, folding = warehouse.committer(), Folding(warehouse.cursor())
+        committer, folding = warehouse.committer(), Compaction(warehouse.cursor())
         for _ in range(times):
             batch = batches.next()
             started = time.perf_counter()
             committer.commit(batch)
             committed = time.perf_counter()
-            folding.fold_what_outgrew()
+            folding.compact_outgrown()
             spent.append((committed - started, time.perf_counter() - committed))
     return spent
 

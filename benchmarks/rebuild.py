@@ -10,7 +10,7 @@ from benchmarks.own_process import Measured, in_own_process
 from benchmarks.reading import loaded_warehouse
 from benchmarks.sink_run import WAREHOUSE
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
-from warehouse.folding import rebuild
+from warehouse.compaction import rebuild
 from warehouse.warehouse import Warehouse
 
 METHOD = (

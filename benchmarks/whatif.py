@@ -13,9 +13,9 @@ from benchmarks.reading import loaded_warehouse
 from benchmarks.sink_run import WAREHOUSE
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
 from streams.demo import stricter
-from streams.queries.whatif import EXTRACT, compare
-from warehouse.agreement import Authority
-from warehouse.second_look import Records
+from streams.queries.whatif import VIEWS, compare
+from warehouse.authority import Authority
+from warehouse.recorded_log import RecordedLog
 
 METHOD = (
     "A warehouse file that holds the whole load is read by another process, a new one each round as each "
@@ -42,7 +42,7 @@ def compare_playbooks(folder: str) -> Measured:
     in_force = Authority(read_playbook(DEFAULT_PLAYBOOK))
     proposed = parse_playbook(stricter(DEFAULT_PLAYBOOK.read_text(encoding="utf-8")))
     started = time.perf_counter()
-    with Records.of_file(Path(folder) / WAREHOUSE, EXTRACT) as records:
+    with RecordedLog.of_file(Path(folder) / WAREHOUSE, VIEWS) as records:
         found = compare(records, in_force, proposed, datetime.now(UTC))
     seconds = time.perf_counter() - started
     return {"events": found.events, "changes": len(found.changes), "seconds": seconds}

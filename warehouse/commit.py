@@ -13,7 +13,7 @@ import pyarrow as pa
 from projections.projection import Projection
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
-from warehouse.agreement import DECIDING
+from warehouse.authority import AGREEMENT_FACTS
 
 FAILED_COLUMNS = pa.schema(
     [
@@ -151,7 +151,7 @@ class Committer:
                 if present.keys() & set(projection.fact_tables):
                     execute(f"execute partial_{self._number}_{projection.name}")
             # 3. the playbook in force, when these facts have a word in it
-            if self.on_agreement and present.keys() & DECIDING:
+            if self.on_agreement and present.keys() & AGREEMENT_FACTS:
                 self.on_agreement(self.connection)
             # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
@@ -184,7 +184,7 @@ class Committer:
         if name not in self._prepared:
             for table in projection.fact_tables:
                 self._slot(table)
-            rows = projection.merged(f"({projection.lifted(self._batch_table)})")
+            rows = projection.from_facts(self._batch_table)
             self.connection.execute(f"prepare {name} as insert into partial.{projection.name} by name {rows}")
             self._prepared.add(name)
 

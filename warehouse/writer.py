@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from warehouse.commit import Batch
-from warehouse.folding import Folding
+from warehouse.compaction import Compaction
 from warehouse.warehouse import Warehouse
 
 
@@ -17,11 +17,11 @@ class WarehouseWriter:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._committer = warehouse.committer()
-        self._folding = Folding(warehouse.cursor())
+        self._compaction = Compaction(warehouse.cursor())
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         return self._warehouse.next_offsets()
 
     def write(self, batch: Batch) -> None:
         self._committer.commit(batch)
-        self._folding.fold_what_outgrew()
+        self._compaction.compact_outgrown()

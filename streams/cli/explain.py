@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
 from streams.cli.options import as_known_option, known_at
 from streams.cli.output import data, json_option, print_json, print_rows
 from streams.project import Project
@@ -16,7 +17,6 @@ from streams.queries.explanation import MOST_ROWS, Explanation
 from streams.queries.explanation import explain as explained
 from streams.queries.values import named, shortened, shown
 from streams.queries.warehouse_access import asking
-from warehouse.layout import SUBJECTS
 
 MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5

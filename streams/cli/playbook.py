@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from projections.agreement import Agreement, Proposed
 from projections.changes import changes
 from projections.changes.sentences import EVERYBODY, Change, span, team_name
-from projections.in_force import Agreement, Proposed
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, key_block
 from streams.cli.output import json_option, print_json, print_rows, say

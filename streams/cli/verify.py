@@ -14,7 +14,7 @@ from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
 from streams.queries.warehouse_access import open_existing_warehouse
 from streams.worker.sink import Progress as SinkProgress
-from warehouse.folding import rebuild as rebuild_states
+from warehouse.compaction import rebuild as rebuild_states
 
 
 @click.command()
@@ -46,11 +46,11 @@ def verify(as_json: bool) -> None:
 
 
 def show(verification: Verification) -> None:
-    """The verdict, the books, and what differs."""
-    books = verification.live.books
+    """The verdict, the record counts, and what differs."""
+    counts = verification.live.record_counts
     print_rows(
         ("records in the log", "good", "failed", "duplicate"),
-        [(verification.log_records, books.good, books.failed, books.duplicate)],
+        [(verification.log_records, counts.good, counts.failed, counts.duplicate)],
     )
     tables = verification.as_dict()["tables"]
     shown = verification.differing or [name for name in tables if name.startswith(("funnel.", "state."))]
@@ -65,8 +65,8 @@ def show(verification: Verification) -> None:
         print(f"verify: equal ({len(tables)} tables)")
         return
     print("verify: NOT EQUAL")
-    if not books.add_up or books.total != verification.log_records:
-        say(f"the books do not add up: {books}, the log holds {verification.log_records}")
+    if not counts.add_up or counts.total != verification.log_records:
+        say(f"the record counts do not add up: {counts}, the log holds {verification.log_records}")
     say("next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)")
 
 

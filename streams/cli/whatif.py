@@ -13,7 +13,7 @@ from streams.cli.options import instant
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
-from streams.queries.whatif import EXTRACT, WORDS, Measure, WhatIf, compare, sentences
+from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 
 
 @click.command()
@@ -41,7 +41,7 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     start = instant(since, "--since") if since else None
     _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
-    with recorded(project, EXTRACT) as records:
+    with recorded(project, VIEWS) as records:
         found = compare(records, authority_of(project), proposed, rows[0][0], start)
     seconds = time.perf_counter() - begun
     if as_json:

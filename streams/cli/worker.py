@@ -15,7 +15,7 @@ from streams.project import Project
 from streams.queries.warehouse_access import authority_of, open_warehouse
 from streams.worker.shutdown import end_process
 from streams.worker.worker_log import log_warnings
-from warehouse.door import open_door
+from warehouse.sql_endpoint import serve_sql
 
 # A commit is many short statements, and after each its thread must acquire the GIL again. With Python's
 # default of 5 ms, a busy event loop makes every one of them wait that long.
@@ -53,9 +53,9 @@ def worker(only: str | None) -> None:
     # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
     threads = max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
-        open_door(warehouse.connection).save(project.door_file)
+        serve_sql(warehouse.connection).save(project.endpoint_file)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
         code = run_until_shutdown(project, playbook, warehouse, is_reacting=only is None)
-        project.door_file.unlink(missing_ok=True)
+        project.endpoint_file.unlink(missing_ok=True)
     end_process(code)

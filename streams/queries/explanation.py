@@ -13,10 +13,11 @@ from typing import Any
 
 import projections
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
+from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, ENVELOPE
 from schemas.errors import BatonError, ExitCode
 from streams.queries.warehouse_access import Ask
-from warehouse.layout import SUBJECTS
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20
@@ -86,7 +87,7 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
 
 def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: int) -> Explanation:
     keys = ", ".join(f"{column}::varchar" for column in view.key)
-    wanted = " and ".join([f"list_contains([{keys}], {quoted(value)})" for value in which]) or "true"
+    wanted = " and ".join([f"list_contains([{keys}], {sql_literal(value)})" for value in which]) or "true"
     rows, count = _shown(ask, view, wanted)
     if not rows:
         raise _no_such_row(ask, view, which)
@@ -115,17 +116,16 @@ def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
         if not subjects and len(view.key) == 1 and view.key[0].endswith("_id"):
             has = [view.key[0]]
         if has:
-            rows, count = _shown(ask, view, " or ".join(f"{column} = {quoted(value)}" for column in has))
+            rows, count = _shown(ask, view, " or ".join(f"{column} = {sql_literal(value)}" for column in has))
             if rows:
                 found.append(Explanation(view, rows, count, as_of, version))
     if not subjects:
         return [_of_number(ask, explanation.view, [value], most_events) for explanation in found]
     if found:
         # The events are those of the subject, so the same for every view: they are attached to the last one.
-        of_it = " or ".join(f"{subject} = {quoted(value)}" for subject in subjects)
-        merged = (
-            f"lead_id in (select lead_id from funnel.lead_identity where surviving_lead_id = {quoted(value)})"
-        )
+        of_it = " or ".join(f"{subject} = {sql_literal(value)}" for subject in subjects)
+        same = f"select lead_id from funnel.lead_identity where surviving_lead_id = {sql_literal(value)}"
+        merged = f"lead_id in ({same})"
         events, count = _events(ask, f"facts.event as event where {of_it} or {merged}", most_events)
         says = "every event that names it" + (", or a lead merged into it" if "lead_id" in subjects else "")
         found[-1] = replace(found[-1], behind=says, events=events, event_count=count)
@@ -133,7 +133,7 @@ def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
 
 
 def _any_event(subject: str, value: str) -> str:
-    return f"select 1 from facts.event where {subject} = {quoted(value)} limit 1"
+    return f"select 1 from facts.event where {subject} = {sql_literal(value)} limit 1"
 
 
 def _circumstances(ask: Ask) -> tuple[datetime, str]:
@@ -179,7 +179,7 @@ def _said(ask: Ask, event_type: str, rows: list[Row]) -> dict[str, Row]:
         for field in event.fields
         if field["name"] not in (*ENVELOPE, *SUBJECTS) and not field.get("pii")
     ]
-    ids = ", ".join(quoted(row["event_id"]) for row in rows if row["event_type"] == event_type)
+    ids = ", ".join(sql_literal(row["event_id"]) for row in rows if row["event_type"] == event_type)
     found = _rows(
         ask, f"select {', '.join(['event_id', *names])} from facts.{event.table} where event_id in ({ids})"
     )
@@ -204,7 +204,7 @@ def evidence(view: Projection, as_of: datetime) -> str | None:
     (`evidence.NAME`); a view of one subject without a file has that subject's events. None without either.
     """
     select = _evidence(view.name)
-    return select and select.replace("$as_of", f"timestamptz '{as_of.isoformat()}'")
+    return select and select.replace("$as_of", sql_literal(as_of))
 
 
 @cache
@@ -250,8 +250,3 @@ def _no_such_row(ask: Ask, view: Projection, which: Sequence[str]) -> BatonError
         next_command=f"baton explain {view.name}",
         exit_code=ExitCode.USAGE,
     )
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from projections.sql_literal import sql_literal
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
-from streams.queries.explanation import quoted
 from streams.queries.warehouse_access import ask_warehouse
 
 _PLACE = "topic || '/' || kafka_partition || '/' || kafka_offset"
@@ -26,7 +26,7 @@ def list_failed(project: Project, limit: int) -> tuple[list[str], list[tuple[Any
 def find_failed(project: Project, place: str) -> dict[str, Any]:
     """One failed record with its bytes. `place`: topic/partition/offset. Raises BatonError without one."""
     columns, rows = ask_warehouse(
-        project, f"select * from funnel.failed_events where {_PLACE} = {quoted(place)}"
+        project, f"select * from funnel.failed_events where {_PLACE} = {sql_literal(place)}"
     )
     if not rows:
         raise BatonError(

@@ -11,14 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from projections.in_force import Agreement, InForce, Proposal, Proposed, Signature, agreement, signed_content
+from projections.agreement import (
+    Agreement,
+    InForce,
+    Proposal,
+    Proposed,
+    Signature,
+    evaluate_agreement,
+    signed_content,
+)
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, SigningKey
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.publisher import Publisher
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, authority_of, keys_of
-from warehouse.agreement import PROPOSALS, SIGNATURES
+from warehouse.authority import PROPOSALS, SIGNATURES
 
 SOURCE = "baton"
 _SHORTEST_VERSION = 6
@@ -28,10 +36,10 @@ def agreed(project: Project) -> Agreement:
     """All proposals and signatures that the warehouse has read, checked against this project's keys."""
     authority = authority_of(project)
     if not project.warehouse_file.exists():
-        return agreement(authority.base)
+        return evaluate_agreement(authority.base)
     proposals = [Proposal(*row) for row in ask_warehouse(project, PROPOSALS)[1]]
     signatures = [Signature(*row) for row in ask_warehouse(project, SIGNATURES)[1]]
-    return agreement(authority.base, proposals, signatures, authority.keys)
+    return evaluate_agreement(authority.base, proposals, signatures, authority.keys)
 
 
 def unsigned_change(project: Project, own: Playbook) -> str:

@@ -15,11 +15,19 @@ from streams.kafka.topics import log_extent
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.worker.sink import Progress, Sink
-from warehouse.content_hash import Books, TableHash, books, books_sql, groups, hashes_sql
+from warehouse.content_hash import (
+    RecordCounts,
+    TableHash,
+    hash_groups,
+    hashes,
+    hashes_sql,
+    record_counts,
+    record_counts_sql,
+)
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
-_NO_BOOKS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
+_NO_RECORD_COUNTS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Snapshot:
     """A warehouse at one moment: table hashes, record counts, and its offsets."""
 
     tables: dict[str, TableHash]
-    books: Books
+    record_counts: RecordCounts
     offsets: dict[tuple[str, int], int]
     pinned_as_of: datetime | None = None
 
@@ -51,9 +59,9 @@ class Verification:
         """Whether every table is equal, and the record counts add up on both sides."""
         return (
             not self.differing
-            and self.live.books == self.replay.books
-            and self.live.books.add_up
-            and self.live.books.total == self.log_records
+            and self.live.record_counts == self.replay.record_counts
+            and self.live.record_counts.add_up
+            and self.live.record_counts.total == self.log_records
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +70,7 @@ class Verification:
         for name in sorted(self.live.tables.keys() | self.replay.tables.keys()):
             live, replay = self.live.tables.get(name, nothing), self.replay.tables.get(name, nothing)
             tables[name] = {"rows": live.rows, "hash_live": live.content, "hash_replay": replay.content}
-        log = {k: getattr(self.live.books, k) for k in ("good", "failed", "duplicate", "total")}
+        log = {k: getattr(self.live.record_counts, k) for k in ("good", "failed", "duplicate", "total")}
         return {
             "equal": self.is_equal,
             "as_of": self.as_of.isoformat(),
@@ -81,7 +89,7 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
     cannot be reached.
     """
     as_of = datetime.now(UTC)
-    live = [_live_snapshot(project, as_of, group) for group in groups()]
+    live = [_live_snapshot(project, as_of, group) for group in hash_groups()]
     extent = log_extent(project, CATALOGUE.fact_topics)
     replay_file = project.run_dir / "replay.duckdb"
     _remove(replay_file)
@@ -91,7 +99,7 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
             lookup = registry_lookup(project)
             kafka = project.client_settings()
             replay = []
-            for snapshot, group in zip(live, groups(), strict=True):
+            for snapshot, group in zip(live, hash_groups(), strict=True):
                 if snapshot.offsets != second.next_offsets():
                     writer = WarehouseWriter(second)
                     sink = Sink(writer, kafka, extent, registry=lookup, on_commit=on_progress)
@@ -107,13 +115,13 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
 
 
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
-    """Hashes of some tables, record counts and offsets of the live side, in one SELECT: one moment."""
+    """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
     # Counting records scans the whole log: once, with the last group.
-    counting = books_sql() if group == groups()[-1] else _NO_BOOKS
+    counting = record_counts_sql() if group == hash_groups()[-1] else _NO_RECORD_COUNTS
     statement = (
         f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"
-        f" (select [good, failed, duplicate, total] from ({counting})) as books,"
+        f" (select [good, failed, duplicate, total] from ({counting})) as record_counts,"
         " (select list([topic, kafka_partition::varchar, next_offset::varchar]) from warehouse.next_offset)"
         " as offsets, (select max(as_of) from warehouse.pinned_as_of) as pinned_as_of"
     )
@@ -121,16 +129,15 @@ def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> S
     tables, counts, offsets, pinned_as_of = rows[0]
     return Snapshot(
         {name: TableHash(int(count), content) for name, count, content in tables},
-        Books(*counts),
+        RecordCounts(*counts),
         {(topic, int(partition)): int(at) for topic, partition, at in offsets or []},
         pinned_as_of,
     )
 
 
 def _replayed_snapshot(second: Warehouse, as_of: datetime, group: Sequence[str]) -> Snapshot:
-    rows = second.connection.execute(hashes_sql(as_of, group)).fetchall()
-    tables = {name: TableHash(count, content) for name, count, content in rows}
-    counted = books(second.connection) if group == groups()[-1] else Books(0, 0, 0, 0)
+    tables = hashes(second.connection, as_of, group)
+    counted = record_counts(second.connection) if group == hash_groups()[-1] else RecordCounts(0, 0, 0, 0)
     return Snapshot(tables, counted, dict(second.next_offsets()))
 
 

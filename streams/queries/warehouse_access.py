@@ -5,7 +5,7 @@ A running worker owns the file, and statements go to its SQL endpoint. Otherwise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
@@ -16,10 +16,9 @@ from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
-from warehouse.agreement import Authority
-from warehouse.door import Door, ask
-from warehouse.layout import Extract
-from warehouse.second_look import Records
+from warehouse.authority import Authority
+from warehouse.recorded_log import RecordedLog
+from warehouse.sql_endpoint import SqlEndpoint, ask
 from warehouse.warehouse import Warehouse
 
 Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
@@ -67,7 +66,7 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
         with open_warehouse(project, path) as warehouse:
             return warehouse.ask(statement)
 
-    return _worker_or_file(project, lambda door: ask(door, statement), of_file)
+    return _worker_or_file(project, lambda endpoint: ask(endpoint, statement), of_file)
 
 
 @contextmanager
@@ -78,16 +77,16 @@ def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
             yield ask_live
         return
     with recorded(project) as records:
-        yield records.look(authority_of(project), known_at=known_at).ask
+        yield records.snapshot(authority_of(project), known_at=known_at).ask
 
 
 @contextmanager
-def recorded(project: Project, extract: Extract | None = None) -> Iterator[Records]:
+def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[RecordedLog]:
     """All recorded events of a project. Raises BatonError when there is no warehouse."""
     records = _worker_or_file(
         project,
-        lambda door: Records.through(door, extract),
-        lambda path: Records.of_file(path, extract),
+        lambda endpoint: RecordedLog.of_worker(endpoint, views),
+        lambda path: RecordedLog.of_file(path, views),
     )
     try:
         yield records
@@ -96,13 +95,13 @@ def recorded(project: Project, extract: Extract | None = None) -> Iterator[Recor
 
 
 def _worker_or_file(
-    project: Project, of_worker: Callable[[Door], Access], of_file: Callable[[Path], Access]
+    project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
 ) -> Access:
     """Access through the running worker, else through the file. A killed worker may have left its address."""
-    door = Door.read(project.door_file)
-    if door is not None:
+    endpoint = SqlEndpoint.read(project.endpoint_file)
+    if endpoint is not None:
         try:
-            return of_worker(door)
+            return of_worker(endpoint)
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
@@ -121,9 +120,9 @@ def _existing_file(project: Project) -> Path:
     return project.warehouse_file
 
 
-def _asking_worker(door: Door) -> AbstractContextManager[Ask]:
-    ask(door, "select 1")  # without a worker this fails here, not in the middle of the caller's work
-    return nullcontext(partial(ask, door))
+def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
+    ask(endpoint, "select 1")  # without a worker this fails here, not in the middle of the caller's work
+    return nullcontext(partial(ask, endpoint))
 
 
 @contextmanager

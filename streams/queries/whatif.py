@@ -10,17 +10,18 @@ from decimal import Decimal
 from typing import Any
 
 from projections.playbook import Playbook
-from projections.projection import VIEWS_FOLDER, read_projection
+from projections.projection import DERIVED_FOLDER, VIEWS_FOLDER, read_projection
+from projections.sql_literal import sql_literal
 from schemas.limits import EARLIEST
-from warehouse.agreement import Authority
-from warehouse.layout import Extract, live_as_of
-from warehouse.second_look import Records
+from warehouse.authority import Authority
+from warehouse.layout import live_as_of
+from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
 
-_EFFECT = read_projection(VIEWS_FOLDER.with_name("derived") / "playbook_effect.sql")
-# The views that are compared, and those of them that several measures read.
-EXTRACT = Extract.of(["handoff_sla", "lead_outcome", "qualification"])
-_KEPT = ("lead_verdict",)
+_EFFECT = read_projection(DERIVED_FOLDER / "playbook_effect.sql")
+# The views that are compared, and one that several measures read.
+VIEWS = ("handoff_sla", "lead_outcome", "qualification")
+_STORED = ("lead_verdict",)
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
 _CHANGED = """
@@ -42,7 +43,7 @@ _QUALIFICATION = read_projection(VIEWS_FOLDER / "qualification.sql")
 _MISSING = f"""
     select lead_id,
         list_transform(list_filter(criteria, lambda c: c.is_required and not c.is_met), lambda c: c.criterion)
-    from ({_QUALIFICATION.evaluated(live_as_of()).replace("funnel.lead_verdict", "lost")})
+    from ({_QUALIFICATION.over({"funnel.lead_verdict": "lost"}).evaluated(live_as_of())})
 """
 
 
@@ -117,7 +118,11 @@ class WhatIf:
 
 
 def compare(
-    records: Records, in_force: Authority, proposed: Playbook, as_of: datetime, since: datetime | None = None
+    records: RecordedLog,
+    in_force: Authority,
+    proposed: Playbook,
+    as_of: datetime,
+    since: datetime | None = None,
 ) -> WhatIf:
     """Both playbooks over all records; measures count what happened from `since` on.
 
@@ -125,7 +130,7 @@ def compare(
     live tables are only read.
     """
     start = since or EARLIEST
-    before, after = records.looks((in_force, Authority(proposed)), as_of=as_of, kept=_KEPT)
+    before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of, stored=_STORED)
     with ThreadPoolExecutor(3) as pool:
         new = _changed_criteria(before.playbook_in_force(), proposed)
         changes = pool.submit(_changes, before, after, new, start)
@@ -177,7 +182,7 @@ def _some(changes: list[Change]) -> str:
 
 
 def _effect(look: Warehouse, since: datetime) -> Effect:
-    select = _EFFECT.evaluated(live_as_of()).replace("$since", f"timestamptz '{since.isoformat()}'")
+    select = _EFFECT.evaluated(live_as_of(), since=sql_literal(since))
     rows = look.connection.execute(f"select * from ({select}) order by position, whom").fetchall()
     return {(measure, whom): (value, n, unit) for _, measure, whom, value, n, unit in rows}
 

@@ -44,7 +44,7 @@ def run_until_shutdown(
             await run_planes(project, playbook, warehouse, shutdown, report_ready, is_reacting=is_reacting)
         except Exception as error:
             baton_error = as_baton_error(error)
-            for file in (ready_file, *([project.door_file] if warehouse else [])):
+            for file in (ready_file, *([project.endpoint_file] if warehouse else [])):
                 file.unlink(missing_ok=True)
             print(f"baton: {baton_error}", file=sys.stderr)
             end_process(int(baton_error.exit_code))

@@ -15,7 +15,7 @@ from tests.given import as_bytes, given
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
 from tests.oracle import Log
-from warehouse.playbook_tables import InForce, put_playbooks
+from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
 
 Event = dict[str, Any]
@@ -37,7 +37,7 @@ def shared() -> Iterator[Warehouse]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         first, second = read_playbook(), parse_playbook(STRICTER)
         assert sum(c.is_required for c in second.definition.criteria) == 6
-        put_playbooks(
+        store_playbooks(
             warehouse.connection, [InForce(first, None, CHANGE), InForce(second, CHANGE, None, True)]
         )
         yield warehouse

@@ -16,8 +16,8 @@ from projections.projection import states
 from streams.worker.sink import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
-from warehouse.content_hash import Books, books
-from warehouse.folding import rebuild
+from warehouse.compaction import rebuild
+from warehouse.content_hash import RecordCounts, record_counts
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -155,7 +155,7 @@ def test_the_same_connection_can_commit_after_a_failure() -> None:
         with pytest.raises(OSError):
             Committer(Failing(cursor, len(STATEMENTS), OSError("no space")), states()).commit(batch())  # type: ignore[arg-type]
         Committer(cursor, states()).commit(batch())
-        assert books(warehouse.connection) == Books(2, 1, 0, 3)
+        assert record_counts(warehouse.connection) == RecordCounts(2, 1, 0, 3)
 
 
 class Full:
@@ -187,7 +187,7 @@ def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object])
     with Warehouse.open(None, read_playbook()) as warehouse:
         with pytest.raises(duckdb.IOException, match="no space left"):
             work(Full(warehouse.connection.cursor()))
-        assert books(warehouse.connection) == Books(0, 0, 0, 0)
+        assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)
 
 
 def test_offsets_move_on_and_records_are_added_up() -> None:
@@ -197,7 +197,7 @@ def test_offsets_move_on_and_records_are_added_up() -> None:
         committer.commit(batch(offset=7))
 
         assert warehouse.next_offsets() == {("funnel.marketing", 0): 9, ("funnel.sales", 0): 8}
-        assert books(warehouse.connection) == Books(good=2, failed=2, duplicate=2, total=6)
+        assert record_counts(warehouse.connection) == RecordCounts(good=2, failed=2, duplicate=2, total=6)
 
 
 def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -> None:
@@ -229,4 +229,4 @@ def test_a_record_with_an_absurd_kafka_timestamp_fails_like_any_other(timestamp:
 def test_a_batch_of_nothing_changes_nothing() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
         warehouse.committer().commit(Batch({}))
-        assert books(warehouse.connection) == Books(0, 0, 0, 0)
+        assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)

@@ -12,16 +12,15 @@ import pytest
 from schemas.catalogue import CATALOGUE
 from streams.queries.warehouse_access import authority_of
 from tests.faults.running import Running, make_load, produce
-from warehouse.door import Door
-from warehouse.layout import Extract
-from warehouse.second_look import RECORDED, Records
+from warehouse.recorded_log import RECORDED, RecordedLog
+from warehouse.sql_endpoint import SqlEndpoint
 
 LOOKS = 6
 WRITING_SECONDS = 15.0
 MORE = 20
 
 
-def _copied(records: Records) -> dict[tuple[str, int], tuple[int, int]]:
+def _copied(records: RecordedLog) -> dict[tuple[str, int], tuple[int, int]]:
     """(rows, highest offset) of each partition in the copy, over all the tables its records went to."""
     tables = " union all ".join(
         f"select '{event.topic}' as topic, kafka_partition, kafka_offset from {RECORDED}.log.{event.table}"
@@ -45,13 +44,13 @@ def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: st
         writing.start()
         try:
             running.wait_for(worker, 2_000)
-            door = Door.read(running.project.door_file)
-            assert door is not None
+            endpoint = SqlEndpoint.read(running.project.endpoint_file)
+            assert endpoint is not None
             sizes = []
             for _ in range(LOOKS):
-                with Records.through(door, Extract.of(["handoff"])) as records:
+                with RecordedLog.of_worker(endpoint, ["handoff"]) as records:
                     copied = _copied(records)
-                    look = records.look(authority_of(running.project), as_of=datetime.now(UTC))
+                    look = records.snapshot(authority_of(running.project), as_of=datetime.now(UTC))
                     seen = look.ask("select count(*) from funnel.handoff")[1][0][0]
                 # Each record went to one of the tables, so a partition without a gap was cut at one place.
                 assert {place: (last + 1, last) for place, (_, last) in copied.items()} == copied

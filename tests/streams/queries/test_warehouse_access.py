@@ -18,7 +18,7 @@ from streams.queries.warehouse_access import (
     open_warehouse,
     recorded,
 )
-from warehouse.door import Door
+from warehouse.sql_endpoint import SqlEndpoint
 
 STATEMENT = "select count(*) as n from funnel.handoff_pair"
 
@@ -67,7 +67,7 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(home=folder / ".baton", cwd=folder)
     project.make_folders()
     open_warehouse(project).close()
-    Door(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(project.door_file)
+    SqlEndpoint(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(project.endpoint_file)
     return project
 
 

@@ -16,10 +16,9 @@ from projections.playbook import Playbook, parse_playbook, read_playbook
 from streams.cli.whatif import whatif
 from streams.queries.whatif import compare, sentences
 from streams.simulator import stories
-from tests.given import as_bytes, given
-from warehouse.agreement import Authority
-from warehouse.content_hash import hashes
-from warehouse.second_look import Records
+from tests.given import all_hashes, as_bytes, given
+from warehouse.authority import Authority
+from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
 
 PAGE = Path(__file__).parents[3] / "docs" / "numbers" / "playbook.toml"
@@ -76,7 +75,7 @@ def stricter() -> Playbook:
 
 
 def test_a_stricter_definition_names_fewer_and_misses_more(file: Path) -> None:
-    with Records.of_file(file) as records:
+    with RecordedLog.of_file(file) as records:
         found = compare(records, Authority(read_playbook(PAGE)), stricter(), AS_OF)
 
     def both(measure: str, whom: str = "all") -> tuple[Decimal | None, Decimal | None]:
@@ -103,7 +102,7 @@ def first_attempts_late() -> int:
 
 
 def test_only_what_happened_since_counts(file: Path) -> None:
-    with Records.of_file(file) as records:
+    with RecordedLog.of_file(file) as records:
         authority = Authority(read_playbook(PAGE))
         found = compare(records, authority, stricter(), AS_OF, datetime(2026, 3, 6, tzinfo=UTC))
 
@@ -113,7 +112,7 @@ def test_only_what_happened_since_counts(file: Path) -> None:
 
 
 def test_the_playbook_in_force_tried_against_itself_changes_nothing(file: Path) -> None:
-    with Records.of_file(file) as records:
+    with RecordedLog.of_file(file) as records:
         found = compare(records, Authority(read_playbook(PAGE)), read_playbook(PAGE), AS_OF)
 
     assert found.changes == [] and sentences(found) == ["Both playbooks qualify the same leads."]
@@ -130,21 +129,21 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_a_second_look_with_everything_known_says_what_the_live_tables_say(story: Path) -> None:
     with Warehouse.open(story, read_playbook()) as live:
-        said = dict(hashes(live.connection, AS_OF))
+        said = all_hashes(live.connection, AS_OF)
         live.pin_as_of(AS_OF)
-    with Records.of_file(story) as records:
-        look = records.look(Authority(read_playbook()), as_of=AS_OF)
-        assert dict(hashes(look.connection, AS_OF)) == said
-        kept = records.look(Authority(read_playbook()), as_of=AS_OF, kept=("qualification", "handoff"))
-        assert dict(hashes(kept.connection, AS_OF)) == said
+    with RecordedLog.of_file(story) as records:
+        look = records.snapshot(Authority(read_playbook()), as_of=AS_OF)
+        assert all_hashes(look.connection, AS_OF) == said
+        kept = records.snapshot(Authority(read_playbook()), as_of=AS_OF, stored=("qualification", "handoff"))
+        assert all_hashes(kept.connection, AS_OF) == said
 
 
 def test_looks_do_not_disturb_each_other_or_the_file(story: Path) -> None:
     before = story.read_bytes()
-    with Records.of_file(story) as records:
-        first = records.look(Authority(read_playbook()), as_of=AS_OF)
+    with RecordedLog.of_file(story) as records:
+        first = records.snapshot(Authority(read_playbook()), as_of=AS_OF)
         counted = first.ask("select count(*) from funnel.handoff")
-        earlier = records.look(Authority(read_playbook()), known_at=datetime(2026, 2, 1, tzinfo=UTC))
+        earlier = records.snapshot(Authority(read_playbook()), known_at=datetime(2026, 2, 1, tzinfo=UTC))
 
         known = earlier.ask("select count(*), max(offer_recorded_at) from funnel.handoff")[1][0]
         assert 0 < known[0] < counted[1][0][0]

@@ -195,7 +195,7 @@ def test_silence_becomes_an_alert_and_the_unreadable_lands_with_its_bytes(site: 
         assert worker.wait(timeout=10) == ExitCode.OK, site.log
 
     assert site.log == ""
-    assert not site.file("worker-ready.json").exists() and not site.file("door.json").exists()
+    assert not site.file("worker-ready.json").exists() and not site.file("sql-endpoint.json").exists()
     assert verification.is_equal, verification.differing
 
     measured = decoded(r for r in read(site.kafka, LATENCY) if r.value != HOSTILE)
@@ -288,7 +288,7 @@ def test_an_error_in_the_sink_ends_the_worker_with_its_message_as_the_last_words
     assert where == "  where: funnel.sales, partition 0"
     assert why == "  why:   the warehouse stands at offset 99; the log now holds 0 to 0"
     assert next_command.startswith("  next:  ")
-    assert not site.file("worker-ready.json").exists() and not site.file("door.json").exists()
+    assert not site.file("worker-ready.json").exists() and not site.file("sql-endpoint.json").exists()
 
 
 def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: Site) -> None:

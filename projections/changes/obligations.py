@@ -29,32 +29,38 @@ def stages(old: Playbook, new: Playbook) -> Iterator[Change]:
 def slas(old: Playbook, new: Playbook) -> Iterator[Change]:
     for before, after in pairs(old.slas, new.slas, lambda sla: (sla.id, sla.from_team, sla.to_team)):
         if after is None and before is not None:
-            debtor = _debtor(before)
-            yield Change(debtor, "sla", f"{_duty(before)}: no deadline any more; before {_deadline(before)}.")
+            owing = _owing_team(before)
+            yield Change(
+                owing, "sla", f"{_obligation(before)}: no deadline any more; before {_deadline(before)}."
+            )
         elif after is not None and before is None:
             yield Change(
-                _debtor(after), "sla", f"{_duty(after)} {_deadline(after)}; before there was no deadline."
+                _owing_team(after),
+                "sla",
+                f"{_obligation(after)} {_deadline(after)}; before there was no deadline.",
             )
         elif after is not None and before is not None:
             instead = _deadline(before, after)
             owed = (
-                "" if before.owed_by == after.owed_by else f" (owed by {team_name(_debtor(before))} before)"
+                ""
+                if before.owed_by == after.owed_by
+                else f" (owed by {team_name(_owing_team(before))} before)"
             )
-            yield Change(_debtor(after), "sla", f"{_duty(after)} {instead}{owed}.")
+            yield Change(_owing_team(after), "sla", f"{_obligation(after)} {instead}{owed}.")
 
 
-def _debtor(sla: Sla) -> str:
+def _owing_team(sla: Sla) -> str:
     return sla.from_team if sla.owed_by == "sender" else sla.to_team
 
 
-def _duty(sla: Sla) -> str:
-    debtor = team_name(_debtor(sla))
+def _obligation(sla: Sla) -> str:
+    owing = team_name(_owing_team(sla))
     other = team_name(sla.to_team if sla.owed_by == "sender" else sla.from_team)
     return {
-        "answer": f"{debtor} answers {_possessive(other)} leads",
-        "first_attempt": f"{debtor} first tries to reach the buyers of {_possessive(other)} leads",
-        "attempts": f"{debtor} keeps trying to reach the buyers of {_possessive(other)} leads",
-        "acknowledge_return": f"{debtor} acknowledges what {other} returns",
+        "answer": f"{owing} answers {_possessive(other)} leads",
+        "first_attempt": f"{owing} first tries to reach the buyers of {_possessive(other)} leads",
+        "attempts": f"{owing} keeps trying to reach the buyers of {_possessive(other)} leads",
+        "acknowledge_return": f"{owing} acknowledges what {other} returns",
     }[sla.id]
 
 

@@ -93,17 +93,7 @@ class Agreement:
         return next(usable, None)
 
 
-def in_force(
-    base: Playbook,
-    proposals: Iterable[Proposal] = (),
-    signatures: Iterable[Signature] = (),
-    keys: Sequence[SigningKey] = (),
-) -> tuple[InForce, ...]:
-    """What governs when, oldest first: the base, then each signed version."""
-    return agreement(base, proposals, signatures, keys).periods
-
-
-def agreement(
+def evaluate_agreement(
     base: Playbook,
     proposals: Iterable[Proposal] = (),
     signatures: Iterable[Signature] = (),

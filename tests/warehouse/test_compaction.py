@@ -1,4 +1,4 @@
-"""Folding and rebuilding are housekeeping: no hash changes, and readers meet all old rows or all new."""
+"""Compaction and rebuilding are housekeeping: no hash changes, and readers meet all old rows or all new."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from projections.playbook import read_playbook
 from projections.projection import states
 from streams.simulator import simulate
-from tests.given import as_bytes, given
-from warehouse import folding
-from warehouse.content_hash import TableHash, hashes
-from warehouse.folding import Folding, rebuild, replace_states
+from tests.given import all_hashes, as_bytes, given
+from warehouse import compaction
+from warehouse.compaction import Compaction, rebuild, replace_states
+from warehouse.content_hash import TableHash
 from warehouse.warehouse import Warehouse
 
 BATCHES = 8
@@ -36,18 +36,20 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.fixture
 def warehouse(story: Story, tmp_path: Path) -> Iterator[Warehouse]:
-    """The story on disk, cut into batches, never folded."""
+    """The story on disk, cut into batches, never compacted."""
     with Warehouse.open(tmp_path / "baton.duckdb", read_playbook()) as opened:
         given(opened, story[0], cuts=range(0, len(story[0]), len(story[0]) // BATCHES))
         yield opened
 
 
-def fold(warehouse: Warehouse) -> None:
-    replace_states(warehouse.connection, {state: state.merged(f"partial.{state.name}") for state in states()})
+def compact(warehouse: Warehouse) -> None:
+    replace_states(
+        warehouse.connection, {state: state.merge_select(f"partial.{state.name}") for state in states()}
+    )
 
 
 def said(warehouse: Warehouse, as_of: datetime) -> Mapping[str, TableHash]:
-    return dict(hashes(warehouse.connection, as_of))
+    return all_hashes(warehouse.connection, as_of)
 
 
 def rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -58,7 +60,9 @@ def rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("keeping_house", [fold, lambda w: rebuild(w.connection)], ids=["folding", "rebuild"])
+@pytest.mark.parametrize(
+    "keeping_house", [compact, lambda w: rebuild(w.connection)], ids=["compaction", "rebuild"]
+)
 def test_no_hash_changes_and_every_state_is_one_row_per_key(
     warehouse: Warehouse, story: Story, keeping_house: Callable[[Warehouse], object]
 ) -> None:
@@ -80,7 +84,7 @@ def test_what_was_folded_goes_on_and_survives_the_process(
     values, as_of = story
     with Warehouse.open(tmp_path / "half.duckdb", read_playbook()) as half:
         given(half, values[: len(values) // 2])
-        fold(half)
+        compact(half)
         given(half, values[len(values) // 2 :])
         rebuild(half.connection)
     with Warehouse.open(tmp_path / "half.duckdb", read_playbook()) as reopened:
@@ -93,20 +97,20 @@ def test_a_state_is_folded_when_it_outgrew_its_last_folding(
 ) -> None:
     names = [state.name for state in states()]
     before, appended = said(warehouse, story[1]), rows(warehouse.connection)
-    housekeeping = Folding(warehouse.connection)
-    assert housekeeping.fold_what_outgrew() == []  # far below the size at which it pays
+    housekeeping = Compaction(warehouse.connection)
+    assert housekeeping.compact_outgrown() == []  # far below the size at which it pays
 
-    monkeypatch.setattr(folding, "FOLD_FROM", min(appended.values()) - 1)
-    assert housekeeping.fold_what_outgrew() == names
-    assert housekeeping.folded_rows == rows(warehouse.connection)
+    monkeypatch.setattr(compaction, "COMPACT_FROM", min(appended.values()) - 1)
+    assert housekeeping.compact_outgrown() == names
+    assert housekeeping.compacted_rows == rows(warehouse.connection)
     assert said(warehouse, story[1]) == before
 
-    monkeypatch.setattr(folding, "FOLD_FROM", 0)
-    assert housekeeping.fold_what_outgrew() == []  # nothing grew since
+    monkeypatch.setattr(compaction, "COMPACT_FROM", 0)
+    assert housekeeping.compact_outgrown() == []  # nothing grew since
     given(warehouse, story[0])
-    assert housekeeping.fold_what_outgrew() == []  # twice its size at the most
+    assert housekeeping.compact_outgrown() == []  # twice its size at the most
     given(warehouse, story[0])
-    assert housekeeping.fold_what_outgrew() == names
+    assert housekeeping.compact_outgrown() == names
 
 
 class Stepwise:
@@ -146,13 +150,13 @@ def test_a_reader_in_the_midst_of_its_work_keeps_what_it_began_with(
 ) -> None:
     reader = warehouse.connection.cursor()
     reader.execute("begin")
-    old, before = rows(reader), dict(hashes(reader, story[1]))
+    old, before = rows(reader), all_hashes(reader, story[1])
 
     rebuild(warehouse.connection)
 
-    assert rows(reader) == old and dict(hashes(reader, story[1])) == before
+    assert rows(reader) == old and all_hashes(reader, story[1]) == before
     reader.execute("commit")
-    assert rows(reader) != old and dict(hashes(reader, story[1])) == before
+    assert rows(reader) != old and all_hashes(reader, story[1]) == before
 
 
 def test_readers_in_other_threads_never_see_another_number(warehouse: Warehouse, story: Story) -> None:
@@ -163,7 +167,7 @@ def test_readers_in_other_threads_never_see_another_number(warehouse: Warehouse,
         try:
             for _ in range(3):
                 rebuild(warehouse.connection)
-                fold(warehouse)
+                compact(warehouse)
         except BaseException as error:
             failures.append(error)
 
@@ -172,7 +176,7 @@ def test_readers_in_other_threads_never_see_another_number(warehouse: Warehouse,
     writer.start()
     looks = 0
     while writer.is_alive() or looks == 0:
-        assert dict(hashes(reader, story[1])) == before
+        assert all_hashes(reader, story[1]) == before
         looks += 1
     writer.join()
 
@@ -181,7 +185,7 @@ def test_readers_in_other_threads_never_see_another_number(warehouse: Warehouse,
 
 def test_a_fault_at_any_step_leaves_all_old_rows(warehouse: Warehouse, story: Story) -> None:
     before, old = said(warehouse, story[1]), rows(warehouse.connection)
-    contents = {state: state.merged(f"partial.{state.name}") for state in states()}
+    contents = {state: state.merge_select(f"partial.{state.name}") for state in states()}
     steps = 0
 
     while True:

@@ -1,4 +1,4 @@
-"""What the stored facts say both teams agreed on: proposals and signatures, judged by the project's keys."""
+"""Which playbook is in force: decided by the project's own file and keys, and by what the facts say."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import duckdb
 
-from projections.in_force import Agreement, Proposal, Signature, agreement
+from projections.agreement import Agreement, Proposal, Signature, evaluate_agreement
 from projections.playbook import Playbook
 from projections.signing_keys import SigningKey
-from warehouse.playbook_tables import put_playbooks
+from warehouse.playbook_tables import store_playbooks
 
 PROPOSALS = "select event_id, occurred_at, playbook_version, text, proposed_by from facts.playbook_proposed"
 SIGNATURES = """
     select event_id, occurred_at, playbook_version, team, key_id, signature from facts.playbook_signed
 """
-# Tables of facts that can change what is in force.
-DECIDING = frozenset({"playbook_proposed", "playbook_signed"})
+# Tables of facts that can change which playbook is in force.
+AGREEMENT_FACTS = frozenset({"playbook_proposed", "playbook_signed"})
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Authority:
     base: Playbook
     keys: Sequence[SigningKey] = ()
 
-    def agreed(self, connection: duckdb.DuckDBPyConnection) -> Agreement:
+    def agreement(self, connection: duckdb.DuckDBPyConnection) -> Agreement:
         """Everything proposed and signed so far, judged."""
         proposals = connection.execute(PROPOSALS).fetchall()
         signatures = connection.execute(SIGNATURES).fetchall()
-        return agreement(
+        return evaluate_agreement(
             self.base,
             [Proposal(*row) for row in proposals],
             [Signature(*row) for row in signatures],
             self.keys,
         )
 
-    def put(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def store_playbooks(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the playbook's tables say what the stored facts say. Needs an open transaction."""
-        put_playbooks(connection, self.agreed(connection).periods)
+        store_playbooks(connection, self.agreement(connection).periods)

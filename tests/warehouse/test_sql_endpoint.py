@@ -1,5 +1,5 @@
-"""The analysts' door: one SELECT over whole transactions and nothing else, while the worker writes."""
-# long: most of it is data, the statements that a door has to tell apart
+"""The SQL endpoint: one SELECT over whole transactions and nothing else, while the worker writes."""
+# long: most of it is data, the statements that a endpoint has to tell apart
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from tests.given import as_bytes, given
-from warehouse.door import Door, ask, load_extensions, open_door
+from warehouse.sql_endpoint import SqlEndpoint, ask, load_extensions, serve_sql
 from warehouse.warehouse import Warehouse
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -42,10 +42,10 @@ def offers(first: int, count: int) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Served:
-    """A warehouse on disk, its open door, and a file beside it that nobody may read through the door."""
+    """A warehouse on disk, its open endpoint, and a file beside it that it must not give away."""
 
     warehouse: Warehouse
-    door: Door
+    endpoint: SqlEndpoint
     secret: Path
 
     def contents(self) -> list[tuple[object, ...]]:
@@ -70,12 +70,12 @@ order by all
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("door")
+    folder = tmp_path_factory.mktemp("endpoint")
     secret = folder / "secret.csv"
     secret.write_text("word\nopen sesame\n")
     with Warehouse.open(folder / "baton.duckdb", read_playbook()) as warehouse:
         given(warehouse, offers(0, 3))
-        yield Served(warehouse, open_door(warehouse.connection), secret)
+        yield Served(warehouse, serve_sql(warehouse.connection), secret)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def asked(served: Served) -> Iterator[Asked]:
         def ask_door(statement: str) -> list[tuple[object, ...]]:
             return client.execute(
                 "select * from quack_query(?, ?, token = ?)",
-                [served.door.address, statement, served.door.token],
+                [served.endpoint.address, statement, served.endpoint.token],
             ).fetchall()
 
         yield ask_door
@@ -122,7 +122,7 @@ def test_reading_works(asked: Asked, statement: str) -> None:
 
 
 def test_ask_answers_with_column_names_and_rows(served: Served) -> None:
-    answer = ask(served.door, "select handoff_id, offered_at from funnel.handoff order by all limit 1")
+    answer = ask(served.endpoint, "select handoff_id, offered_at from funnel.handoff order by all limit 1")
 
     assert answer == (["handoff_id", "offered_at"], [("handoff-0", MONDAY)])
 
@@ -292,7 +292,7 @@ REFUSED = [
 @pytest.mark.parametrize("statement", REFUSED)
 def test_anything_else_is_refused(served: Served, asked: Asked, statement: str) -> None:
     known = {"folder": served.secret.parent, "secret": served.secret}
-    for name, value in {**known, "address": served.door.address, "token": served.door.token}.items():
+    for name, value in {**known, "address": served.endpoint.address, "token": served.endpoint.token}.items():
         statement = statement.replace(f"{{{name}}}", str(value))
 
     with pytest.raises(duckdb.Error, match="Authorization failed"):
@@ -336,14 +336,16 @@ def test_a_client_that_attaches_the_door_cannot_write_either(served: Served) -> 
     before = served.contents()
     with duckdb.connect() as client:
         load_extensions(client)
-        client.execute(f"attach '{served.door.address}' as door (type quack, token '{served.door.token}')")
-        assert client.execute("select count(*) > 2 from door.funnel.handoff").fetchall() == [(True,)]
+        client.execute(
+            f"attach '{served.endpoint.address}' as endpoint (type quack, token '{served.endpoint.token}')"
+        )
+        assert client.execute("select count(*) > 2 from endpoint.funnel.handoff").fetchall() == [(True,)]
         for statement in (
-            "insert into door.warehouse.next_offset values ('x', 0, 1, 1)",
-            "create table door.warehouse.t as select 1 as a",
-            "drop view door.funnel.alert",
-            "update door.warehouse.next_offset set records = 0",
-            "from door.query('drop view funnel.alert')",
+            "insert into endpoint.warehouse.next_offset values ('x', 0, 1, 1)",
+            "create table endpoint.warehouse.t as select 1 as a",
+            "drop view endpoint.funnel.alert",
+            "update endpoint.warehouse.next_offset set records = 0",
+            "from endpoint.query('drop view funnel.alert')",
         ):
             with pytest.raises(duckdb.Error):
                 client.execute(statement)
@@ -353,7 +355,7 @@ def test_a_client_that_attaches_the_door_cannot_write_either(served: Served) -> 
 
 def test_a_refusal_names_the_statement_and_the_next_step(served: Served) -> None:
     with pytest.raises(BatonError, match="Only reading is allowed here") as raised:
-        ask(served.door, "drop view funnel.handoff")
+        ask(served.endpoint, "drop view funnel.handoff")
 
     assert raised.value.where == "drop view funnel.handoff" and raised.value.why
     assert raised.value.next_command.startswith("baton sql") and raised.value.exit_code is ExitCode.USAGE
@@ -362,7 +364,7 @@ def test_a_refusal_names_the_statement_and_the_next_step(served: Served) -> None
 def test_the_served_file_is_no_table_of_its_own(served: Served) -> None:
     """Its path is not cut off like others; DuckDB's refusal then holds a byte that is no UTF-8."""
     with pytest.raises(BatonError, match="The query failed") as raised:
-        ask(served.door, f"select * from '{served.warehouse.path}'")
+        ask(served.endpoint, f"select * from '{served.warehouse.path}'")
 
     assert "is already attached" in raised.value.why
 
@@ -373,15 +375,15 @@ def test_the_served_file_is_no_table_of_its_own(served: Served) -> None:
 )  # fmt: skip
 def test_a_wrong_token_opens_nothing(served: Served, wrong: Callable[[str], str]) -> None:
     with pytest.raises(BatonError) as raised:
-        ask(replace(served.door, token=wrong(served.door.token)), "select 1")
+        ask(replace(served.endpoint, token=wrong(served.endpoint.token)), "select 1")
 
     assert "uthentication" in raised.value.why
-    assert served.door.token not in str(raised.value)
+    assert served.endpoint.token not in str(raised.value)
 
 
 def test_a_door_nobody_is_behind_says_so() -> None:
     with pytest.raises(BatonError, match="does not answer") as raised:
-        ask(Door("quack:127.0.0.1:9", "any"), "select 1")
+        ask(SqlEndpoint("quack:127.0.0.1:9", "any"), "select 1")
 
     assert raised.value.exit_code is ExitCode.UNREACHABLE
 
@@ -417,20 +419,20 @@ def test_readers_see_whole_batches_while_a_writer_commits(served: Served, asked:
 
 
 def test_the_saved_door_is_its_owners_alone(tmp_path: Path) -> None:
-    file = tmp_path / "door.json"
+    file = tmp_path / "sql-endpoint.json"
     file.write_text("left by an earlier worker")
     file.chmod(0o644)
 
-    Door("quack:127.0.0.1:1", "token").save(file)
+    SqlEndpoint("quack:127.0.0.1:1", "token").save(file)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert Door.read(file) == Door("quack:127.0.0.1:1", "token")
-    assert [path.name for path in tmp_path.iterdir()] == ["door.json"]
+    assert SqlEndpoint.read(file) == SqlEndpoint("quack:127.0.0.1:1", "token")
+    assert [path.name for path in tmp_path.iterdir()] == ["sql-endpoint.json"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]", "not JSON"])
 def test_a_door_that_cannot_be_read_is_none(tmp_path: Path, content: str | None) -> None:
     if content is not None:
-        (tmp_path / "door.json").write_text(content)
+        (tmp_path / "sql-endpoint.json").write_text(content)
 
-    assert Door.read(tmp_path / "door.json") is None
+    assert SqlEndpoint.read(tmp_path / "sql-endpoint.json") is None

@@ -15,7 +15,7 @@ from streams.worker.sink import Fetched, to_batch
 from tests.laws.records import effort
 from tests.laws.small_funnels import Told, funnels
 from tests.laws.test_semilattice import emptied
-from warehouse.content_hash import books
+from warehouse.content_hash import record_counts
 from warehouse.warehouse import Warehouse
 
 UNREADABLE = st.one_of(
@@ -65,7 +65,7 @@ def test_good_and_failed_and_duplicate_make_up_the_log(
         if part:
             committer.commit(to_batch(_fetched(data, part, ends)))
 
-    found = books(shared.connection)
+    found = record_counts(shared.connection)
     assert (found.good + found.failed + found.duplicate, found.total) == (len(log), len(log))
     assert (found.failed, found.duplicate) == (failed, duplicate)
     assert shared.next_offsets() == {(topic, 0): end for topic, end in ends.items()}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.in_force import Proposal, Signature, agreement, in_force
+from projections.agreement import Proposal, Signature, evaluate_agreement
 from projections.playbook import Playbook, parse_playbook
 from tests.projections.test_playbook import GOOD
 from tests.signed import KEYS, proposal, public_key, signature
@@ -37,7 +37,7 @@ def both(playbook: Playbook, day: int) -> list[Signature]:
 
 def governing(proposals: list[Proposal], signatures: list[Signature], keys: object = KEYS) -> list[object]:
     """(version, day it came into force) of every period."""
-    periods = in_force(BASE, proposals, signatures, keys)  # type: ignore[arg-type]
+    periods = evaluate_agreement(BASE, proposals, signatures, keys).periods  # type: ignore[arg-type]
     return [(p.playbook.version, p.since and (p.since - START) / DAY) for p in periods]
 
 
@@ -50,7 +50,7 @@ def test_the_base_governs_while_nothing_is_signed() -> None:
 
 
 def test_a_version_is_in_force_from_the_later_signature() -> None:
-    periods = in_force(BASE, [proposal(FIRST, START)], both(FIRST, 1), KEYS)
+    periods = evaluate_agreement(BASE, [proposal(FIRST, START)], both(FIRST, 1), KEYS).periods
 
     assert [(p.playbook, p.since, p.until, p.is_signed) for p in periods] == [
         (BASE, None, START + 2 * DAY, False),
@@ -101,7 +101,7 @@ def test_what_is_not_signed_by_both_never_counts(
     signatures: list[Signature], keys: tuple[object, ...], fault: str
 ) -> None:
     assert governing([proposal(FIRST, START)], signatures, keys) == ALONE
-    judged = agreement(BASE, [proposal(FIRST, START)], signatures, keys).signed  # type: ignore[arg-type]
+    judged = evaluate_agreement(BASE, [proposal(FIRST, START)], signatures, keys).signed  # type: ignore[arg-type]
     assert fault in " ".join(signed.fault for signed in judged)
 
 
@@ -118,7 +118,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("text", "fault"), UNUSABLE.values(), ids=UNUSABLE)
 def test_a_text_that_is_not_the_version_never_counts_and_is_listed(text: str, fault: str) -> None:
-    found = agreement(BASE, [proposal(FIRST, START, text=text)], both(FIRST, 1), KEYS)
+    found = evaluate_agreement(BASE, [proposal(FIRST, START, text=text)], both(FIRST, 1), KEYS)
 
     assert [period.playbook for period in found.periods] == [BASE]
     assert fault in found.proposed[0].fault
@@ -140,7 +140,7 @@ def test_an_overtaken_proposal_is_stale_for_ever() -> None:
     signatures = [*both(SECOND, 1), *both(FIRST, 3)]
 
     assert governing(proposals, signatures) == [*ALONE, (SECOND.version, 2.0)]
-    stale = agreement(BASE, proposals, signatures, KEYS).of_version(FIRST.version)
+    stale = evaluate_agreement(BASE, proposals, signatures, KEYS).of_version(FIRST.version)
     assert stale and stale.fault.startswith(f"stale: {SECOND.short_version} came into force at 2026-03-03")
 
 
@@ -157,7 +157,7 @@ def test_an_old_version_cannot_be_brought_back_with_its_old_signatures() -> None
 
 def test_one_follows_the_other() -> None:
     proposals = [proposal(FIRST, START), proposal(SECOND, START + 3 * DAY)]
-    periods = in_force(BASE, proposals, [*both(FIRST, 1), *both(SECOND, 4)], KEYS)
+    periods = evaluate_agreement(BASE, proposals, [*both(FIRST, 1), *both(SECOND, 4)], KEYS).periods
 
     assert [(p.since, p.until) for p in periods] == [
         (None, START + 2 * DAY),
@@ -204,14 +204,14 @@ def test_the_order_and_copies_of_events_decide_nothing(
     proposals, signatures = quarrel
     mixed = random.Random(seed)
 
-    shuffled = agreement(
+    shuffled = evaluate_agreement(
         BASE,
         mixed.sample(proposals * 2, len(proposals) * 2),
         mixed.sample(signatures * 2, len(signatures) * 2),
         KEYS,
     )
 
-    assert shuffled == agreement(BASE, proposals, signatures, KEYS)
+    assert shuffled == evaluate_agreement(BASE, proposals, signatures, KEYS)
 
 
 @settings(max_examples=150, deadline=None)
@@ -219,7 +219,7 @@ def test_the_order_and_copies_of_events_decide_nothing(
 def test_periods_meet_and_every_one_but_the_first_is_signed_by_both(
     quarrel: tuple[list[Proposal], list[Signature]],
 ) -> None:
-    found = agreement(BASE, *quarrel, KEYS)
+    found = evaluate_agreement(BASE, *quarrel, KEYS)
 
     assert found.periods[0].since is None and found.periods[-1].until is None
     for before, after in zip(found.periods, found.periods[1:], strict=False):

@@ -1,4 +1,4 @@
-"""The analysts' door: live SQL for other processes while the worker writes, over DuckDB's Quack protocol.
+"""The SQL endpoint: live SQL for other processes while the worker writes, over DuckDB's Quack protocol.
 
 It listens on loopback, wants a token, and lets through SELECT statements only. What a statement may
 do is judged on DuckDB's own parse of it, never on its text: one that is not a SELECT does not
@@ -56,12 +56,20 @@ create or replace macro main.may_run(connection_id, statement) as coalesce(
 """
 
 
+# The rows of a statement that an endpoint runs; its parameters are those of SqlEndpoint.remote().
+REMOTE = "select * from quack_query(?, ?, token = ?)"
+
+
 @dataclass(frozen=True)
-class Door:
-    """Where the door is and the token that opens it. Kept in a file only its owner can read."""
+class SqlEndpoint:
+    """Its address and the token it wants. Kept in a file only its owner can read."""
 
     address: str
     token: str
+
+    def remote(self, statement: str) -> list[str]:
+        """Parameters of REMOTE: this statement runs at the endpoint."""
+        return [self.address, statement, self.token]
 
     def save(self, path: Path) -> None:
         """Write the file with mode 0600 from its first byte, and put it in place at once."""
@@ -73,8 +81,8 @@ class Door:
         fresh.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Door | None:
-        """The door of a running worker, or None when no worker left one."""
+    def read(cls, path: Path) -> SqlEndpoint | None:
+        """The endpoint of a running worker, or None when no worker left one."""
         try:
             content = json.loads(path.read_text())
             return cls(content["address"], content["token"])
@@ -82,19 +90,19 @@ class Door:
             return None
 
 
-def open_door(connection: duckdb.DuckDBPyConnection) -> Door:
+def serve_sql(connection: duckdb.DuckDBPyConnection) -> SqlEndpoint:
     """Serve this database on a free loopback port with a fresh token.
 
     From then on the process can neither read other files through SQL nor change its settings.
     """
     load_extensions(connection)
-    door = Door(f"quack:127.0.0.1:{_free_port()}", secrets.token_urlsafe(32))
+    endpoint = SqlEndpoint(f"quack:127.0.0.1:{_free_port()}", secrets.token_urlsafe(32))
     connection.execute(_MAY_RUN)
     connection.execute("set global quack_authorization_function = 'may_run'")
-    connection.execute("call quack_serve(?, token = ?)", [door.address, door.token])
+    connection.execute("call quack_serve(?, token = ?)", [endpoint.address, endpoint.token])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-    return door
+    return endpoint
 
 
 def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -113,25 +121,23 @@ def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
         ) from error
 
 
-def ask(door: Door, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SELECT through the door; (column names, rows). It sees whole transactions only."""
+def ask(endpoint: SqlEndpoint, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SELECT at the endpoint; (column names, rows). It sees whole transactions only."""
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     load_extensions(connection)
     try:
-        asked = connection.execute(
-            "select * from quack_query(?, ?, token = ?)", [door.address, statement, door.token]
-        )
+        asked = connection.execute(REMOTE, endpoint.remote(statement))
         return [column[0] for column in asked.description or []], asked.fetchall()
     except duckdb.Error as error:
-        raise _refused(door, statement, str(error)) from error
+        raise _refused(endpoint, statement, str(error)) from error
     except UnicodeDecodeError as error:  # some of DuckDB's messages hold a byte that is no UTF-8
-        raise _refused(door, statement, error.object.decode(errors="replace")) from error
+        raise _refused(endpoint, statement, error.object.decode(errors="replace")) from error
     finally:
         connection.close()
 
 
-def _refused(door: Door, statement: str, why: str) -> BatonError:
+def _refused(endpoint: SqlEndpoint, statement: str, why: str) -> BatonError:
     first = why.split("\n\nLINE")[0].strip()
     if "Authorization failed" in why:
         return BatonError(
@@ -143,8 +149,8 @@ def _refused(door: Door, statement: str, why: str) -> BatonError:
         )
     if "Could not connect" in first:
         return BatonError(
-            "The worker's SQL door does not answer",
-            where=door.address,
+            "The worker's SQL endpoint does not answer",
+            where=endpoint.address,
             why=first,
             next_command="baton status",
             exit_code=ExitCode.UNREACHABLE,

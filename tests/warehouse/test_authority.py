@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from projections.in_force import Proposal
+from projections.agreement import Proposal
 from projections.playbook import Playbook, parse_playbook
-from tests.given import as_bytes, given, shuffled
+from tests.given import all_hashes, as_bytes, given, shuffled
 from tests.projections.test_playbook import GOOD
 from tests.signed import KEYS, as_events, proposal, signature
-from warehouse.agreement import PROPOSALS
-from warehouse.content_hash import hashes
-from warehouse.door import ask, open_door
+from warehouse.authority import PROPOSALS
 from warehouse.measurement import Measurement
+from warehouse.sql_endpoint import ask, serve_sql
 from warehouse.warehouse import Warehouse
 
 # The office keeps other hours from the signing on, so that a calendar changes its meaning as well.
@@ -96,7 +95,7 @@ def test_order_and_batches_do_not_decide_what_is_in_force(cut: list[int]) -> Non
         given(straight, STORY)
         given(other, [*shuffled(STORY, len(cut)), *STORY[4:]], cuts=cut)
 
-        assert hashes(other.connection, AS_OF) == hashes(straight.connection, AS_OF)
+        assert all_hashes(other.connection, AS_OF) == all_hashes(straight.connection, AS_OF)
         assert rows(other, "select * from playbook.all_version") == rows(
             straight, "select * from playbook.all_version"
         )
@@ -105,9 +104,9 @@ def test_order_and_batches_do_not_decide_what_is_in_force(cut: list[int]) -> Non
 def test_what_is_in_force_is_there_again_after_a_restart(tmp_path: Path) -> None:
     with opened(tmp_path / "baton.duckdb") as warehouse:
         given(warehouse, STORY)
-        live = hashes(warehouse.connection, AS_OF)
+        live = all_hashes(warehouse.connection, AS_OF)
     with opened(tmp_path / "baton.duckdb") as again:
-        assert hashes(again.connection, AS_OF) == live
+        assert all_hashes(again.connection, AS_OF) == live
         assert again.playbook_in_force() == SIGNED
         in_force = (
             "select playbook_version, is_signed, in_force_from, in_force_until from playbook.all_version"
@@ -141,11 +140,11 @@ def test_a_file_that_was_signed_stands_once(tmp_path: Path) -> None:
 
 def test_it_comes_into_force_behind_the_locked_door_of_a_worker(tmp_path: Path) -> None:
     with opened(tmp_path / "baton.duckdb") as warehouse:
-        door = open_door(warehouse.connection)
+        endpoint = serve_sql(warehouse.connection)
         given(warehouse, STORY)
 
-        found = ask(door, "select playbook_version, in_force_from from playbook.version")[1]
-        proposed = ask(door, PROPOSALS)[1]
+        found = ask(endpoint, "select playbook_version, in_force_from from playbook.version")[1]
+        proposed = ask(endpoint, PROPOSALS)[1]
 
     assert found == [(SIGNED.version, SIGNED_AT)]
     assert [Proposal(*row).proposed_at for row in proposed] == [SIGNED_AT - 2 * DAY]
