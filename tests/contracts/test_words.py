@@ -27,7 +27,7 @@ UNWANTED = {
     r"(the|this|a) house|house's|house rules?": "the project, the repository",
     r"where the secret goes": "the file for the private key",
     r"the first comes first": "the earliest wins",
-    r"(second|two|another|one) looks?|look(s|ed|ing)? (at )?again": "snapshot, historical, evaluate again",
+    r"(second|another) looks?(?!-)|look(s|ed|ing)? (at )?again": "snapshot, historical, evaluate again",
     r"doors?": "SQL endpoint, gateway",
     r"for ever": "forever",
     r"anew": "again",
