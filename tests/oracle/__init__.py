@@ -102,14 +102,13 @@ _VIEWS: Final = {
 # View -> the columns that identify its rows.
 KEYS: Final[dict[str, tuple[str, ...]]] = {view: module.KEY for view, module in _VIEWS.items()}
 
-# Of what happened after as_of, these views leave out merges only (docs/adr/0009-a-second-look.md).
+# Of what happened after as_of, these views leave out merges only (docs/adr/0009-historical-snapshots.md).
 USES_LATER_EVENTS: Final = {
     "black_hole",
     "funnel_stage",
     "handoff",
     "handoff_latency",
     "handoff_sla",
-    "opportunity",
 }
 
 
