@@ -6,7 +6,7 @@ BATON_KAFKA_SASL_USERNAME       with _PASSWORD: log in with SASL PLAIN
 BATON_KAFKA_SASL_PASSWORD
 BATON_KAFKA_TLS                 1 to speak TLS (certificates: the system's, or SSL_CERT_FILE)
 BATON_SCHEMA_REGISTRY           address of a Confluent-protocol registry; unset: none is needed
-BATON_KEYS                      public keys that sign playbooks (default: keys.toml beside playbook.toml)
+BATON_KEYS                      public keys that sign playbooks (default: keys.toml next to playbook.toml)
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Project:
 
     @property
     def keys_file(self) -> Path:
-        """The public keys whose signatures under a playbook count: BATON_KEYS, else beside playbook.toml."""
+        """The public keys whose signatures under a playbook count: BATON_KEYS, else next to playbook.toml."""
         return self.keys or self.cwd / "keys.toml"
 
     def make_folders(self) -> None:

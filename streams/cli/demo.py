@@ -200,5 +200,6 @@ def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped
 def _section(title: str, meaning: str, answer: tuple[list[str], list[tuple[Any, ...]]]) -> None:
     data.print(f"[bold]{title}[/bold]")
     data.print(f"[dim]{meaning}[/dim]")
-    print_rows(*answer)
+    columns, rows = answer
+    print_rows(["description" if name == "says" else name for name in columns], rows)
     data.print()

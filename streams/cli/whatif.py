@@ -57,7 +57,7 @@ def show(found: WhatIf, name: str) -> None:
         f"As of {found.as_of:%Y-%m-%d %H:%M} UTC" + (f", since {found.since:%Y-%m-%d}" if found.since else "")
     )
     print_rows(
-        ("", "whom", "in force", "proposed", "change", "n", "n proposed"),
+        ("measure", "team", "in force", "proposed", "change", "n", "n proposed"),
         [
             (
                 WORDS[m.measure],

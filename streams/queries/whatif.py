@@ -50,13 +50,13 @@ _MISSING = f"""
 # The label of each measure in printed tables.
 WORDS = {
     "qualified": "leads qualified",
-    "qualified_per_week": "qualified leads a week to answer",
-    "held_back": "offers held back to recycle: not qualified yet",
-    "precision_at_acceptance": "precision: of the qualified answered, accepted",
-    "precision_at_win": "precision: of the qualified decided, won",
-    "recall": "recall: of the wins, named before",
-    "missed_value": "booked on wins it had not named",
-    "expected_revenue": "revenue it points at",
+    "qualified_per_week": "qualified leads per week to answer",
+    "held_back": "offers recycled as not qualified yet",
+    "precision_at_acceptance": "precision at acceptance",
+    "precision_at_win": "precision at win",
+    "recall": "recall",
+    "missed_value": "booked on wins it missed",
+    "expected_revenue": "expected revenue",
     "owed": "obligations with a deadline",
     "late": "obligations ever late",
 }
