@@ -1,5 +1,5 @@
-# Baton's everyday verbs. `make` alone lists them. Everything is made inside this folder (.venv, .baton);
-# only pip's, Maven's and Baton's per-user caches lie outside.
+# Everyday commands; `make` lists them. Files are created inside this folder (.venv, .baton), except for
+# the per-user caches of pip, Maven and Baton.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -12,37 +12,37 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV    := uv==0.13.9
 
-help: ## List these verbs
+help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(VENV)/.installed ## Make .venv with the locked dependencies and Baton itself
+setup: $(VENV)/.installed ## Create .venv with the locked dependencies and Baton
 
-demo: setup ## One quarter of a made-up company, through a real Kafka, to numbers you can open
+demo: setup ## Run a simulated quarter through a real Kafka, and print the numbers
 	$(BIN)/baton demo --once
 
-# Both halves run even when the first one fails: one look shows everything there is to mend.
-test: setup ## Everything that must hold before a commit: lint, then every test
+# The tests run even when lint fails, so that one run shows everything to fix.
+test: setup ## Run lint and every test
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=$$?; \
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \
 	exit $$failed
 
-lint: setup ## Style, types, the direction of imports, and private names
+lint: setup ## Check style, types, import direction, and private names
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/contracts/test_house.py -k private_name
 
-reference: setup ## Write the generated pages of docs/reference again
+reference: setup ## Regenerate docs/reference
 	$(BIN)/baton contract docs
 	$(BIN)/python -m projections.reference
 
-check-docs: setup ## Are the generated pages fresh, and does what the README and the guides say exist?
+check-docs: setup ## Check that docs/reference is current, and that documented commands and files exist
 	$(BIN)/baton contract docs --check
 	$(BIN)/python -m projections.reference --check
 	$(BIN)/python -m pytest tests/contracts
 
-bench: setup $(VENV)/.bench ## Measure Baton and its peers, and write docs/benchmarks.md (ONLY=latency: one case, no page)
+bench: setup $(VENV)/.bench ## Run the benchmarks and write docs/benchmarks.md (ONLY=latency: one case, no page)
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 up: setup ## Start Kafka and the worker on this machine
@@ -51,7 +51,7 @@ up: setup ## Start Kafka and the worker on this machine
 down: setup ## Stop what `make up` started; the data stays
 	$(BIN)/baton down
 
-lock: ## Resolve the dependencies again and write both lock files
+lock: ## Resolve the dependencies and write both lock files
 	@$(find_python); set -e; \
 	"$$python" -m venv --clear $(VENV)/lock; \
 	$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet '$(UV)'; \
@@ -60,17 +60,17 @@ lock: ## Resolve the dependencies again and write both lock files
 	$$compile --extra test --group build -o requirements.lock; \
 	$$compile --extra bench --constraints requirements.lock -o requirements-bench.lock
 
-clean: ## Remove what was made here: .venv, caches, build results (not .baton, which holds data)
+clean: ## Remove .venv, caches and build results (not .baton, which holds data)
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # --- how setup works --------------------------------------------------------------------------------
-# A changed lock makes .venv anew, so nothing that left the lock stays importable. A changed
-# pyproject.toml only installs Baton again. A step that fails writes no stamp, and make stops there.
+# A changed lock recreates .venv, so that removed packages are not importable. A changed pyproject.toml only
+# reinstalls Baton. A failed step writes no stamp, and make stops there.
 
 $(VENV)/.locked: requirements.lock
 	@$(find_python); set -e; \
-	echo "making $(VENV) with $$("$$python" --version)"; \
+	echo "creating $(VENV) with $$("$$python" --version)"; \
 	"$$python" -m venv --clear $(VENV)
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	@touch $@
@@ -83,8 +83,8 @@ $(VENV)/.bench: $(VENV)/.locked requirements-bench.lock
 	$(PIP) install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
-# The first Python of 3.11 or later that really runs and can make a virtual environment. Being on the
-# PATH is not enough: version managers put names there that do not run.
+# The first Python of 3.11 or later that runs and can create a virtual environment. Being on the PATH is
+# not enough: version managers put shims there that do not run.
 define find_python
 for python in $(PYTHON) python3.13 python3.12 python3.11 python3 none; do \
   if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \

@@ -1,4 +1,4 @@
-"""What `make bench` runs: ratios of things measured side by side on this machine, and their page.
+"""The benchmarks of `make bench`: ratios measured side by side on this machine, and their page.
 
-It stands above Baton's packages and uses what they offer to anybody; none of them knows of it.
+They use the public names of Baton's packages; no package depends on them.
 """

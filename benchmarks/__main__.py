@@ -1,4 +1,4 @@
-"""What `make bench` calls: measure, show the table, and write the page of a whole run."""
+"""The command behind `make bench`: measure, print the table, and write the page of a whole run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 @click.command()
 @click.argument("only", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
-@click.option("--quick", is_flag=True, help="A tiny load, once: shows that it runs, not how fast.")
+@click.option(
+    "--quick", is_flag=True, help="Tiny load, once: checks that everything runs, not how fast."
+)
 def bench(only: tuple[str, ...], quick: bool) -> None:
-    """Measure Baton beside its peers, each with the same load from a real Kafka.
+    """Measure Baton against its peers, each with the same load from a real Kafka.
 
-    All cases together write docs/benchmarks.md. Chosen cases and quick runs only show their table: the page
-    is one whole run. A broker is started in a temporary folder (or BATON_KAFKA_BENCH names an empty one), and
-    nothing is left behind. A whole run takes some minutes; nothing else should run on the machine meanwhile.
+    A whole run writes docs/benchmarks.md. Single cases and quick runs only print their table. A broker is
+    started in a temporary folder, unless BATON_KAFKA_BENCH names an empty one, and everything is removed
+    afterwards. A whole run takes some minutes; run nothing else on the machine meanwhile.
     """
-    # The broker and the worker that are measured are ours to stop, also when somebody stops us.
+    # On SIGTERM, exit normally so that the measured broker and worker are stopped too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         report = run(QUICK if quick else FULL, only)

@@ -1,4 +1,4 @@
-"""What a case is: figures side by side, the targets they are held to, and how they were measured."""
+"""A benchmark case: its figures, their targets, and how they were measured."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table: what each round measured, beside what it is compared with in that round."""
+    """One row of the table: what each round measured, and what it is compared with in that round."""
 
     what: str
     unit: str
@@ -50,14 +50,14 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The median of the rounds' own ratios: what drifts from round to round is not in it."""
+        """The median of the ratios of each round, so that drift between rounds cancels out."""
         if not self.others:
             return None
         return statistics.median(ours / other for ours, other in zip(self.values, self.others, strict=True))
 
     @property
     def reached(self) -> float:
-        """What the target is held against."""
+        """The value compared with the target."""
         return self.value if self.ratio is None else self.ratio
 
     @property
@@ -67,15 +67,15 @@ class Figure:
 
     @property
     def spread(self) -> float:
-        """The most over the least of all rounds."""
+        """The maximum over the minimum of all rounds."""
         return max(self.values) / min(self.values)
 
 
 @dataclass(frozen=True)
 class Case:
-    """The outcome of one case. method: how it is measured. notes: what else the run showed, or why nothing.
+    """The outcome of one case. method: how it is measured. notes: other results, or why there are none.
 
-    rows: entities of each state that was kept, for those that compare stores.
+    rows: entities of each state, for cases that compare stores.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured. `rate` in events a second."""
+    """The size of a run. `rate` in events a second."""
 
     events: int = 400_000
     rounds: int = 5
@@ -116,7 +116,7 @@ QUICK = Scale(
 
 @dataclass(frozen=True)
 class Bench:
-    """A run in progress: the load in Kafka, and the rounds of reading all of it, by what read it."""
+    """A run in progress: the load in Kafka, and the rounds of reading it, by reader."""
 
     scale: Scale
     load: Load
@@ -124,7 +124,7 @@ class Bench:
     rounds: dict[str, list[Measured]] = field(default_factory=dict)
 
     def new_folder(self) -> tempfile.TemporaryDirectory[str]:
-        """An empty folder that is gone when the `with` around it ends."""
+        """An empty temporary folder, as a context manager."""
         return tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True)
 
     def rates(self, reader: str) -> list[float]:
@@ -138,6 +138,6 @@ def rate(measured: Measured) -> float:
 
 
 def alternating(names: Sequence[str], rounds: int) -> Iterator[str]:
-    """Every name once a round, in reverse every second round: what drifts meanwhile affects all alike."""
+    """Every name once a round, in reverse every second round, so that drift affects all alike."""
     for number in range(rounds):
         yield from names if number % 2 == 0 else reversed(names)

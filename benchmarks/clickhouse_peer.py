@@ -1,9 +1,8 @@
-"""The peer: ClickHouse, embedded (chdb), fed the very batches Baton's sink makes.
+"""The peer: embedded ClickHouse (chdb), fed the same batches as Baton's warehouse.
 
 It does the same work on the same cores: a MergeTree table for each event type, and the same states in
-AggregatingMergeTree tables kept by materialized views. It is spared what it has no means for: offsets in
-the same transaction as the rows, all tables of a batch at once or not at all, and a flush to disk that
-survives a power cut.
+AggregatingMergeTree tables kept by materialized views. It does without what it does not support: offsets in
+the same transaction as the rows, atomic commits across tables, and a flush to disk that survives a power cut.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ METHOD = (
 
 STATES = ("handoff",)
 SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
-# Words from a short list, which ClickHouse keeps as numbers.
+# Columns with few distinct values: LowCardinality.
 FEW_VALUES = frozenset(
     "source team from_team to_team from_owner to_owner owner channel activity reason reason_code currency"
     " stage disposition acknowledged_by region industry outcome category status segment plan".split()
@@ -56,7 +55,7 @@ def measure(bench: Bench) -> Case:
 
 
 class ClickHouse:
-    """One embedded database in a folder of its own. Not safe to open twice in one process."""
+    """One embedded database in its own folder. Not safe to open twice in one process."""
 
     def __init__(self, folder: Path) -> None:
         from chdb import session
@@ -72,7 +71,7 @@ class ClickHouse:
             self._ask(statement)
 
     def insert(self, facts: Mapping[str, pl.DataFrame]) -> None:
-        """One insert for each event type of a batch; the materialized views do the states."""
+        """One insert for each event type of a batch; the materialized views update the states."""
         for name, frame in facts.items():
             table = CATALOGUE.event_types[name].table
             batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,11 +1,11 @@
 """The peer: a stock Faust worker with one plain agent over the same topics.
 
-`counts` is the most favourable stock use there is: the agent takes the raw bytes and only counts them, so
-the figure is what Faust needs to bring an event to an agent. `stores` is the least that could be called
-the same work: decode the event, and append rows to a DuckDB table by the thousand. Neither keeps offsets
-with the rows, so both may lose or repeat events at a crash.
+`counts` is the most favourable stock use: the agent only counts raw bytes, so the figure is the cost of
+delivering an event to an agent. `stores` is the least that is comparable work: decode the event, and append
+rows to a DuckDB table by the thousand. Neither keeps offsets with the rows, so both may lose or repeat events
+in a crash.
 
-It makes a Faust app of its own, because the peer is Faust without Baton.
+It builds its own Faust app, because the peer is Faust without Baton.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure(bench: Bench) -> Case:
 
 
 def run_faust(bootstrap: str, events: int, does: str, folder: str) -> Measured:
-    """One round. Prints its result and ends the process from inside the agent: a worker has no other end."""
+    """One round. Prints its result and ends the process from inside the agent, as a worker never ends."""
     app = faust.App(
         f"bench-{uuid.uuid4().hex[:8]}",
         broker=f"kafka://{bootstrap}",

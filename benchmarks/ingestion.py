@@ -8,7 +8,7 @@ from benchmarks.case import Bench, Case, Figure, Target
 
 METHOD = (
     "The real sink, in a process of its own, reads the whole load from Kafka into a new warehouse file,"
-    " once with all states and folding at their defaults and once with facts and offsets only. The time"
+    " once with all states and compaction at their defaults and once with facts and offsets only. The time"
     " runs from connecting to the last commit; kinds take turns, and the median of the rounds counts."
 )
 

@@ -1,12 +1,12 @@
 """Case: how long after it was due at the publisher an event can be found by a query, at a steady rate.
 
 Three processes run as users run them: a publisher, `baton worker`, and a reader at the SQL endpoint.
-The reader asks the endpoint over and over for the offsets the warehouse has reached. They change in the very
-transaction that holds the rows, so the first answer that shows an offset beyond the event's own is an
-answer in which the event would have been found. The time of an event runs from the moment it was due to
-be sent (so a publisher that falls behind makes it longer, never shorter) to the moment that answer had
-arrived. The figure is therefore late by up to one round of asking, which is reported as the resolution.
-In the end all rows are counted, to show that offsets did not run ahead of facts.
+The reader polls the endpoint for the offsets the warehouse has reached. They change in the same transaction
+as the rows, so the first answer with an offset beyond the event's is one in which the event would have been
+found. The time of an event runs from the moment it was due to be sent (so a publisher that falls behind makes
+it longer, never shorter) to the arrival of that answer. The figure is late by up to one polling interval,
+which is reported as the resolution. At the end all rows are counted, to show that offsets did not run ahead
+of facts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ALERTS_TOPIC = "funnel.alerts"
 
 METHOD = (
     "A publisher process sends events encoded ahead at a steady rate (acks=all), a real `baton worker` that "
-    "has caught up with the load (and measured and told its handoffs) follows, and a reader asks the "
+    "has caught up with the load (and measured its handoffs) reads them, and a reader queries the "
     "SQL endpoint over one open connection. The time of an event runs from when it was due to be sent to "
     "when the first answer had arrived that was given after the event's transaction; it is late by up to one "
     "round of asking, never early."
@@ -56,7 +56,7 @@ def measure(bench: Bench) -> Case:
             start_worker(project)
             reader = _Reader(project)
             reader.wait_for(bench.load.ends)
-            # Handoffs of the load are measured and sent to the agents first: that is another day's work.
+            # First let the handoffs of the load be measured and processed: that is not part of the latency.
             wait_until_reacted(project, CATCH_UP_SECONDS)
             before = reader.stored()
             sent = _publish_while(scale, project, reader)
@@ -97,7 +97,7 @@ def _judge(sent: pl.DataFrame, reader: _Reader, wanted_rate: int) -> Case:
 
 
 def _publish_while(scale: Scale, project: Project, reader: _Reader) -> pl.DataFrame:
-    """Let the publisher run and ask meanwhile; what it sent, with due_at and acked_at (monotonic seconds)."""
+    """Run the publisher and poll meanwhile; what it sent, with due_at and acked_at (monotonic seconds)."""
     file = project.cwd / "sent.parquet"
     arguments = [project.bootstrap(), str(scale.rate), str(scale.rate * scale.latency_seconds), str(file)]
     publisher = subprocess.Popen(
@@ -128,32 +128,32 @@ def _ends_of(sent: pl.DataFrame) -> Reached:
 
 
 class _Reader:
-    """Asks the endpoint how far the warehouse is, and remembers every answer with the time it arrived."""
+    """Polls the endpoint for the warehouse's offsets, and keeps every answer with its arrival time."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         endpoint = SqlEndpoint.read(project.endpoint_file)
-        assert endpoint is not None, "a worker that is ready has opened its endpoint"
+        assert endpoint is not None, "a ready worker has opened its endpoint"
         self._endpoint = endpoint
         self._connection = duckdb.connect()
         load_extensions(self._connection)
         self.answers: list[tuple[float, Reached]] = []
 
     def ask(self) -> Reached:
-        """Where the warehouse stands now."""
+        """The warehouse's current offsets."""
         rows = self._select("select topic, kafka_partition, next_offset from warehouse.next_offset")
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         self.answers.append((time.monotonic(), reached))
         return reached
 
     def ask_until(self, is_over: Callable[[], bool]) -> None:
-        """Ask over and over, with a short rest after each answer."""
+        """Poll, with a short pause after each answer."""
         while not is_over():
             self.ask()
             time.sleep(ASK_EVERY_SECONDS)
 
     def wait_for(self, ends: Reached) -> None:
-        """Ask until every partition has reached its end."""
+        """Poll until every partition has reached its end."""
         deadline = time.monotonic() + CATCH_UP_SECONDS
 
         def has_reached() -> bool:
@@ -205,7 +205,7 @@ class _Reader:
         log = worker_log(self._project)
         last = "\n".join(log.read_text().splitlines()[-8:]) if log.exists() else ""
         return BatonError(
-            "The worker of the latency case does not follow",
+            "The worker of the latency case does not keep up",
             where=str(log),
             why=f"{why}; the worker's last lines:\n{last}",
             next_command="make bench ONLY=latency",

@@ -1,7 +1,7 @@
-"""The load of the benchmark: a simulated funnel as Kafka holds it, made once and read by every case.
+"""The load of the benchmark: a simulated funnel in Kafka, written once and read by every case.
 
-Events are encoded, keyed, headed and compressed as the publisher does it. They are handed to Kafka a
-record batch at a time, because one by one would measure the producer for minutes before anything else.
+Events are encoded, keyed and compressed, with headers, as the publisher does it. They are sent to Kafka one
+record batch at a time, because sending them one by one would take minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streams.local.broker import start_broker, stop_broker
 from streams.project import Project
 from streams.simulator.simulation import Arrivals, Plan, chapters
 
-EVENTS_PER_LEAD = 11.4  # what the simulator's stories come to; only the size of the load depends on it
+EVENTS_PER_LEAD = 11.4  # the simulator's average; only the size of the load depends on it
 SEED = 20260105
 KAFKA_SETTING = "BATON_KAFKA_BENCH"
 
@@ -49,7 +49,7 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """What lies in Kafka: the offsets of every partition, and the mix. bytes counts values only."""
+    """What Kafka holds: the offsets of every partition, and the mix. bytes counts values only."""
 
     project: Project
     extent: Extent
@@ -63,7 +63,7 @@ class Load:
 
     @property
     def ends(self) -> dict[tuple[str, int], int]:
-        """Where each partition of the load ends; later cases may write behind it."""
+        """The end offset of each partition of the load; later cases may append to it."""
         return {place: end for place, (_, end) in self.extent.items()}
 
 
@@ -93,7 +93,7 @@ def encoded_events(about: int, seed: int = SEED) -> Iterator[Encoded]:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[Project]:
-    """A real Kafka with empty topics: BATON_KAFKA_BENCH if set, else one of our own that goes at the end."""
+    """A real Kafka with empty topics: BATON_KAFKA_BENCH if set, else a temporary one."""
     given = os.environ.get(KAFKA_SETTING)
     if given:
         project = Project(home=folder, cwd=folder, kafka=given)
@@ -118,7 +118,7 @@ def _require_empty(project: Project) -> None:
             "The broker to measure on already holds events",
             where=f"{KAFKA_SETTING}={project.kafka}",
             why=f"its funnel topics hold {held:,} records",
-            next_command=f"unset {KAFKA_SETTING}   (the benchmark then starts a broker of its own)",
+            next_command=f"unset {KAFKA_SETTING}   (the benchmark then starts its own broker)",
             exit_code=ExitCode.CONFIGURATION,
         )
 
@@ -164,5 +164,5 @@ async def _produce(project: Project, events: Iterable[Encoded], mix: Counter[str
 
 
 def partition_of(event: Encoded) -> int:
-    """A partition by key. Not Kafka's own choice, which costs more in Python and would change nothing."""
+    """A partition by key. Not Kafka's partitioner, which costs more in Python and changes nothing here."""
     return zlib.crc32(event.key) % EVENT_TOPICS[event.topic]

@@ -26,8 +26,9 @@ WARM_UP_SHARE = 0.05
 METHOD = (
     "One warehouse is filled with one batch and another with many, copies of simulated events under new "
     "ids, so that leads and deals multiply too; each round then opens a fresh copy of one of them, warms "
-    "up with a small batch, and times the commit of one batch more. To the longer log's median comes its "
-    "folding: the seconds spent on it while the log doubled to its full length, shared among those batches."
+    "up with a small batch, and times the commit of one batch more. To the longer log's median is added its "
+    "compaction: the seconds spent on it while the log doubled to its full length, averaged over those "
+    "batches."
 )
 
 
@@ -39,17 +40,17 @@ def measure(bench: Bench) -> Case:
             time_commits, folder=folder, batch=scale.batch, times=scale.times_longer, rounds=2 * scale.rounds
         )
     short, long = ([seconds * 1000 for seconds in found[name]] for name in ("short", "long"))
-    folded = [milliseconds + found["folding_seconds_a_batch"] * 1000 for milliseconds in long]
+    compacted = [milliseconds + found["compaction_seconds_a_batch"] * 1000 for milliseconds in long]
     what = f"batch of {scale.batch:,} on a log {scale.times_longer} times longer"
     against = "the short log"
     figures = (
-        Figure(f"{what}, folding shared out", "ms", folded, against, short, Target("<=", 1.3)),
+        Figure(f"{what}, compaction included", "ms", compacted, against, short, Target("<=", 1.3)),
         Figure(f"{what}, the commit alone", "ms", long, against, short),
     )
     mean = found["all_seconds_a_batch"] * 1000
     note = (
         f"while the long log doubled to its full length a batch took {mean:,.0f} ms on average,"
-        " checkpoints and folding included"
+        " checkpoints and compaction included"
     )
     return Case("long-log", METHOD, figures, (note,))
 
@@ -64,8 +65,8 @@ def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     found: Measured = {
         "short": [],
         "long": [],
-        "folding_seconds_a_batch": statistics.mean(folding for _, folding in later),
-        "all_seconds_a_batch": statistics.mean(commit + folding for commit, folding in later),
+        "compaction_seconds_a_batch": statistics.mean(compaction for _, compaction in later),
+        "all_seconds_a_batch": statistics.mean(commit + compaction for commit, compaction in later),
     }
     for name in alternating(("short", "long"), rounds):
         copy = place / "copy.duckdb"
@@ -82,16 +83,16 @@ def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
 
 
 def _fill(file: Path, batches: _Batches, times: int) -> list[tuple[float, float]]:
-    """Commit this many batches as the sink does; (seconds of the commit, seconds of folding) for each."""
+    """Commit this many batches as the sink does; (seconds of the commit, seconds of compaction) for each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        committer, folding = warehouse.committer(), Compaction(warehouse.cursor())
+        committer, compaction = warehouse.committer(), Compaction(warehouse.cursor())
         for _ in range(times):
             batch = batches.next()
             started = time.perf_counter()
             committer.commit(batch)
             committed = time.perf_counter()
-            folding.compact_outgrown()
+            compaction.compact_outgrown()
             spent.append((committed - started, time.perf_counter() - committed))
     return spent
 

@@ -1,4 +1,4 @@
-"""Runs a measurement in a process of its own: what one leaves in memory does not weigh on the next.
+"""Runs a measurement in its own process, so that memory it leaves does not affect the next one.
 
 `python -m benchmarks.own_process module:function '{"argument": ...}'` calls the function and prints what
 it returns, with the peak memory of the process, as the last line of stdout.
@@ -48,7 +48,7 @@ def in_own_process(function: Callable[..., Measured], **arguments: Any) -> Measu
 
 
 def peak_rss_bytes() -> int:
-    """The most memory this process ever held.
+    """The peak memory of this process.
 
     Linux keeps it by address space in /proc; its getrusage also counts the process that forked us.
     """

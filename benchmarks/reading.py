@@ -1,4 +1,4 @@
-"""Everything that reads the whole load takes turns here, so that four cases compare the same rounds."""
+"""Runs all readers of the whole load in turns, so that four cases compare the same rounds."""
 
 from __future__ import annotations
 

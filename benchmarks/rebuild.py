@@ -1,4 +1,4 @@
-"""Case: all states computed again from the stored facts."""
+"""Case: all states recomputed from the stored facts."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ WIDE = 1.3
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a reader needs to judge the figures, and to measure them again."""
+    """Everything a reader needs to judge the figures, and to reproduce them."""
 
     scale: Scale
     measured_at: datetime
@@ -103,7 +103,7 @@ class Report:
 
 
 def number(value: float) -> str:
-    """Three digits at least, no false ones."""
+    """At least three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
 
 

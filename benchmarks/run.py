@@ -22,7 +22,7 @@ from benchmarks.reading import read_side_by_side
 from benchmarks.report import Report
 from streams.cli.output import say
 
-# The order matters: latency writes behind the load, so it comes after everything that reads it.
+# The order matters: latency appends to the load, so it comes after everything that reads it.
 CASES: Mapping[str, Callable[[Bench], Case]] = {
     "ingestion": ingestion.measure,
     "clickhouse": clickhouse_peer.measure,
@@ -38,7 +38,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
 def run(scale: Scale, only: Sequence[str] = ()) -> Report:
     """Measure all cases, or only these.
 
-    Everything is made in a temporary folder that is gone at the end, also after an error.
+    Everything is created in a temporary folder, which is removed at the end, even after an error.
     """
     names = [name for name in CASES if not only or name in only]
     with tempfile.TemporaryDirectory(prefix="baton-benchmarks-") as place, broker(Path(place)) as project:

@@ -25,7 +25,7 @@ WAREHOUSE = "baton.duckdb"
 
 @dataclass
 class FactsOnly:
-    """A warehouse that gets facts and offsets, and no states."""
+    """A warehouse with facts and offsets, without states."""
 
     warehouse: Warehouse
     committer: Committer
@@ -56,7 +56,7 @@ def run_sink(bootstrap: str, store: str, batch: int, folder: str, share: float =
     """Read the load, or the first share of every partition, in batches of at most so many records.
 
     store: 'states' (facts, states, offsets), 'facts' (facts and offsets) or 'clickhouse'. seconds run from
-    the first connection to the last commit. rows are what ClickHouse held in the end.
+    the first connection to the last commit. rows: what ClickHouse held at the end.
     """
     project = Project(home=Path(folder), cwd=Path(folder), kafka=bootstrap)
     extent = log_extent(project, CATALOGUE.fact_topics)

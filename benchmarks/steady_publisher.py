@@ -1,4 +1,4 @@
-"""The publisher of the latency case: events encoded ahead, sent at a steady rate, in a process of its own.
+"""The publisher of the latency case: events encoded ahead, sent at a steady rate, in its own process.
 
 `python -m benchmarks.steady_publisher BOOTSTRAP RATE EVENTS FILE` says "ready" on stdout, waits for a
 line on stdin, sends, and writes topic, partition, offset, due_at and acked_at of every event to a Parquet
@@ -79,7 +79,7 @@ def main() -> None:
     """The process."""
     bootstrap, rate, wanted, file = sys.argv[1:]
     events = list(islice(encoded_events(int(int(wanted) * 1.2), SEED + 1), int(wanted)))
-    gc.freeze()  # a collection over all these events would be a pause of the publisher
+    gc.freeze()  # a garbage collection over all these events would pause the publisher
     pl.DataFrame(asyncio.run(publish(bootstrap, int(rate), events))).write_parquet(file)
 
 

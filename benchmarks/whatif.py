@@ -1,4 +1,4 @@
-"""Case: recorded events judged again under two playbooks, as `baton whatif` does it."""
+"""Case: recorded events evaluated under two playbooks, as `baton whatif` does it."""
 
 from __future__ import annotations
 

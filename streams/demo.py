@@ -1,7 +1,7 @@
-"""The demo: a made-up quarter of a company, through a real Kafka, in a folder of its own.
+"""The demo: a simulated quarter of a company, through a real Kafka, in its own folder.
 
-The folder is emptied at the start and kept at the end, so that its numbers can be asked again. The
-clock of the views is pinned to the end of the story: the same seed tells the same funnel.
+The folder is emptied at the start and kept at the end, so that its numbers can still be queried. The as-of
+of the views is pinned to the end of the story: the same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from streams.queries.warehouse_access import open_warehouse
 from streams.simulator import simulate
 
 DEMO_FOLDER = ".baton-demo"
-# What the demo's proposal words otherwise than the packaged playbook.
+# What the demo's proposal changes in the packaged playbook.
 PROPOSED = {
     "employees_at_least = 20": "employees_at_least = 60",
     'attribute = "fit_score"\nat_least = 20': 'attribute = "fit_score"\nat_least = 40',
     'within = "2 hours"\nclock = "business"': 'within = "1 hour"\nclock = "business"',
 }
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class DemoRun:
 
 
 def prepare(project: Project) -> Project:
-    """The demo's own project, emptied. Refuses a Kafka that holds somebody else's events."""
+    """The demo's own project, emptied. Refuses a Kafka that already holds other events."""
     demo = replace(project, home=project.cwd / DEMO_FOLDER)
     stop_worker(demo)
     stop_broker(demo)
@@ -61,8 +61,8 @@ def prepare(project: Project) -> Project:
         raise BatonError(
             "The demo will not write into a Kafka that already holds events",
             where=project.kafka,
-            why="BATON_KAFKA points at it, and made-up leads would mix with yours",
-            next_command="unset BATON_KAFKA   (the demo then starts a Kafka of its own)",
+            why="BATON_KAFKA points at it, and simulated leads would mix with yours",
+            next_command="unset BATON_KAFKA   (the demo then starts its own Kafka)",
             exit_code=ExitCode.CONFIGURATION,
         )
     shutil.rmtree(demo.home, ignore_errors=True)
@@ -71,8 +71,8 @@ def prepare(project: Project) -> Project:
     return demo
 
 
-def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -> DemoRun:
-    """Start everything, publish a story while the worker follows, and wait until it has caught up."""
+def run(demo: Project, *, seed: int, leads: int, report: Report, advance: Advance) -> DemoRun:
+    """Start everything, publish a story while the worker reads it, and wait until it has caught up."""
     seconds: dict[str, float] = {}
 
     def timed(step: str, since: float) -> float:
@@ -80,22 +80,22 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
         return time.perf_counter()
 
     at = time.perf_counter()
-    tell("Writing the story of a made-up company ...")
+    report("Simulating a company's quarter ...")
     story = simulate(seed, leads, demo.home / "story")
     at = timed("story", at)
     if not demo.kafka:
-        start_broker(demo, tell)
+        start_broker(demo, report)
     ensure_topics(demo)
     _pin(demo, story.as_of)
     at = timed("kafka", at)
-    start_worker(demo, tell)
+    start_worker(demo, report)
     at = timed("worker", at)
-    tell("Publishing it; the worker follows ...")
+    report("Publishing the events; the worker reads them ...")
     _publish(demo, demo.home / "story" / "events.jsonl", advance)
     at = timed("publish", at)
     wait_until_read(demo, advance)
     at = timed("catch up", at)
-    tell("Measuring handoffs and raising alerts ...")
+    report("Measuring handoffs and raising alerts ...")
     wait_until_reacted(demo)
     records = wait_until_read(demo, advance)
     timed("react", at)
@@ -103,14 +103,14 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
 
 
 def stricter(text: str) -> str:
-    """The packaged playbook's text with what the demo proposes."""
+    """The playbook's text with the changes that the demo proposes."""
     for now, then in PROPOSED.items():
         text = text.replace(now, then)
     return text
 
 
 def propose(demo: Project) -> Path:
-    """A stricter playbook to try beside the one in force: a file in the demo's folder."""
+    """A stricter playbook to compare with the one in force: a file in the demo's folder."""
     file = demo.home / "proposed.toml"
     file.write_text(stricter(demo.playbook_file.read_text(encoding="utf-8")), encoding="utf-8")
     return file

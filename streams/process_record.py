@@ -1,7 +1,7 @@
-"""Processes that outlive the command that started them: recorded, found again, and ended.
+"""Processes that outlive the command that started them: recorded, found again, and stopped.
 
-A process is known by its pid together with the moment it started, never by its name: a pid alone may
-have gone to a stranger since.
+A process is identified by its pid and its start time, never by its name: a pid alone may have been
+reused since.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 
 from schemas.errors import BatonError, ExitCode
 
-# Python warns about a child that is dropped while it runs; these are meant to outlive us.
+# Python warns about a child that is dropped while it runs; these are meant to outlive this process.
 _children: list[subprocess.Popen[bytes]] = []
 
 
 def started_mark(pid: int) -> str | None:
-    """When this process started, as the system tells it; None when there is no such live process.
+    """When this process started, as the system reports it; None when there is no such live process.
 
     Linux counts clock ticks since boot, so the boot's id is part of the mark. A zombie is not alive.
     """
@@ -58,7 +58,7 @@ def started_mark_from_ps(pid: int) -> str | None:
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """A process we started. facts: what else its record says (ports, addresses, its log)."""
+    """A process we started. facts: what else its record holds (ports, addresses, its log)."""
 
     pid: int
     started: str
@@ -66,7 +66,7 @@ class ProcessRecord:
 
     @classmethod
     def of(cls, pid: int, **facts: Any) -> ProcessRecord:
-        """The record of a process that has just been started (one that is gone gets an empty mark)."""
+        """The record of a process that has just been started (one that has ended gets an empty mark)."""
         return cls(pid, started_mark(pid) or "", facts)
 
     @classmethod
@@ -82,15 +82,15 @@ class ProcessRecord:
         return cls(pid, started, document)
 
     def write(self, path: Path) -> None:
-        """Put the record in this file at once or not at all."""
+        """Write the record to this file atomically."""
         write_json(path, {"pid": self.pid, "started": self.started, **self.facts})
 
     def is_running(self) -> bool:
-        """Whether this very process is alive, and not another one that got its pid."""
+        """Whether this process is alive, and not another one that got its pid."""
         return bool(self.started) and started_mark(self.pid) == self.started
 
     def stop(self, grace_seconds: float) -> str:
-        """End it: SIGTERM, then SIGKILL after grace_seconds. Says 'gone', 'stopped' or 'killed'."""
+        """End it: SIGTERM, then SIGKILL after grace_seconds. Returns 'gone', 'stopped' or 'killed'."""
         for number, seconds, outcome in (
             (signal.SIGTERM, grace_seconds, "stopped"),
             (signal.SIGKILL, 10.0, "killed"),
@@ -139,7 +139,7 @@ def _unreadable(path: Path, why: str) -> BatonError:
 
 
 def write_json(path: Path, document: Mapping[str, Any], mode: int = 0o644) -> None:
-    """Replace the file as a whole; a reader sees the old or the new one, never half."""
+    """Replace the file atomically; a reader sees the old or the new one."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
@@ -157,9 +157,9 @@ def write_json(path: Path, document: Mapping[str, Any], mode: int = 0o644) -> No
 def start_in_background(
     command: Sequence[str], log_file: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, so that Ctrl-C and a closed terminal do not reach it.
+    """Start a process in its own session, so that Ctrl-C and a closed terminal do not reach it.
 
-    Its output is appended to log_file; a log over 5 MB is put aside first (one old one is kept).
+    Its output is appended to log_file; a log over 5 MB is rotated first (one old log is kept).
     """
     if log_file.exists() and log_file.stat().st_size > 5_000_000:
         os.replace(log_file, log_file.with_name(log_file.name + ".1"))
@@ -183,7 +183,7 @@ def log_size(log_file: Path) -> int:
 
 
 def last_lines(log_file: Path, count: int = 12, after_byte: int = 0) -> str:
-    """The end of a log, indented to stand in an error message."""
+    """The end of a log, indented for an error message."""
     try:
         with log_file.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -198,7 +198,7 @@ def last_lines(log_file: Path, count: int = 12, after_byte: int = 0) -> str:
 def only_one(lock_file: Path, wait_seconds: float = 90.0) -> Iterator[None]:
     """Hold the project's lock while starting or stopping things; a second command waits for the first.
 
-    The system drops the lock with its holder, so a killed command never leaves it behind. The file
+    The system releases the lock with its holder, so a killed command never leaves it behind. The file
     holds the pid of the last holder, for `baton doctor` and the message.
     """
     handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)

@@ -1,4 +1,4 @@
-"""The project: one folder, and the settings of this run, read from the environment and nowhere else.
+"""The project: one folder, and the settings of this run, read from the environment only.
 
 BATON_HOME                      the project folder (default: .baton in the current folder)
 BATON_KAFKA                     bootstrap servers, host:port[,host:port]; unset: the local broker
@@ -6,7 +6,7 @@ BATON_KAFKA_SASL_USERNAME       with _PASSWORD: log in with SASL PLAIN
 BATON_KAFKA_SASL_PASSWORD
 BATON_KAFKA_TLS                 1 to speak TLS (certificates: the system's, or SSL_CERT_FILE)
 BATON_SCHEMA_REGISTRY           address of a Confluent-protocol registry; unset: none is needed
-BATON_KEYS                      public keys that sign playbooks (default: keys.toml beside playbook.toml)
+BATON_KEYS                      public keys that sign playbooks (default: keys.toml next to playbook.toml)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.process_record import ProcessRecord
 
 @dataclass(frozen=True)
 class Project:
-    """Where everything of this project lives, and how to reach its Kafka. Makes no files by itself."""
+    """The paths of this project, and how to reach its Kafka. Creates no files by itself."""
 
     home: Path
     cwd: Path
@@ -56,7 +56,7 @@ class Project:
         return project
 
     def environ(self) -> dict[str, str]:
-        """This project as environment variables, for a process of ours that is started elsewhere."""
+        """This project as environment variables, for a process that we start."""
         settings = {
             "BATON_HOME": str(self.home),
             "BATON_KAFKA": self.kafka,
@@ -76,7 +76,7 @@ class Project:
             raise BatonError(
                 "Half of the Kafka login is missing",
                 where="environment",
-                why=f"BATON_KAFKA_SASL_{missing} is not set, its other half is",
+                why=f"BATON_KAFKA_SASL_{missing} is not set, but its counterpart is",
                 next_command=f"export BATON_KAFKA_SASL_{missing}=...",
                 exit_code=ExitCode.CONFIGURATION,
             )
@@ -84,7 +84,7 @@ class Project:
             self.refuse_open_login(broker_hosts(self.kafka))
 
     def refuse_open_login(self, hosts: list[str]) -> None:
-        """Raise when the password would cross a network without TLS. Loopback is not a network."""
+        """Raise when the password would cross a network without TLS. Loopback does not count as one."""
         outside = [host for host in hosts if not is_loopback(host)]
         if self.kafka and self.sasl_username and not self.is_tls and outside:
             raise BatonError(
@@ -127,12 +127,12 @@ class Project:
 
     @property
     def worker_ready_file(self) -> Path:
-        """Written by the worker once it follows the log: {"pid": ..., "ready_at": ...}."""
+        """Written by the worker once it reads the log: {"pid": ..., "ready_at": ...}."""
         return self.run_dir / "worker-ready.json"
 
     @property
     def endpoint_file(self) -> Path:
-        """Address and token of the SQL endpoint; whoever writes it uses mode 0600."""
+        """Address and token of the SQL endpoint; written with mode 0600."""
         return self.run_dir / "sql-endpoint.json"
 
     @property
@@ -143,7 +143,7 @@ class Project:
 
     @property
     def keys_file(self) -> Path:
-        """The public keys whose signatures under a playbook count: BATON_KEYS, else beside playbook.toml."""
+        """The public keys whose signatures under a playbook count: BATON_KEYS, else next to playbook.toml."""
         return self.keys or self.cwd / "keys.toml"
 
     def make_folders(self) -> None:
@@ -162,14 +162,14 @@ class Project:
                 "The project folder cannot be written",
                 where=str(error.filename or self.home),
                 why=error.strerror or str(error),
-                next_command="export BATON_HOME=/a/folder/you/can/write   (or mend its owner, mode or disk)",
+                next_command="export BATON_HOME=/a/folder/you/can/write   (or fix its owner, mode or disk)",
                 exit_code=ExitCode.CONFIGURATION,
             ) from error
 
     # --- Kafka ---------------------------------------------------------------------------------
 
     def bootstrap(self) -> str:
-        """Bootstrap servers: BATON_KAFKA, else the local broker that runs. Raises BatonError (exit 4)."""
+        """Bootstrap servers: BATON_KAFKA, else the running local broker. Raises BatonError (exit 4)."""
         if self.kafka:
             return self.kafka
         record = ProcessRecord.read(self.kafka_record_file)
@@ -179,7 +179,7 @@ class Project:
         if record is not None:
             why = f"BATON_KAFKA is not set and the local broker (pid {record.pid}) is no longer running"
         raise BatonError(
-            "No Kafka to talk to",
+            "No Kafka to connect to",
             where=str(self.home),
             why=why,
             next_command="baton up",
@@ -206,7 +206,7 @@ class Project:
 
 
 def broker_hosts(bootstrap: str) -> list[str]:
-    """The hosts of 'host:port[,host:port]' ([::1]:9092 for IPv6). Raises BatonError when it is not that."""
+    """The hosts of 'host:port[,host:port]' ([::1]:9092 for IPv6). Raises BatonError for anything else."""
     hosts = []
     for server in bootstrap.split(","):
         host, colon, port = server.strip().rpartition(":")
@@ -223,7 +223,7 @@ def broker_hosts(bootstrap: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses. Any other name may lead anywhere, so it is False."""
+    """True for localhost and loopback addresses. Another name may resolve to any address: False."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

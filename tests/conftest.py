@@ -24,7 +24,7 @@ from streams.process_record import ProcessRecord
 from streams.project import Project
 
 TESTS = Path(__file__).parent
-# Folders whose tests have a broker, or processes that are told to be somewhere in time.
+# Folders whose tests start a broker or processes, and so run in one group.
 TOGETHER = ("benchmarks", "faults", "streams")
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
 
@@ -99,7 +99,7 @@ def _local_kafka() -> Iterator[str]:
 def _kafka_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
 
-    # Clients must be told the address they can reach, so the port is chosen before the container starts.
+    # Clients need the address they can reach, so the port is chosen before the container starts.
     port = free_ports()[0]
     host = DockerContainer("unused").get_container_host_ip()
     settings = {

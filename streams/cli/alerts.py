@@ -1,4 +1,4 @@
-"""`baton alerts`: what the playbook's rules have raised."""
+"""`baton alerts`: alerts raised by the playbook's rules."""
 
 from __future__ import annotations
 
@@ -14,14 +14,24 @@ SHOWN = ("opened_at", "rule", "severity", "subject", "observed", "threshold", "s
 
 @click.group()
 def alerts() -> None:
-    """Alerts of the playbook's rules."""
+    """Alerts raised by the playbook's rules.
+
+    \b
+    Example:
+      baton alerts ls --state opened
+    """
 
 
 @alerts.command("ls")
 @click.option("--state", type=click.Choice(STATES), help="Only alerts in this state.")
 @json_option
 def list_alerts(state: str | None, as_json: bool) -> None:
-    """List alerts, newest first. Works while the worker writes."""
+    """List alerts, newest first.
+
+    \b
+    Example:
+      baton alerts ls --state opened
+    """
     where = f" where state = '{state}'" if state else ""
     columns, rows = ask_warehouse(
         Project.here(), f"select * from funnel.alert{where} order by opened_at desc, alert_id"

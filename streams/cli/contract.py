@@ -1,4 +1,4 @@
-"""`baton contract`: is the contract kept, and is its reference page up to date."""
+"""`baton contract`: check the event contract and its reference page."""
 
 from __future__ import annotations
 
@@ -19,16 +19,26 @@ REFERENCE = Path("docs/reference/events.md")
 
 @click.group()
 def contract() -> None:
-    """Check the event contract, and write its reference page."""
+    """Check the event contract, and write its reference page.
+
+    \b
+    Example:
+      baton contract check
+    """
 
 
 @contract.command()
-@click.option("--publish", is_flag=True, help="List new versions as published: they never change again.")
+@click.option("--publish", is_flag=True, help="Mark new versions as published; they are frozen then.")
 @json_option
 def check(publish: bool, as_json: bool) -> None:
-    """Check every .avsc: rules, compatibility of all versions, and that no published one was edited.
+    """Check every .avsc file.
 
-    The exit code is 5 when something must be mended.
+    Checks the rules, the compatibility of all versions, and that no published version was edited. Exit code 5
+    when there are problems.
+
+    \b
+    Example:
+      baton contract check --publish
     """
     found = check_contract(publish=publish)
     if as_json:
@@ -43,8 +53,15 @@ def check(publish: bool, as_json: bool) -> None:
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit code 5 when it is stale.")
 @json_option
 def docs(only_check: bool, as_json: bool) -> None:
-    """Write docs/reference/events.md from the .avsc files of the source tree."""
-    from schemas.reference import render  # only here: reading the catalogue stops at a broken file
+    """Write docs/reference/events.md.
+
+    Generated from the .avsc files of the source tree.
+
+    \b
+    Example:
+      baton contract docs --check
+    """
+    from schemas.reference import render  # imported here: reading the catalogue fails on a broken file
 
     path = SOURCE_TREE / REFERENCE
     wanted = render()
@@ -70,7 +87,7 @@ def _write(path: Path, text: str) -> None:
             "The reference page cannot be written",
             where=str(path),
             why=error.strerror or str(error),
-            next_command="run it where the source tree is, as in: git clone, make setup, baton contract docs",
+            next_command="git clone ... && make setup && baton contract docs   (it needs a source tree)",
             exit_code=ExitCode.CONFIGURATION,
         ) from error
 

@@ -1,4 +1,4 @@
-"""`baton demo`: the whole path on lifelike data, and what it says."""
+"""`baton demo`: the whole pipeline on simulated data, and the numbers it leads to."""
 
 from __future__ import annotations
 
@@ -59,16 +59,18 @@ QUESTIONS = {
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Run, print, and leave nothing running (what `make demo` does).")
-@click.option("--seed", default=7, show_default=True, help="Which story.")
-@click.option(
-    "--leads", default=5_000, show_default=True, help="How many leads it has; about 11 events each."
-)
+@click.option("--once", is_flag=True, help="Stop Kafka and the worker at the end (as `make demo` does).")
+@click.option("--seed", default=7, show_default=True, help="Seed of the simulation.")
+@click.option("--leads", default=5_000, show_default=True, help="Number of leads, with about 11 events each.")
 @json_option
 def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
-    """A made-up company's quarter through a real Kafka, and what Marketing and Sales see.
+    """Run a simulated company's quarter through a real Kafka, and print what both teams see.
 
-    Runs in a folder of its own (.baton-demo). Without --once, Kafka and the worker stay up afterwards.
+    Uses its own folder, .baton-demo, and empties it first. Without --once, Kafka and the worker keep running.
+
+    \b
+    Example:
+      baton demo --once
     """
     project = demonstration.prepare(Project.here())
     try:
@@ -78,10 +80,10 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
                 project,
                 seed=seed,
                 leads=leads,
-                tell=say,
+                report=say,
                 advance=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        say("Replaying the log from nothing to check every number ...")
+        say("Replaying the log into an empty warehouse to verify every number ...")
         verification = verify(project)
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
@@ -125,7 +127,7 @@ def _as_dict(
 def _show(run: demonstration.DemoRun, answers: Answers, verification: Verification) -> None:
     data.print(f"\n{run.records:,} records of both teams, through Kafka, as of {run.as_of:%d %B %Y}\n")
     _section(
-        "How long one team lets another wait",
+        "Handoff latency by pair of teams",
         "business minutes from the offer to the first answer, n = answered; SLA due = ever missed,\n"
         "past due = missed and still open",
         answers["handoff_latency_by_pair"],
@@ -139,8 +141,8 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     columns, states = answers["black_hole"]
     total = sum(row[1] for row in states)
     _section(
-        "Where every lead handed over is now",
-        "each is in exactly one state",
+        "Black hole: the state of every handoff",
+        "each handoff is in exactly one state",
         (columns, [*states, ("all", total, "")]),
     )
     offered = sum(row[1] for row in answers["handoff_latency_by_pair"][1])
@@ -148,30 +150,30 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     if answers["alerts"][1]:
         _section(
             "Alerts raised on the stream",
-            "too many answers overdue in one hour of event time",
+            "too many overdue answers within one hour of event time",
             answers["alerts"],
         )
     _section(
-        "One goal: this quarter, and the line each team owns",
-        "pace: reached / what should be reached by now; retained revenue is kept, not gathered",
+        "One goal: this quarter, and each team's share of it",
+        "pace: reached / expected by now; retained revenue is kept, not won",
         answers["goal"],
     )
     _section(
-        "Where the gap to the goal comes from, in money",
+        "The gap to the goal by cause, in money",
         "Shapley values: each cause averaged over every order, so that no order favours a team; they add up\n"
-        "to the gap of revenue and retained revenue together. Missing is positive, gained is negative",
+        "to the gap in revenue and retained revenue together. Positive is a shortfall, negative a gain",
         answers["gap"],
     )
     _section(
-        "One definition: how good is our qualified lead",
-        "precision: of the leads it named, those Sales accept and win; recall: of all wins, those it named",
+        "One definition: precision and recall of the qualified lead",
+        "precision: share of qualified leads accepted and won; recall: share of wins qualified before",
         answers["definition"],
     )
 
 
 def _show_whatif(tried: WhatIf, in_force: Path, proposed: Path) -> None:
-    data.print("[bold]What if we agreed on something else[/bold]")
-    data.print("[dim]both are tried on the same recorded events; the proposal says:[/dim]")
+    data.print("[bold]What if: a stricter playbook[/bold]")
+    data.print("[dim]both playbooks are applied to the same recorded events; the proposal changes:[/dim]")
     for change in changes(read_playbook(in_force), read_playbook(proposed)):
         data.print(f"- {change.says}", markup=False)
     show_whatif(tried, str(proposed))
@@ -187,7 +189,7 @@ def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped
     )
     tables = len(verification.live.tables)
     verdict = "equal" if verification.is_equal else f"NOT EQUAL: {', '.join(verification.differing)}"
-    data.print(f"verify: {verdict} (a replay from nothing, {tables} tables by content hash)\n")
+    data.print(f"verify: {verdict} (live and replay, {tables} tables by content hash)\n")
     say("took   " + ", ".join(f"{step} {seconds} s" for step, seconds in run.seconds.items()))
     say(f"next:  BATON_HOME={demonstration.DEMO_FOLDER} baton explain goal_attainment {quarter} sales")
     say(f'       BATON_HOME={demonstration.DEMO_FOLDER} baton sql "from funnel.lead_journey limit 20"')
@@ -198,5 +200,6 @@ def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped
 def _section(title: str, meaning: str, answer: tuple[list[str], list[tuple[Any, ...]]]) -> None:
     data.print(f"[bold]{title}[/bold]")
     data.print(f"[dim]{meaning}[/dim]")
-    print_rows(*answer)
+    columns, rows = answer
+    print_rows(["description" if name == "says" else name for name in columns], rows)
     data.print()

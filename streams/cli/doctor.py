@@ -1,4 +1,4 @@
-"""`baton doctor`: everything that must be right on this machine, checked one by one. Changes nothing."""
+"""`baton doctor`: check this machine and this project. Read-only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from streams.queries.health_checks import Check, run_checks
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Look at what Baton needs here. Exit code 5 when something must be mended."""
+    """Check this machine and this project: Java, jars, disk, playbook, processes, ports, topics.
+
+    Read-only. Exit code 5 when a check fails.
+
+    \b
+    Example:
+      baton doctor
+    """
     checks = list(run_checks())
     failed = [check for check in checks if check.level == "fail"]
     if as_json:
@@ -24,7 +31,7 @@ def doctor(as_json: bool) -> None:
         for check in checks:
             _print_check(check)
         warned = sum(check.level == "warn" for check in checks)
-        say(f"{len(checks)} checks, {len(failed)} failed, {warned} with a warning")
+        say(f"{len(checks)} checks, {len(failed)} failed, {warned} warnings")
     if failed:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 

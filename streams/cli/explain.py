@@ -1,4 +1,4 @@
-"""`baton explain`: open any number, down to the events behind it."""
+"""`baton explain`: trace a number to the events behind it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5
 MOST_COLUMNS = 8
 COLUMN_WIDTH = 16
-# Not worth a column where room is short: what every row repeats.
+# Left out first where space is short: long texts, and values that every row repeats.
 LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "position")
 
 
@@ -30,9 +30,14 @@ LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "pos
 @click.argument("name", required=False)
 @click.argument("which", nargs=-1)
 @click.option(
-    "--events", "most_events", type=click.IntRange(min=0), default=10, help="How many events to show."
+    "--events",
+    "most_events",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Number of events.",
 )
-@click.option("--list", "is_list", is_flag=True, help="List the numbers there are.")
+@click.option("--list", "is_list", is_flag=True, help="List all numbers.")
 @as_known_option
 @json_option
 def explain(
@@ -43,18 +48,20 @@ def explain(
     as_known: str | None,
     as_json: bool,
 ) -> None:
-    """Open a number: its definition, its row, and the very events behind it.
+    """Trace a number: its definition, its row, and the events behind it.
 
-    NAME is a view of schema funnel, WHICH its row; or NAME is the id of a handoff, lead, deal or account.
+    NAME is a view of schema funnel and WHICH the key of a row; or NAME is the id of a handoff, lead, deal or
+    account.
 
     \b
+    Examples:
       baton explain goal_attainment 2026-Q1 sales
       baton explain black_hole past_due
       baton explain handoff-20260301-000017-1
     """
     if is_list or name is None:
         numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
-        print_rows(("number", "one row per", "says"), numbers)
+        print_rows(("number", "one row per", "description"), numbers)
         return
     with asking(Project.here(), known_at(as_known)) as ask:
         explanations = explained(ask, name, which, most_events)
@@ -88,20 +95,20 @@ def _show(explanation: Explanation, as_known: str | None) -> None:
 
 
 def _show_all(name: str, explanations: list[Explanation], as_known: str | None) -> None:
-    """What many views say of one id: a few lines each, and its events once, at the end."""
-    _say(f"[bold]{escape(name)}[/bold] is known to {len(explanations)} numbers")
+    """One id in many views: a few lines each, then its events."""
+    _say(f"[bold]{escape(name)}[/bold] is part of {len(explanations)} numbers")
     _say(_circumstances(explanations[0], as_known))
     for explanation in explanations:
         view = explanation.view
         _say(f"\n[bold]{view.name}[/bold]: {escape(view.says)}")
         if explanation.row_count == 1:
             row = explanation.rows[0]
-            told = [
+            values = [
                 f"{len(value)} {column}" if isinstance(value, list) else named(column, value, row)
                 for column, value in row.items()
                 if value is not None and value is not False and value != [] and value != name
             ]
-            _say_indented(", ".join(told))
+            _say_indented(", ".join(values))
         else:
             _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
     _say("")
@@ -109,7 +116,7 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
 
 
 def _circumstances(explanation: Explanation, as_known: str | None) -> str:
-    """As of when, under which playbook, on how many cases: nobody should quote the number without them."""
+    """As-of, playbook version and number of cases: what a quoted number needs with it."""
     parts = [f"as of {explanation.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC"]
     if as_known is not None:
         parts.append(f"as known {escape(as_known)}")
@@ -118,22 +125,23 @@ def _circumstances(explanation: Explanation, as_known: str | None) -> str:
         row = explanation.rows[0]
         parts += [f"{name} {shown(name, row[name], row)}" for name in ("window_start", "n") if name in row]
         if row.get("is_enough") is False:
-            parts.append("too few cases to rest on")
+            parts.append("too few cases to be reliable")
     return "[bold]" + ", ".join(parts) + "[/bold]"
 
 
 def _show_in_full(explanation: Explanation) -> None:
-    """Column by column; several rows stand side by side."""
+    """Column by column; several rows side by side."""
     rows = explanation.rows
     values = [
         (c.name, *(shown(c.name, row[c.name], row) for row in rows), c.says) for c in explanation.view.columns
     ]
-    print_rows(("", *(["value"] if len(rows) == 1 else map(str, range(1, len(rows) + 1))), "says"), values)
+    numbers = ["value"] if len(rows) == 1 else map(str, range(1, len(rows) + 1))
+    print_rows(("", *numbers, "description"), values)
     _say("")
 
 
 def _show_briefly(explanation: Explanation, most_rows: int) -> None:
-    """A table of many rows, with as many columns as a screen has room for."""
+    """A table of many rows, with as many columns as fit the screen."""
     view, rows = explanation.view, explanation.rows[:most_rows]
     others = [column.name for column in view.columns if column.name not in (*view.key, *LONG_OR_SAME)]
     room = min(MOST_COLUMNS, data.width // COLUMN_WIDTH)
@@ -144,14 +152,14 @@ def _show_briefly(explanation: Explanation, most_rows: int) -> None:
     hints += [f"{left_out} more columns"] if left_out else []
     if hints:
         one = " ".join(str(rows[0][column]) for column in view.key)
-        _say(escape(f"({' and '.join(hints)}; one of them in full: baton explain {view.name} {one})"))
+        _say(escape(f"({' and '.join(hints)}; one row in full: baton explain {view.name} {one})"))
     _say("")
 
 
 def _show_events(explanation: Explanation) -> None:
     events = explanation.events
     if not explanation.event_count:
-        _say("No events are behind it." if explanation.behind else "")
+        _say("There are no events behind it." if explanation.behind else "")
         return
     first = f", the first {len(events)}" if len(events) < explanation.event_count else ""
     events_there_are = "1 event" if explanation.event_count == 1 else f"{explanation.event_count:,} events"
@@ -159,18 +167,18 @@ def _show_events(explanation: Explanation) -> None:
     for event in events:
         about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
         said = {name: value for name, value in event["said"].items() if name != "currency"}
-        known_after = _lateness(event["recorded_at"] - event["occurred_at"])
+        recorded_after = _lateness(event["recorded_at"] - event["occurred_at"])
         _say(escape(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip()))
         for line in (
             ", ".join(shortened(named(name, value, event["said"])) for name, value in said.items()),
-            f"{event['source']}, known after {known_after}, event {event['event_id']}",
+            f"{event['source']}, recorded after {recorded_after}, event {event['event_id']}",
         ):
             if line:
                 _say_indented(line)
 
 
 def _lateness(late: timedelta) -> str:
-    """How long after it happened Baton knew; in the largest unit that leaves a number to see."""
+    """The time from the event to its recording, in the largest unit in which it is at least 2."""
     seconds = late.total_seconds()
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * size:
@@ -179,7 +187,7 @@ def _lateness(late: timedelta) -> str:
 
 
 def _say(text: str) -> None:
-    """A paragraph, wrapped to the terminal; a pipe gets whole lines."""
+    """A paragraph, wrapped on a terminal and unwrapped in a pipe."""
     data.print(text, soft_wrap=not data.is_terminal)
 
 

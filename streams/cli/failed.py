@@ -1,4 +1,4 @@
-"""`baton failed`: records that could not become facts, and sending them again once they can."""
+"""`baton failed`: records that could not be read, and redriving them."""
 
 from __future__ import annotations
 
@@ -15,27 +15,44 @@ from streams.queries.redrive import redrive as redrive_records
 
 @click.group()
 def failed() -> None:
-    """Records that could not be understood. Their bytes are kept; nothing is lost."""
+    """Inspect and redrive records that could not be read. Their bytes are kept.
+
+    \b
+    Example:
+      baton failed ls
+    """
 
 
 @failed.command()
-@click.option("--limit", default=20, show_default=True, help="How many to list, newest first.")
+@click.option("--limit", default=20, show_default=True, help="Number of records, newest first.")
 @json_option
 def ls(limit: int, as_json: bool) -> None:
-    """List failed records: where they lie, which stage refused them, and why."""
+    """List failed records.
+
+    Shows the position of each, the stage that refused it, and the reason.
+
+    \b
+    Example:
+      baton failed ls --limit 5
+    """
     columns, rows, count = list_failed(Project.here(), limit)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
     print_rows(columns, rows)
-    say(f"{count:,} in all; look at one: baton failed show PLACE")
+    say(f"{count:,} in total; next: baton failed show PLACE")
 
 
 @failed.command()
 @click.argument("place")
 @json_option
 def show(place: str, as_json: bool) -> None:
-    """Show one failed record with its bytes. PLACE is topic/partition/offset, as `ls` prints it."""
+    """Show one failed record with its bytes. PLACE is topic/partition/offset, as `ls` prints it.
+
+    \b
+    Example:
+      baton failed show funnel.sales/0/1234
+    """
     record = find_failed(Project.here(), place)
     if as_json:
         print_json(record)
@@ -46,19 +63,25 @@ def show(place: str, as_json: bool) -> None:
 
 
 @failed.command()
-@click.option("--dry-run", is_flag=True, help="Only say which ones can be read now.")
+@click.option("--dry-run", is_flag=True, help="Only count the records that can be read now.")
 @json_option
 def redrive(dry_run: bool, as_json: bool) -> None:
-    """Send the failed records that can be read by now (new schema, registry set) to their topics again.
+    """Send failed records that can be read now to their topics again.
 
-    Safe to run twice: an event that arrives again is a duplicate and changes no number.
+    They become readable with a new schema version or a configured registry. Safe to run twice: an event
+    that arrives again is a duplicate and changes no number. Exit code 5 when some are still unreadable.
+
+    \b
+    Example:
+      baton failed redrive --dry-run
     """
     report = redrive_records(Project.here(), is_dry_run=dry_run)
     if as_json:
         print_json(report.as_dict())
     else:
         verb = "can be sent again" if dry_run else "sent again"
-        print_rows((verb, "still unreadable", "already in"), [(report.sent, report.unreadable, report.known)])
+        columns = (verb, "still unreadable", "already stored")
+        print_rows(columns, [(report.sent, report.unreadable, report.known)])
     if report.unreadable:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 

@@ -1,4 +1,4 @@
-"""The `baton` command. Each verb lives in the module its row names and is imported when it is called."""
+"""The `baton` command. Each subcommand is imported from its module when it is called."""
 
 from __future__ import annotations
 
@@ -11,53 +11,72 @@ import click
 
 from schemas.errors import BatonError, ExitCode
 
-VERBS = {
-    "up": ("streams.cli.services", "Start Kafka and the worker, or say what already runs."),
-    "down": ("streams.cli.services", "Stop what `up` started; the data stays."),
-    "status": ("streams.cli.services", "What runs, how many events, how far behind."),
-    "doctor": ("streams.cli.doctor", "Find what is wrong before you do."),
-    "demo": ("streams.cli.demo", "A made-up company through a real Kafka."),
-    "publish": ("streams.cli.publish", "Send events from a file of JSON lines."),
-    "simulate": ("streams.cli.simulate", "Write the events of a lifelike funnel to a file."),
-    "worker": ("streams.cli.worker", "Follow the log in the foreground."),
-    "sql": ("streams.cli.sql", "One SELECT over the live tables."),
-    "explain": ("streams.cli.explain", "Open any number, down to its events."),
-    "whatif": ("streams.cli.whatif", "Try a proposed playbook on recorded history."),
-    "verify": ("streams.cli.verify", "Replay the log and compare every table."),
-    "rebuild": ("streams.cli.verify", "Compute all states again from the stored facts."),
-    "failed": ("streams.cli.failed", "Records that could not be understood, and sending them again."),
-    "alerts": ("streams.cli.alerts", "Alerts raised on the stream."),
-    "playbook": ("streams.cli.playbook", "What Marketing and Sales agreed on."),
-    "contract": ("streams.cli.contract", "The event contract: check it, document it."),
+# By group, in the order of `baton --help`.
+COMMANDS = {
+    "Run it": {
+        "up": ("streams.cli.services", "Start Kafka and the worker."),
+        "down": ("streams.cli.services", "Stop them; the data stays."),
+        "status": ("streams.cli.services", "Show processes, events, lag, file sizes."),
+        "doctor": ("streams.cli.doctor", "Check this machine and this project."),
+        "worker": ("streams.cli.worker", "Run the worker in the foreground."),
+    },
+    "Put events in": {
+        "publish": ("streams.cli.publish", "Publish events from a file of JSON lines."),
+        "simulate": ("streams.cli.simulate", "Write a simulated funnel to a file."),
+        "demo": ("streams.cli.demo", "Run a simulated quarter from start to finish."),
+    },
+    "Read the numbers": {
+        "sql": ("streams.cli.sql", "Run one SELECT on the warehouse."),
+        "explain": ("streams.cli.explain", "Trace a number to its events."),
+        "alerts": ("streams.cli.alerts", "List alerts."),
+    },
+    "Agree on the playbook": {
+        "playbook": ("streams.cli.playbook", "Check, compare, propose, sign."),
+        "whatif": ("streams.cli.whatif", "Try a proposed playbook on recorded history."),
+    },
+    "Check and repair": {
+        "verify": ("streams.cli.verify", "Replay the log and compare every table."),
+        "rebuild": ("streams.cli.verify", "Recompute all states from the stored facts."),
+        "failed": ("streams.cli.failed", "Inspect and redrive unreadable records."),
+        "contract": ("streams.cli.contract", "Check the event contract, write its reference."),
+    },
 }
+_MODULES = {name: module for group in COMMANDS.values() for name, (module, _) in group.items()}
 
 
-class Verbs(click.Group):
-    """Commands by name, imported when called, so that `baton --help` and tab completion stay quick."""
+class LazyGroup(click.Group):
+    """Commands by name, imported when called, so that `baton --help` and tab completion stay fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return list(_MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
+        if cmd_name not in _MODULES:
             return None
-        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(_MODULES[cmd_name]), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, says) for verb, (_, says) in VERBS.items()])
+        for group, commands in COMMANDS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:<8}", summary) for name, (_, summary) in commands.items()])
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="baton-revenue", prog_name="baton")
 def baton() -> None:
-    """One funnel for Marketing and Sales, from Kafka to numbers both can trust."""
+    """One revenue funnel for Marketing and Sales: Kafka events in, one set of numbers out.
+
+    \b
+    Example:
+      baton up
+      baton sql "select state, handoffs from funnel.black_hole"
+    """
 
 
 def main() -> None:
-    """Run a verb; a BatonError becomes a message with the next command, and its exit code."""
-    # Hostile bytes make polars panic. That is caught, and a page of its stack says nothing.
+    """Run a command; a BatonError becomes a message with the next command, and its exit code."""
+    # Hostile bytes make polars panic. That is caught, so its stack trace is only noise.
     os.environ["RUST_BACKTRACE"] = "0"
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.

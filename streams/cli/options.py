@@ -1,4 +1,4 @@
-"""Options that several commands share, and instants as people type them."""
+"""Options shared by several commands, and parsing of instants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.errors import BatonError, ExitCode
 as_known_option = click.option(
     "--as-known",
     metavar="INSTANT",
-    help="As it looked then: only events recorded by this instant, such as 2026-03-01T00:00:00Z.",
+    help="Use only events recorded by this instant, such as 2026-03-01T00:00:00Z.",
 )
 
 
@@ -28,7 +28,7 @@ def instant(text: str, option: str) -> datetime:
             raise ValueError("it has no time zone")
     except ValueError as error:
         raise BatonError(
-            f"{option} {text} is no instant",
+            f"{option} {text} is not an instant",
             why=str(error),
             next_command=f"{option} 2026-03-01T00:00:00Z   (or a day, 2026-03-01)",
             exit_code=ExitCode.USAGE,

@@ -1,4 +1,4 @@
-"""How commands speak: data on stdout, everything else on stderr, `--json` for machines."""
+"""Output of commands: data on stdout, everything else on stderr, `--json` for programs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rich.table import Table
 
 from streams.queries.values import cell
 
-WIDTH_IN_A_PIPE = 2_000  # what reads a pipe folds for itself
+WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
 
 messages = Console(stderr=True, highlight=False)
 data = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: instants ISO-8601 with zone, decimals and bytes as text."""
+    """A value in JSON: instants in ISO 8601 with zone, decimals and bytes as text."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -42,7 +42,7 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table on stdout. Numbers go right, nulls show as a dash."""
+    """A table on stdout. Numbers are right-aligned, nulls are a dash."""
     rows = list(rows)
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, name in enumerate(columns):
@@ -55,7 +55,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
 
 
 def say(text: str) -> None:
-    """A message for the person at the terminal, on stderr."""
+    """A message on stderr."""
     messages.print(text, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""`baton playbook`: reading the agreement the way the pipeline does, changing it, and signing it."""
+"""`baton playbook`: check, compare, propose and sign the agreement of both teams."""
 
 from __future__ import annotations
 
@@ -21,22 +21,31 @@ from streams.queries import signing
 from warehouse.examples import check_examples
 
 _team_option = click.option(
-    "--as", "team", required=True, type=click.Choice(SIDES), help="The side that signs."
+    "--as", "team", required=True, type=click.Choice(SIDES), help="The team that signs."
 )
 
 
 @click.group()
 def playbook() -> None:
-    """What Marketing and Sales agreed on, in one file that both sign."""
+    """The agreement of Marketing and Sales: one file that both teams sign.
+
+    \b
+    Example:
+      baton playbook check playbook.toml
+    """
 
 
 @playbook.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Read FILE, run its examples, and say what it holds, or which line is wrong.
+    """Validate a playbook and run its examples.
 
-    Without FILE: ./playbook.toml, else the packaged one.
+    Prints its version, stages and deadlines. FILE defaults to ./playbook.toml, else to the packaged playbook.
+
+    \b
+    Example:
+      baton playbook check playbook.toml
     """
     project = Project.here()
     path = file or project.playbook_file
@@ -47,9 +56,9 @@ def check(file: Path | None, as_json: bool) -> None:
         summary = {"file": str(path), "name": found.name, "version": found.version, "slas": len(found.slas)}
         print_json({**summary, "examples": examples, "unsigned_change": unsigned})
         return
-    say(f"{path}: good, {examples} example{'s' * (examples != 1)} as expected")
+    say(f"{path}: valid, {examples} example{'s' * (examples != 1)} passed")
     if unsigned:
-        say(f"but: {unsigned}. next: baton playbook propose {path}")
+        say(f"warning: {unsigned}. next: baton playbook propose {path}")
     stages = " → ".join(stage for stage, _ in found.stages)
     print_rows(("playbook", "version", "stages"), [(found.name, found.short_version, stages)])
     print()
@@ -74,19 +83,24 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.argument("new", type=click.Path(path_type=Path))
 @json_option
 def diff(old: Path, new: Path, as_json: bool) -> None:
-    """What NEW changes against OLD, in plain sentences, by the team it concerns."""
+    """List what NEW changes in OLD, by affected team.
+
+    \b
+    Example:
+      baton playbook diff playbook.toml new.toml
+    """
     before, after = read_playbook(old), read_playbook(new)
     found = changes(before, after)
     if as_json:
-        told = [{"team": c.team, "block": c.block, "says": c.says} for c in found]
-        print_json({"old": before.version, "new": after.version, "changes": told})
+        listed = [{"team": c.team, "block": c.block, "says": c.says} for c in found]
+        print_json({"old": before.version, "new": after.version, "changes": listed})
         return
-    for line in _told(found):
+    for line in _by_team(found):
         click.echo(line)
 
 
-def _told(found: Sequence[Change]) -> Iterable[str]:
-    """The sentences under the team they concern."""
+def _by_team(found: Sequence[Change]) -> Iterable[str]:
+    """The sentences, grouped by affected team."""
     if not found:
         yield "Nothing changes."
     for team, sentences in groupby(found, key=lambda change: change.team):
@@ -95,21 +109,25 @@ def _told(found: Sequence[Change]) -> Iterable[str]:
 
 
 def _say_changes(project: Project, new: Playbook) -> None:
-    """What the new playbook changes against the one in force."""
+    """Print what the new playbook changes in the one in force."""
     governing = signing.agreed(project).at(datetime.now(UTC)).playbook
-    say(f"against {governing.short_version}, which is in force now:")
-    for line in _told(changes(governing, new)):
+    say(f"changes to {governing.short_version}, which is in force now:")
+    for line in _by_team(changes(governing, new)):
         say(f"  {line}")
 
 
 @playbook.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--by", "proposed_by", help="Who proposes it; you, if left out.")
+@click.option("--by", "proposed_by", help="Author of the proposal; default: your user name.")
 @json_option
 def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
-    """Put FILE to both teams. It is in force once both have signed it.
+    """Propose FILE to both teams. It is in force once both have signed it.
 
-    Refused while one of its examples is wrong.
+    Refused while one of its examples fails.
+
+    \b
+    Example:
+      baton playbook propose new.toml
     """
     check_examples(read_playbook(file), str(file))
     project = Project.here()
@@ -119,7 +137,7 @@ def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
         return
     _say_changes(project, proposed)
     print(proposed.version)
-    say(f"proposed; next, for each side: baton playbook sign {proposed.short_version} --as SIDE --key FILE")
+    say(f"proposed; next, for each team: baton playbook sign {proposed.short_version} --as TEAM --key FILE")
 
 
 @playbook.command()
@@ -128,10 +146,15 @@ def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
 @click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="Your private key.")
 @json_option
 def sign(version_or_file: str, team: str, key_file: Path, as_json: bool) -> None:
-    """Sign a proposed playbook for your side, by its version or its file.
+    """Sign a proposed playbook for your team.
 
-    It is in force from the later of the two signatures. Refused when it was not proposed, when another one
-    came into force since, and when the key may not sign for this side now.
+    VERSION_OR_FILE is its version or its file. It is in force from the later of the two signatures. Refused
+    when it was not proposed, when another version has come into force since, or when the key may not sign for
+    the team.
+
+    \b
+    Example:
+      baton playbook sign new.toml --as sales --key sales.pem
     """
     project = Project.here()
     proposed = signing.sign(project, version_or_file, team, key_file)
@@ -141,29 +164,38 @@ def sign(version_or_file: str, team: str, key_file: Path, as_json: bool) -> None
         return
     _say_changes(project, proposed.playbook)
     print(f"{proposed.playbook.short_version} signed for {team}")
-    say("next: baton playbook log   (once the worker has read it)")
+    say("next: baton playbook log   (once the worker has read the signature)")
 
 
 @playbook.command()
 @_team_option
-@click.option("--id", "key_id", required=True, help="A name for the key, such as marketing-2026.")
-@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="Where the secret goes.")
+@click.option("--id", "key_id", required=True, help="Name of the key, such as marketing-2026.")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="Private key file.")
 def keygen(team: str, key_id: str, file: Path) -> None:
-    """Make a key to sign with, and print the block that lets it count.
+    """Generate a signing key.
 
-    The secret is in FILE, for its owner alone. The block goes into keys.toml beside playbook.toml (or the
-    file BATON_KEYS names); whoever may write there decides whose signatures count.
+    Writes the private key to a new file with mode 0600, and prints a [[key]] block. Add the block to
+    keys.toml next to playbook.toml, or to the file in BATON_KEYS: only keys listed there can sign.
+
+    \b
+    Example:
+      baton playbook keygen --as sales --id sales-2026 --out sales.pem
     """
     key = signing.make_key(file, team, key_id)
     print(key_block(key), end="")
-    say(f"the private key is in {file}, mode 0600; the block above goes into {Project.here().keys_file}")
-    say("a worker reads that file when it starts: baton down && baton up")
+    say(f"private key written to {file} (mode 0600); add the block above to {Project.here().keys_file}")
+    say("next: baton down && baton up   (the worker reads that file when it starts)")
 
 
 @playbook.command()
 @json_option
 def log(as_json: bool) -> None:
-    """What was proposed, who signed it and whether that counts, and what was in force when."""
+    """List versions, proposals and signatures.
+
+    \b
+    Example:
+      baton playbook log
+    """
     found = signing.agreed(Project.here())
     if as_json:
         print_json(signing.agreement_as_dict(found))

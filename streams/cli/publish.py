@@ -1,4 +1,4 @@
-"""`baton publish`: a file of events, one JSON object a line, to Kafka."""
+"""`baton publish`: events from a file of JSON lines to Kafka."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.kafka.json_lines import LONGEST_LINE, parse_line, read_lines
 from streams.kafka.publisher import Publisher, PublishReport
 from streams.project import Project
 
-MOST_SAID = 20
+MOST_PRINTED = 20
 MOST_LISTED = 1000
 _LINES_BETWEEN_UPDATES = 500
 _WORTH_A_RATE = 1000
@@ -28,7 +28,7 @@ _WORTH_A_RATE = 1000
 
 @dataclass(frozen=True)
 class RefusedLine:
-    """A line that is not an event: where it is, and why; field is empty when the whole line is wrong."""
+    """A line that is not a valid event, and why; field is empty when the whole line is wrong."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ class RefusedLine:
 
 @dataclass
 class RefusedLines:
-    """Counts every refused line, keeps the first MOST_LISTED, and says the first MOST_SAID."""
+    """Counts every refused line, keeps the first MOST_LISTED, and prints the first MOST_PRINTED."""
 
     count: int = 0
     listed: list[RefusedLine] = field(default_factory=list)
@@ -50,14 +50,14 @@ class RefusedLines:
         self.count += 1
         if self.count <= MOST_LISTED:
             self.listed.append(line)
-        if self.count <= MOST_SAID:
+        if self.count <= MOST_PRINTED:
             _say(str(line))
-        elif self.count == MOST_SAID + 1:
-            _say(f"and more lines like these; --json lists the first {MOST_LISTED:,}")
+        elif self.count == MOST_PRINTED + 1:
+            _say(f"more lines were refused; --json lists the first {MOST_LISTED:,}")
 
 
 def _say(text: str) -> None:
-    """One message, one line on stderr, above the progress bar: what starts with file:line is searched for."""
+    """One line on stderr, above the progress bar; it starts with file:line, which editors can open."""
     messages.print(text, markup=False, soft_wrap=True)
 
 
@@ -68,8 +68,12 @@ def _say(text: str) -> None:
 def publish(file: str, dry_run: bool, as_json: bool) -> None:
     """Publish events from a file of JSON lines, or from standard input (-).
 
-    A line that breaks the contract is refused, with its place and the reason; the others go, and the
-    exit code is 5. Publishing the same file again adds nothing to any number.
+    A line that violates the contract is refused with its line number and the reason; the others are
+    published, and the exit code is 5. Publishing the same file again changes no number.
+
+    \b
+    Example:
+      baton publish events.jsonl
     """
     started = monotonic()
     refused = RefusedLines()
@@ -87,7 +91,7 @@ def publish(file: str, dry_run: bool, as_json: bool) -> None:
 
 
 def _check(stream: BinaryIO, file: str, refused: RefusedLines) -> PublishReport:
-    """What publishing would send, as if all of it were acknowledged."""
+    """The report of publishing, as if everything were acknowledged."""
     read = EventReader().read
     by_type: Counter[str] = Counter()
 
@@ -99,7 +103,7 @@ def _check(stream: BinaryIO, file: str, refused: RefusedLines) -> PublishReport:
 
 
 def _each_event(stream: BinaryIO, file: str, refused: RefusedLines, take: Callable[[Any], object]) -> None:
-    """Hand the event of every line to take(), with a progress bar over the file's bytes."""
+    """Call take() with the event of every line, with a progress bar over the file's bytes."""
     name = "<stdin>" if file == "-" else file
     size = os.fstat(stream.fileno()).st_size if file != "-" else None
     read = 0
@@ -124,7 +128,7 @@ def _open(file: str) -> BinaryIO:
             "The file of events cannot be read",
             where=file,
             why=error.strerror or str(error),
-            next_command="name a file with one JSON object a line, or - for standard input",
+            next_command="baton publish FILE   (one JSON object per line; - is standard input)",
             exit_code=ExitCode.USAGE,
         ) from error
 
@@ -132,7 +136,7 @@ def _open(file: str) -> BinaryIO:
 def _summarise(
     file: str, report: PublishReport, refused: RefusedLines, seconds: float, dry_run: bool, as_json: bool
 ) -> None:
-    """The summary on stdout. `published` counts acknowledged events; in a dry run, those that would go."""
+    """The summary on stdout. `published` counts acknowledged events; in a dry run, the valid ones."""
     by_type = dict(sorted(report.by_type.items()))
     if as_json:
         print_json(

@@ -26,17 +26,24 @@ from streams.queries.status import read_status
 
 
 @click.command()
-@click.option("--no-worker", is_flag=True, help="Start Kafka and make the topics only.")
+@click.option("--no-worker", is_flag=True, help="Only start Kafka and create the topics.")
 @click.option(
     "--repair-topics",
     is_flag=True,
-    help="Give topics that exist the partitions and the unlimited retention Baton needs.",
+    help="Set required partitions and unlimited retention on existing topics.",
 )
 @json_option
 def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
-    """Start what is not running yet: Kafka, the topics, the worker. Safe to run again."""
+    """Start Kafka and the worker, and create the topics. Safe to run again.
+
+    Without BATON_KAFKA, starts a local Kafka, which needs Java 17 or later.
+
+    \b
+    Example:
+      baton up
+    """
     project = Project.here()
-    read_playbook(project.playbook_file)  # a fault in it is told here, not in the worker's log
+    read_playbook(project.playbook_file)  # an error in it is reported here, not in the worker's log
     project.make_folders()
     state: dict[str, Any] = {"project": str(project.home)}
     state["broker"] = _broker_up(project)
@@ -59,7 +66,7 @@ def _broker_up(project: Project) -> dict[str, Any]:
     if project.kafka:
         with admin(project) as client:
             cluster = client.describe_cluster()
-        say(f"Kafka at {project.kafka} answers (BATON_KAFKA; Baton neither starts nor stops it).")
+        say(f"Kafka at {project.kafka} answers (from BATON_KAFKA; Baton neither starts nor stops it).")
         return {
             "bootstrap": project.kafka,
             "is_local": False,
@@ -113,7 +120,7 @@ def _next_commands(project: Project, state: dict[str, Any]) -> list[str]:
     if state["worker"] is None:
         return ["baton up        start the worker too", "baton down      stop Kafka"]
     return [
-        "baton demo --once   a made-up quarter to look at",
+        "baton demo --once   a simulated quarter",
         "baton status        events, lag, sizes",
         "baton down          stop" + ("" if project.kafka else "; the data stays"),
     ]
@@ -124,7 +131,7 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
     kafka_is = "BATON_KAFKA" if not broker["is_local"] else f"pid {broker['pid']}"
     rows = [
         ("Kafka", f"{broker['bootstrap']}  ({kafka_is})"),
-        ("topics", f"{len(PARTITIONS)} ({len(state['topics']['created'])} made now)"),
+        ("topics", f"{len(PARTITIONS)} ({len(state['topics']['created'])} created now)"),
         (
             "worker",
             f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}" if worker else "not started",
@@ -139,7 +146,12 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
 @click.command()
 @json_option
 def down(as_json: bool) -> None:
-    """Stop the worker and then the broker, those this project started and no other. The data stays."""
+    """Stop the worker and the broker of this project. The data stays.
+
+    \b
+    Example:
+      baton down
+    """
     project = Project.here()
     outcomes = {
         "worker": worker_process.stop_worker(project),
@@ -148,24 +160,28 @@ def down(as_json: bool) -> None:
     if as_json:
         print_json({"project": str(project.home), **outcomes})
         return
-    told = {
+    messages = {
         "none": "was not running",
         "gone": "had already ended",
         "stopped": "stopped",
-        "killed": "did not end in time and was killed (nothing it acknowledged is lost)",
+        "killed": "did not stop in time and was killed (nothing acknowledged is lost)",
     }
     for name, outcome in outcomes.items():
-        click.echo(f"{name:<10} {told[outcome]}")
+        click.echo(f"{name:<10} {messages[outcome]}")
     if project.kafka:
-        say(f"Kafka at {project.kafka} was left alone (BATON_KAFKA).")
+        say(f"Kafka at {project.kafka} keeps running (BATON_KAFKA).")
 
 
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Is Kafka there, how many events, how far is the worker, how big are the files? Changes nothing.
+    """Show processes, events and lag by topic, and file sizes. Read-only.
 
     Exit code 4 when no broker answers.
+
+    \b
+    Example:
+      baton status
     """
     state, problem = read_status(Project.here())
     if as_json:
@@ -204,7 +220,7 @@ def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
 
 
 def _moment(instant: str) -> str:
-    """An instant as people read it: this machine's own time, to the second."""
+    """An instant in this machine's time zone, to the second."""
     return datetime.fromisoformat(instant).astimezone().isoformat(sep=" ", timespec="seconds")
 
 

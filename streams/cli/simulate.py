@@ -1,4 +1,4 @@
-"""`baton simulate`: a made-up funnel to try things on."""
+"""`baton simulate`: a simulated funnel for trying things out."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START
 
 
 @click.command()
-@click.option("--seed", type=int, required=True, help="The same seed gives the same bytes.")
-@click.option("--leads", type=int, required=True, help="How many leads; each gives about 12 events.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
+@click.option("--seed", type=int, required=True, help="Random seed; the same seed gives the same bytes.")
+@click.option("--leads", type=int, required=True, help="Number of leads, with about 12 events each.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -24,12 +24,12 @@ from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START
     show_default=True,
     help="First day of the period, in UTC.",
 )
-@click.option("--days", type=int, default=DAYS, show_default=True, help="Length of the period.")
+@click.option("--days", type=int, default=DAYS, show_default=True, help="Length of the period in days.")
 @click.option(
-    "--duplicates", type=float, default=DUPLICATES, show_default=True, help="Share of events written twice."
+    "--duplicates", type=float, default=DUPLICATES, show_default=True, help="Share of duplicated events."
 )
 @click.option(
-    "--late", type=float, default=LATE, show_default=True, help="Share that arrives 1 hour to 90 days late."
+    "--late", type=float, default=LATE, show_default=True, help="Share of events 1 hour to 90 days late."
 )
 @json_option
 def simulate(
@@ -42,7 +42,14 @@ def simulate(
     late: float,
     as_json: bool,
 ) -> None:
-    """Write a simulated funnel to events.jsonl, in order of arrival. `baton publish` reads it."""
+    """Write the events of a simulated funnel to OUT/events.jsonl, in order of arrival.
+
+    `baton publish` reads the file.
+
+    \b
+    Example:
+      baton simulate --seed 7 --leads 1000 --out story
+    """
     with progress() as bar:
         task = bar.add_task("simulating leads", total=leads)
         summary = write_simulation(

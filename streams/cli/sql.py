@@ -1,4 +1,4 @@
-"""`baton sql`: one SELECT over the live tables."""
+"""`baton sql`: one SELECT on the live warehouse."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from streams.queries.warehouse_access import asking
 @as_known_option
 @json_option
 def sql(statement: str | None, as_known: str | None, as_json: bool) -> None:
-    """Run one SELECT over what analysts see, also while the worker writes.
+    """Run one SELECT on the warehouse, even while the worker writes. The views are in schema funnel.
 
-    STATEMENT is read from standard input when it is left out or '-'. The views are in schema funnel:
+    STATEMENT is read from standard input when it is missing or '-'.
 
     \b
+    Examples:
       baton sql "select state, handoffs from funnel.black_hole"
       baton sql "select table_name, comment from duckdb_views() where schema_name = 'funnel'"
     """

@@ -1,4 +1,4 @@
-"""`baton verify` and `baton rebuild`: proving the numbers, and making them again."""
+"""`baton verify` and `baton rebuild`: check the numbers, and recompute them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ from warehouse.compaction import rebuild as rebuild_states
 @click.command()
 @json_option
 def verify(as_json: bool) -> None:
-    """Replay the log from nothing into a second warehouse and compare every table.
+    """Replay the log into an empty second warehouse and compare every table.
 
-    Exit code 0: every table is equal and good + failed + duplicate is what the log holds. 5: not so.
+    Exit code 0 when every table is equal and good + failed + duplicate is the number of records in the
+    log; 5 otherwise.
+
+    \b
+    Example:
+      baton verify
     """
     project = Project.here()
     with progress() as bar:
@@ -62,7 +67,7 @@ def show(verification: Verification) -> None:
     print("verify: NOT EQUAL")
     if not counts.add_up or counts.total != verification.log_records:
         say(f"the record counts do not add up: {counts}, the log holds {verification.log_records}")
-    say("next: keep .baton/ for a report, then `baton down` and `baton rebuild`; the log has every event")
+    say("next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)")
 
 
 def _short(content: str) -> str:
@@ -72,9 +77,13 @@ def _short(content: str) -> str:
 @click.command()
 @json_option
 def rebuild(as_json: bool) -> None:
-    """Compute all states again from the stored facts and swap them in at once.
+    """Recompute all states from the stored facts, and replace them atomically.
 
     The worker must be stopped: one process owns the file.
+
+    \b
+    Example:
+      baton down && baton rebuild
     """
     with open_existing_warehouse(Project.here()) as warehouse:
         started = time.perf_counter()

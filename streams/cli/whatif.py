@@ -1,4 +1,4 @@
-"""`baton whatif`: what a proposed playbook would have made of the recorded past."""
+"""`baton whatif`: a proposed playbook applied to recorded history."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sente
     "file",
     required=True,
     type=click.Path(path_type=Path),
-    help="The proposed playbook. It is tried, never put into force.",
+    help="The proposed playbook; it is not put into force.",
 )
-@click.option("--since", metavar="DAY", help="Count what happened from this day or instant on.")
+@click.option("--since", metavar="DAY", help="Count only what happened since this day or instant.")
 @json_option
 def whatif(file: Path, since: str | None, as_json: bool) -> None:
-    """Try a proposed playbook on recorded history, beside the one in force.
+    """Compare a proposed playbook with the one in force, on recorded history.
 
-    Who would have qualified, been late, been recycled; how precision, recall, workload per team and the
-    revenue it points at change. The live tables are only read.
+    Shows which leads would have qualified, been late or been recycled, and how precision, recall, workload
+    per team and expected revenue change. Read-only.
+
+    \b
+    Example:
+      baton whatif --playbook new.toml --since 2026-01-01
     """
     proposed = read_playbook(file)
     project = Project.here()
@@ -43,17 +47,17 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found.as_dict() | {"seconds": round(seconds, 3)})
         return
-    say(f"{found.events:,} events looked at again under both playbooks in {seconds:.1f} s")
+    say(f"{found.events:,} events evaluated under both playbooks in {seconds:.1f} s")
     show(found, str(file))
 
 
 def show(found: WhatIf, name: str) -> None:
-    """The comparison as people read it."""
+    """Print the comparison."""
     click.echo(
         f"As of {found.as_of:%Y-%m-%d %H:%M} UTC" + (f", since {found.since:%Y-%m-%d}" if found.since else "")
     )
     print_rows(
-        ("", "whom", "in force", "proposed", "change", "n", "n proposed"),
+        ("measure", "team", "in force", "proposed", "change", "n", "n proposed"),
         [
             (
                 WORDS[m.measure],

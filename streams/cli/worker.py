@@ -1,4 +1,4 @@
-"""`baton worker`: follow the log until told to stop."""
+"""`baton worker`: run the worker in the foreground."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from streams.worker.shutdown import end_process
 from streams.worker.worker_log import log_warnings
 from warehouse.sql_endpoint import serve_sql
 
-# A commit is many short statements, and after each its thread must get hold of the interpreter again. With
-# Python's own 5 ms, a busy event loop makes every one of them wait that long.
+# A commit is many short statements, and after each its thread must acquire the GIL again. With Python's
+# default of 5 ms, a busy event loop makes every one of them wait that long.
 SWITCH_SECONDS = 0.0005
 
 
@@ -26,17 +26,21 @@ SWITCH_SECONDS = 0.0005
 @click.option(
     "--only",
     type=click.Choice(["data", "reaction"]),
-    help="Run one plane alone: the one that owns the warehouse, or the agents, which touch Kafka only.",
+    help="Run one plane: data (owns the warehouse) or reaction (alerts; uses Kafka only).",
 )
 def worker(only: str | None) -> None:
-    """Follow the log in the foreground until SIGTERM or Ctrl-C.
+    """Run the worker in the foreground until SIGTERM or Ctrl-C.
 
-    Ends with exit code 0 within 10 seconds of a signal. Any error ends it too, with a message and another
-    exit code; starting it again is the way to go on, and loses and repeats nothing.
+    Exits with 0 within 10 seconds of a signal. Any error ends it with a message and another exit code; a
+    restart resumes at the last commit.
+
+    \b
+    Example:
+      baton worker --only data
     """
     log_warnings()
     sys.setswitchinterval(SWITCH_SECONDS)
-    for number in (signal.SIGTERM, signal.SIGINT):  # until the planes run there is nothing to shut down
+    for number in (signal.SIGTERM, signal.SIGINT):  # before the planes run there is nothing to shut down
         signal.signal(number, lambda *_: end_process(int(ExitCode.OK)))
     project = Project.here()
     project.make_folders()
@@ -46,11 +50,11 @@ def worker(only: str | None) -> None:
 
     if only == "reaction":
         end_process(run_until_shutdown(project, authority_of(project).base, None, is_reacting=True))
-    # A thread more for one statement costs the sink more than it gives: decoding needs a core as well.
+    # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
     threads = max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
         serve_sql(warehouse.connection).save(project.endpoint_file)
-        # Alert rules are those in force at the start. Without the warehouse only the file is at hand.
+        # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
         code = run_until_shutdown(project, playbook, warehouse, is_reacting=only is None)
         project.endpoint_file.unlink(missing_ok=True)

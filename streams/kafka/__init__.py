@@ -1,1 +1,1 @@
-"""Everything that speaks to Kafka for the rest: topics, publishing, headers, admin, schema registry."""
+"""Kafka access for the other packages: topics, publishing, headers, admin, schema registry."""

@@ -1,4 +1,4 @@
-"""An admin connection to Kafka (kafka-python), with every failure told as a BatonError."""
+"""An admin connection to Kafka (kafka-python), with every failure raised as a BatonError."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from streams.project import Project, broker_hosts
 
 
 class _LastWarning(logging.Handler):
-    """Keeps kafka-python's latest warning: the client retries in silence and only this says why.
+    """Keeps kafka-python's latest warning: the client retries silently, and only this says why.
 
-    Being a handler, it also keeps these lines off the terminal when nobody set logging up.
+    As a handler, it also keeps these lines off the terminal when logging is not configured.
     """
 
     text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        # The deadline told again, and the pauses between tries, are no reasons.
+        # The repeated deadline and the pauses between retries are not reasons.
         if not text.startswith("Bootstrap failed") and "not ready; waiting" not in text:
             self.text = text
 
@@ -46,7 +46,7 @@ def admin(where: Project | str, timeout_seconds: float = 10.0) -> Iterator[Kafka
     """An admin client whose broker has answered a metadata request.
 
     Raises BatonError (exit 4) when no broker answers within timeout_seconds, and for any error Kafka
-    gives to what the caller then asks.
+    returns to the caller's requests.
     """
     settings = connection(where)
     servers = settings["bootstrap_servers"]
@@ -78,7 +78,7 @@ def admin(where: Project | str, timeout_seconds: float = 10.0) -> Iterator[Kafka
 
 
 def unreachable(servers: str, why: str) -> BatonError:
-    """The one way to say that no broker answers."""
+    """The error for a broker that does not answer, the same everywhere."""
     return BatonError(
         "Kafka does not answer",
         where=servers,
@@ -89,7 +89,7 @@ def unreachable(servers: str, why: str) -> BatonError:
 
 
 def _refuse_dead_ports(servers: str) -> None:
-    """Say at once that nothing listens, instead of letting the client retry until its deadline."""
+    """Fail at once when nothing listens, instead of letting the client retry until its deadline."""
     reasons = {}
     for server, host in zip(servers.split(","), broker_hosts(servers), strict=True):
         try:

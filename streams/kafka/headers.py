@@ -1,4 +1,4 @@
-"""Record headers: those of a CloudEvent, and those that say why a record is a dead letter."""
+"""Record headers: those of CloudEvents, and those of dead letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REDRIVEN_FROM = "baton_redriven_from"
 
 
 class Place(Protocol):
-    """Where a record lies."""
+    """The position of a record: topic, partition, offset."""
 
     topic: str
     partition: int
@@ -33,7 +33,7 @@ def cloud_event_headers(event_type: EventType, record: Mapping[str, Any]) -> dic
 
 
 def dead_letter_headers(place: Place, failure: Failure) -> dict[str, str | None]:
-    """Where an unreadable record lies, and why it cannot be read."""
+    """The position of an unreadable record, and why it cannot be read."""
     return {
         "baton_topic": place.topic,
         "baton_partition": str(place.partition),
@@ -45,10 +45,10 @@ def dead_letter_headers(place: Place, failure: Failure) -> dict[str, str | None]
 
 
 def encoded(headers: Mapping[str, str | None]) -> list[tuple[str, bytes]]:
-    """Headers as clients take them; one without a value is left out."""
+    """Headers in the clients' form; one without a value is left out."""
     return [(name, value.encode()) for name, value in headers.items() if value is not None]
 
 
 def encoded_cloud_event_headers(event_type: EventType, record: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-    """cloud_event_headers() as clients take them."""
+    """cloud_event_headers() in the clients' form."""
     return encoded(cloud_event_headers(event_type, record))

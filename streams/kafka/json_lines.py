@@ -1,4 +1,4 @@
-"""Events as JSON lines: one object a line, each line bounded, a bad one told with its reason."""
+"""Events as JSON lines: one object per line, each line bounded, an invalid one refused with its reason."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Producer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close, in bounded time also while Kafka is away; whatever is not marked is sent again."""
+        """Close, in bounded time even while Kafka is down; what is not marked as sent is sent again."""
         if self._producer is not None:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -67,7 +67,7 @@ class Producer:
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Send, and return once Kafka has them all, in this order within a partition.
 
-        Raises BatonError when Kafka refuses one, or does not take them in time; some may then be there.
+        Raises BatonError when Kafka refuses one or does not acknowledge them in time; some may be stored.
         """
         assert self._producer is not None
         try:
@@ -82,14 +82,14 @@ class Producer:
                 "Kafka did not take a message",
                 where=", ".join(sorted({message.topic for message in messages})),
                 why=str(error) or f"no acknowledgement within {self._delivery_seconds:.0f} s",
-                next_command="baton doctor; the worker sends it again when it starts",
+                next_command="baton doctor   (the worker sends it again when it starts)",
                 exit_code=ExitCode.UNREACHABLE,
             ) from error
 
 
 def _within_limit(message: Message) -> Message:
-    """A record just under Kafka's limit would outgrow it by the headers of a dead letter. Its bytes then
-    stay where the headers say it lies: that topic keeps everything."""
+    """A record just under Kafka's limit would exceed it with the headers of a dead letter. Its bytes then
+    stay at the position in the headers: that topic keeps everything."""
     size = len(message.value or b"") + len(message.key or b"")
     if message.topic != DEAD_LETTER_TOPIC or size <= LARGEST_DEAD_LETTER:
         return message

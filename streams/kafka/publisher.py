@@ -134,12 +134,12 @@ class Publisher:
         try:
             self._producer.flush(timeout=self._timeout_seconds)
         except KafkaError:
-            pass  # the futures say which event it was
+            pass  # the futures identify the event
         self._settle(down_to=0, bytes_down_to=0)
         return PublishReport(self._report.acked, Counter(self._report.by_type))
 
     def close(self) -> None:
-        """flush(), then give back connections and threads. Idempotent."""
+        """flush(), then release connections and threads. Idempotent."""
         try:
             if not self._is_closed and self._failure is None:
                 self.flush()
@@ -152,9 +152,9 @@ class Publisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """close(), also past a ContractViolation: what publish() took is delivered.
+        """close(), also after a ContractViolation: what publish() accepted is delivered.
 
-        An interrupt waits for nothing.
+        An interrupt does not wait.
         """
         if kind is None or issubclass(kind, Exception):
             self.close()
@@ -198,7 +198,7 @@ class Publisher:
     def _fail(
         self, topic: str, key: str, event_type: str, event_id: str, error: Exception
     ) -> DeliveryFailure:
-        """Let what is under way come to its end, count it, and tell the first failure."""
+        """Wait for the events in flight, count them, and return the first failure."""
         deadline = monotonic() + self._timeout_seconds
         for sent in self.in_flight:
             _wait_for(sent.future, max(0.0, deadline - monotonic()))
@@ -210,7 +210,7 @@ class Publisher:
             f"Kafka did not take {event_type} {event_id}",
             where=f"topic {topic}, key {key}",
             why=f"{type(error).__name__}: {error}; {acked:,} of {self._taken:,} events were acknowledged",
-            next_command="publish the same again once Kafka is well: ids stay the same, nothing counts twice",
+            next_command="baton doctor   (then publish the same events again; nothing counts twice)",
             report=PublishReport(acked, Counter(self._report.by_type)),
         )
         return self._failure
@@ -221,7 +221,7 @@ class Publisher:
 
 
 class DeliveryFailure(BatonError):
-    """Kafka did not acknowledge an event; `report` counts what it did. Publishing again is safe."""
+    """Kafka did not acknowledge an event; `report` counts those it did. Publishing again is safe."""
 
     def __init__(self, what: str, *, where: str, why: str, next_command: str, report: PublishReport) -> None:
         super().__init__(
@@ -264,7 +264,7 @@ class _ByKey(Partitioner):  # type: ignore[misc]
 
 
 def _wait_for(future: FutureRecordMetadata, timeout_seconds: float) -> None:
-    """Wait until a future is done, well or not; the caller asks it which."""
+    """Wait until a future is done, successful or not; the caller checks which."""
     try:
         future.get(timeout=timeout_seconds)
     except (KafkaError, OSError):

@@ -1,6 +1,6 @@
-"""The topics: which there are, how they must be set, and how far each partition reaches.
+"""The topics: their names, required settings, and the offsets of each partition.
 
-Events are the memory everything is rebuilt from, so their topics keep everything for ever.
+Everything is rebuilt from events, so their topics keep everything forever.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVENT_TOPICS = {
 }
 DEAD_LETTER = "funnel.dead-letter"
 PARTITIONS = {**EVENT_TOPICS, DEAD_LETTER: 1}
-KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+KEPT_FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 
 # The group the sink commits its offsets under. For lag tools only: the warehouse's own offsets decide.
 SINK_GROUP = "baton-sink"
@@ -41,7 +41,7 @@ REPAIR_COMMAND = "baton up --repair-topics"
 
 @dataclass(frozen=True)
 class TopicFault:
-    """A topic that exists with other settings than Baton needs. setting is 'partitions' or a config name."""
+    """A setting of an existing topic that Baton needs otherwise. setting: 'partitions' or a config name."""
 
     topic: str
     setting: str
@@ -52,10 +52,10 @@ class TopicFault:
     def consequence(self) -> str:
         """What the setting does to the numbers."""
         if self.setting == "partitions":
-            return "works, but fewer partitions spread less load"
+            return "works, but load spreads over fewer partitions"
         if self.setting == "cleanup.policy":
             return "compaction deletes earlier events of the same key: numbers cannot be rebuilt"
-        return "Kafka deletes old events: numbers cannot be rebuilt, nor a playbook tried on the past"
+        return "Kafka deletes old events: numbers cannot be rebuilt, and what-if lacks history"
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.setting} is {self.found}, needed {self.needed} ({self.consequence})"
@@ -63,7 +63,7 @@ class TopicFault:
 
 @dataclass(frozen=True)
 class TopicReport:
-    """What ensure_topics found: created now, there before, and there but set otherwise."""
+    """What ensure_topics found: topics created now, topics that existed, and their wrong settings."""
 
     created: tuple[str, ...]
     existing: tuple[str, ...]
@@ -92,11 +92,11 @@ def existing_topics(client: KafkaAdminClient) -> dict[str, int]:
 
 
 def create_topics(
-    client: KafkaAdminClient, partitions: Mapping[str, int], settings: Mapping[str, str] = KEPT_FOR_EVER
+    client: KafkaAdminClient, partitions: Mapping[str, int], settings: Mapping[str, str] = KEPT_FOREVER
 ) -> None:
-    """Create topics and wait until each partition has a leader. By default they keep everything for ever.
+    """Create topics and wait until each partition has a leader. By default they keep everything forever.
 
-    One that somebody else creates meanwhile is fine. Raises BatonError when Kafka refuses to create one.
+    A topic created concurrently is fine. Raises BatonError when Kafka refuses to create one.
     """
     if not partitions:
         return
@@ -111,14 +111,14 @@ def create_topics(
                 "Kafka did not create a topic",
                 where=topic["name"],
                 why=f"{error.__name__}: {topic.get('error_message') or error.description}",
-                next_command="let the cluster's administrator create it (settings: baton doctor --json)",
+                next_command="baton doctor --json   (shows the settings; ask an administrator to create it)",
                 exit_code=ExitCode.CONFIGURATION,
             )
     client.wait_for_topics(list(partitions))
 
 
 def topic_faults(client: KafkaAdminClient, found: dict[str, int]) -> tuple[TopicFault, ...]:
-    """What is set otherwise on these existing topics ({name: partitions}). More partitions are fine."""
+    """The wrong settings of these existing topics ({name: partitions}). More partitions are fine."""
     if not found:
         return ()
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
@@ -127,7 +127,7 @@ def topic_faults(client: KafkaAdminClient, found: dict[str, int]) -> tuple[Topic
     for name, count in found.items():
         if count < PARTITIONS[name]:
             faults.append(TopicFault(name, "partitions", str(count), str(PARTITIONS[name])))
-        for setting, needed in KEPT_FOR_EVER.items():
+        for setting, needed in KEPT_FOREVER.items():
             value = str(configs[name][setting]["value"])
             if value != needed:
                 faults.append(TopicFault(name, setting, value, needed))
@@ -135,7 +135,7 @@ def topic_faults(client: KafkaAdminClient, found: dict[str, int]) -> tuple[Topic
 
 
 def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
-    """Give the topics the settings they lack. Events that Kafka has already deleted do not come back.
+    """Apply the required settings. Events that Kafka has already deleted do not come back.
 
     Added partitions move some keys to another partition: harmless here, as no number depends on order.
     """
@@ -157,7 +157,9 @@ def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
                     "Kafka did not change a topic's settings",
                     where=topic,
                     why=outcome,
-                    next_command="let the cluster's administrator set " + ", ".join(configs[topic]),
+                    next_command="baton doctor   (ask the cluster's administrator to set "
+                    + ", ".join(configs[topic])
+                    + ")",
                     exit_code=ExitCode.CONFIGURATION,
                 )
 
@@ -167,8 +169,8 @@ def log_extent(
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """(first offset, next offset) of every partition, keyed by (topic, partition), in that order.
 
-    A topic that does not exist has no rows. next - first counts events unless somebody wrote
-    transactions, whose markers take offsets too.
+    A topic that does not exist has no rows. next - first counts events unless a producer used
+    transactions: their markers take offsets too.
     """
     with admin(where) as client:
         existing = existing_topics(client)
@@ -183,7 +185,7 @@ def log_extent(
 
 
 def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)) -> dict[str, str]:
-    """What Kafka itself knows each topic by: another id after it was deleted and made again.
+    """Kafka's own id of each topic; it changes when a topic is deleted and created again.
 
     A topic that does not exist, or a broker too old to have ids, has no row.
     """
@@ -204,7 +206,7 @@ def end_offsets(
 def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tuple[str, int], int]:
     """What a consumer group has committed to Kafka, keyed by (topic, partition); empty if it never did."""
     with admin(where) as client:
-        # The very first question about any group makes the broker create the topic of offsets.
+        # The first request about any group makes the broker create the offsets topic.
         for _ in range(50):
             try:
                 found = client.list_group_offsets(group).get(group, {})

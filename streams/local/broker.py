@@ -1,8 +1,8 @@
-"""A real Apache Kafka on this machine, for everyone who has none: one KRaft node, on loopback only.
+"""A real Apache Kafka on this machine, when BATON_KAFKA is not set: one KRaft node, on loopback only.
 
-It belongs to one project: its data, its log and its record lie in the project folder. It is started in
-a session of its own and outlives the command. A later command finds it by the record (pid and start
-time), takes it over when it answers, and replaces it when it does not.
+It belongs to one project: its data, its log and its record are in the project folder. It runs in its own
+session and outlives the command. A later command finds it by the record (pid and start time), reuses it
+when it answers, and replaces it when it does not.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from streams.process_record import (
 )
 from streams.project import Project
 
-# A broker that was killed reads its logs again before it answers; it gets the time as long as it lives.
+# A broker that was killed recovers its logs before it answers, so it gets this long while it is alive.
 START_SECONDS = 120.0
-# One that has been up for long either answers soon or hangs.
+# One that has been up for a while either answers soon or hangs.
 HANGING_SECONDS = 10.0
 STOP_SECONDS = 30.0
 LEAST_FREE_BYTES = 200_000_000
@@ -44,7 +44,7 @@ LEAST_FREE_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class LocalBroker:
-    """The project's running broker. is_new: this call started it. notes: what a user should know of it."""
+    """The project's running broker. is_new: this call started it. notes: remarks for the user."""
 
     bootstrap: str
     pid: int
@@ -54,18 +54,18 @@ class LocalBroker:
     notes: tuple[str, ...] = ()
 
 
-def start_broker(project: Project, tell: Callable[[str], None] = lambda text: None) -> LocalBroker:
-    """The project's broker, answering: the one that runs, else a new one on the same data. Idempotent.
+def start_broker(project: Project, report: Callable[[str], None] = lambda text: None) -> LocalBroker:
+    """The project's broker, answering: the running one, else a new one on the same data. Idempotent.
 
-    Raises BatonError when it cannot be had.
+    Raises BatonError when it does not start.
     """
     project.make_folders()
     with only_one(project.lock_file, wait_seconds=START_SECONDS + 30):
-        # 1. The one that runs, if it answers.
+        # 1. The running one, if it answers.
         record = ProcessRecord.read(project.kafka_record_file)
         notes = []
         if record is not None and record.is_running():
-            tell(f"A broker of this project runs (pid {record.pid}), asking it ...")
+            report(f"A broker of this project is running (pid {record.pid}), checking it ...")
             if _answers_within(record, START_SECONDS if _is_young(record) else HANGING_SECONDS):
                 return _broker_of(record, project)
             record.stop(STOP_SECONDS)
@@ -74,16 +74,16 @@ def start_broker(project: Project, tell: Callable[[str], None] = lambda text: No
             notes.append(f"the broker of an earlier run (pid {record.pid}) had ended without baton down")
         project.kafka_record_file.unlink(missing_ok=True)
 
-        # 2. What a new one needs.
+        # 2. The prerequisites of a new one.
         java, _ = find_java()
-        jars = kafka_jars(tell)
+        jars = kafka_jars(report)
         _check_space(project)
 
-        # 3. A new one; ports that were taken between choosing and using them are chosen once more.
+        # 3. A new one; if a port was taken between choosing and binding, choose again.
         for attempt in (1, 2, 3):
             ports, port_notes = _choose_ports(project)
             try:
-                record = _launch(project, java, jars, ports, tell)
+                record = _launch(project, java, jars, ports, report)
             except _PortTaken as error:
                 if attempt == 3:
                     raise error.as_baton_error() from error
@@ -93,7 +93,7 @@ def start_broker(project: Project, tell: Callable[[str], None] = lambda text: No
 
 
 def stop_broker(project: Project) -> str:
-    """Stop the broker that this project's record names. Says 'none', 'gone', 'stopped' or 'killed'."""
+    """Stop the broker in this project's record. Returns 'none', 'gone', 'stopped' or 'killed'."""
     if not project.kafka_record_file.exists():
         return "none"
     with only_one(project.lock_file):
@@ -104,7 +104,7 @@ def stop_broker(project: Project) -> str:
 
 
 def find_broker(project: Project) -> LocalBroker | None:
-    """The project's broker if its process is alive (whether or not it answers)."""
+    """The project's broker if its process is alive, whether or not it answers."""
     record = ProcessRecord.read(project.kafka_record_file)
     return _broker_of(record, project) if record is not None and record.is_running() else None
 
@@ -116,7 +116,7 @@ def recorded_ports(project: Project) -> tuple[int, int] | None:
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports that are free on loopback now, found by binding them. Another program may still be faster."""
+    """Two ports that are free on loopback now, found by binding them. Another program may still take them."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -173,7 +173,7 @@ def _is_young(record: ProcessRecord) -> bool:
 
 
 def _answers_within(record: ProcessRecord, seconds: float) -> bool:
-    """Whether the recorded broker answers a metadata request, and is the one recorded."""
+    """Whether a broker answers a metadata request with the recorded cluster id."""
     deadline = time.monotonic() + seconds
     while record.is_running() and time.monotonic() < deadline:
         try:
@@ -207,7 +207,7 @@ def _choose_ports(project: Project) -> tuple[tuple[int, int], tuple[str, ...]]:
 
 
 def _launch(
-    project: Project, java: str, jars: Path, ports: tuple[int, int], tell: Callable[[str], None]
+    project: Project, java: str, jars: Path, ports: tuple[int, int], report: Callable[[str], None]
 ) -> ProcessRecord:
     """Start a broker and wait until it answers. Leaves nothing running when it raises."""
     properties = project.kafka_data_dir / "server.properties"
@@ -215,7 +215,7 @@ def _launch(
     properties.write_text(_server_properties(project.kafka_data_dir / "data", ports))
     write_json(project.run_dir / "kafka-ports.json", {"broker": ports[0], "controller": ports[1]})
 
-    tell(f"Starting Kafka {kafka_version()} on 127.0.0.1:{ports[0]} ...")
+    report(f"Starting Kafka {kafka_version()} on 127.0.0.1:{ports[0]} ...")
     log_file = _log_file(project)
     log_begins = log_size(log_file)
     child = start_in_background(_java_command(java, jars, "kafka.Kafka", str(properties)), log_file)
@@ -232,7 +232,7 @@ def _launch(
         if _answers_within(record, START_SECONDS):
             return record
         has_ended = record.stop(STOP_SECONDS) == "gone"
-    except BaseException:  # also Ctrl-C: a broker nobody waits for must not stay
+    except BaseException:  # also Ctrl-C: a broker that no command waits for must not stay
         record.stop(STOP_SECONDS)
         project.kafka_record_file.unlink(missing_ok=True)
         raise
@@ -241,7 +241,7 @@ def _launch(
 
 
 def _why_it_failed(project: Project, ports: tuple[int, int], lines: str, has_ended: bool) -> Exception:
-    """The error for a broker that ended or never answered, told from its last lines."""
+    """The error for a broker that ended or never answered, derived from its last lines."""
     log_file = _log_file(project)
     if "Address already in use" in lines:
         busy = [port for port in ports if not is_free(port)]
@@ -294,16 +294,16 @@ def _data_of_cluster(project: Project, java: str, jars: Path, ports: tuple[int, 
             "The broker's data folder is damaged",
             where=str(meta),
             why="it does not name the cluster",
-            next_command=f"restore {meta.parent} from a copy, or move it away to begin without its events",
+            next_command=f"mv {meta.parent} {meta.parent}.damaged   (drops its events; or restore a copy)",
             exit_code=ExitCode.DATA_PROBLEMS,
         )
     return found[1].strip()
 
 
 def _format_data(project: Project, java: str, jars: Path, ports: tuple[int, int]) -> None:
-    """Format beside the data folder, then rename: a command killed on the way leaves nothing half.
+    """Format a temporary folder, then rename it: a command killed meanwhile leaves nothing half-written.
 
-    (Its formatting process may live on a little; what it writes is removed by the next start.)
+    (Its formatting process may run on for a moment; the next start removes what it writes.)
     """
     scratch = Path(tempfile.mkdtemp(dir=project.kafka_data_dir, prefix="preparing-"))
     properties = scratch / "server.properties"
@@ -344,7 +344,7 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={log_dirs}
-# A topic made by a typo or by a reader that came too early would have the wrong partitions and retention.
+# A topic created by a typo or an early reader would have the wrong partitions and retention.
 auto.create.topics.enable=false
 # One node: one copy of everything.
 default.replication.factor=1

@@ -15,13 +15,13 @@ from streams.process_record import read_json, write_json
 
 POM = Path(__file__).resolve().parent / "pom.xml"
 _POM_SPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
-# The goal by its version, so that the same Maven does the same thing next year.
+# The goal with its version, so that it does the same next year.
 _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 _INVENTORY = "jars.json"
 
 
 def kafka_version() -> str:
-    """The pinned version of Kafka, as the pom says."""
+    """The version of Kafka pinned in the pom."""
     for dependency in ElementTree.parse(POM).findall(".//m:dependency", _POM_SPACE):
         if dependency.findtext("m:groupId", namespaces=_POM_SPACE) == "org.apache.kafka":
             return dependency.findtext("m:version", default="", namespaces=_POM_SPACE)
@@ -35,7 +35,7 @@ def cache_folder() -> Path:
 
 
 def present_jars() -> Path | None:
-    """The folder of jars if it is complete, without fetching anything. BATON_KAFKA_JARS goes first."""
+    """The folder of jars if it is complete; fetches nothing. BATON_KAFKA_JARS takes precedence."""
     own = os.environ.get("BATON_KAFKA_JARS")
     if own:
         folder = Path(own).expanduser().resolve()
@@ -59,8 +59,8 @@ def present_jars() -> Path | None:
     return folder if inventory and whole else None
 
 
-def kafka_jars(tell: Callable[[str], None] = lambda text: None) -> Path:
-    """The folder of jars, fetched first when this user has none. Two at once do not harm each other.
+def kafka_jars(report: Callable[[str], None] = lambda text: None) -> Path:
+    """The folder of jars, fetched first when it is missing. Safe to run concurrently.
 
     Raises BatonError without Maven, or when Maven cannot resolve them.
     """
@@ -73,12 +73,12 @@ def kafka_jars(tell: Callable[[str], None] = lambda text: None) -> Path:
         raise BatonError(
             "Maven is missing",
             where="PATH",
-            why=f"Kafka {kafka_version()}'s jars are not in {folder} yet and Maven is what fetches them",
-            next_command="install Maven (apt install maven | brew install maven), "
-            "or point BATON_KAFKA_JARS at a folder of Kafka's jars, or BATON_KAFKA at a broker",
+            why=f"Kafka {kafka_version()}'s jars are not in {folder} yet, and Maven fetches them",
+            next_command="apt install maven   (macOS: brew install maven; or set BATON_KAFKA_JARS to a "
+            "folder of Kafka's jars, or BATON_KAFKA to a broker)",
             exit_code=ExitCode.CONFIGURATION,
         )
-    tell(f"Fetching Kafka {kafka_version()} with Maven, once (about 43 MB) ...")
+    report(f"Fetching Kafka {kafka_version()} with Maven, once (about 43 MB) ...")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as scratch:
@@ -114,7 +114,7 @@ def _run_maven(maven: str, scratch: Path, jars: Path) -> None:
         )
         failure = "" if run.returncode == 0 else run.stdout + run.stderr
     except subprocess.TimeoutExpired:
-        failure = "no end after 10 minutes"
+        failure = "it did not finish within 10 minutes"
     if failure or not list(jars.glob(f"kafka_2.13-{kafka_version()}.jar")):
         errors = [line for line in failure.splitlines() if "ERROR" in line] or failure.splitlines()
         raise BatonError(
@@ -122,13 +122,13 @@ def _run_maven(maven: str, scratch: Path, jars: Path) -> None:
             where=str(POM),
             why="\n".join(line.strip()[:400] for line in errors[:2]) or "it left no Kafka jar",
             next_command=f"mvn -B -f {POM} dependency:copy-dependencies -DoutputDirectory=/tmp/kafka-jars   "
-            "(shows all; behind a proxy or mirror: ~/.m2/settings.xml)",
+            "(shows all output; behind a proxy or mirror: ~/.m2/settings.xml)",
             exit_code=ExitCode.UNREACHABLE,
         )
 
 
 def _put_in_place(jars: Path, folder: Path) -> None:
-    """Rename the finished folder into place; a half one is moved away, another command's whole one stays."""
+    """Rename the finished folder into place: replace an incomplete one, keep a complete one."""
     if folder.exists() and present_jars() is None:
         folder.rename(jars.parent / "incomplete")
     try:

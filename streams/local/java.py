@@ -13,7 +13,7 @@ OLDEST_JAVA = 17
 
 
 def find_java() -> tuple[str, int]:
-    """(path of the java command, its major version). JAVA_HOME goes before PATH.
+    """(path of the java command, its major version). JAVA_HOME takes precedence over PATH.
 
     Raises BatonError when there is none or when it is older than Kafka needs.
     """
@@ -21,8 +21,8 @@ def find_java() -> tuple[str, int]:
     java = shutil.which("java", path=os.path.join(home, "bin")) if home else None
     java = java or shutil.which("java")
     if java is None:
-        raise _no_java("Java is missing", "PATH", "no java command, and JAVA_HOME does not lead to one")
-    # `java -version` speaks on stderr. macOS ships a java that only says that there is none.
+        raise _no_java("Java is missing", "PATH", "no java command, and JAVA_HOME has none either")
+    # `java -version` prints to stderr. macOS ships a java stub that only says that none is installed.
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
     if match is None:
@@ -35,7 +35,7 @@ def find_java() -> tuple[str, int]:
 
 
 def docker_answers() -> bool:
-    """Whether a Docker daemon really answers (a docker command alone says little)."""
+    """Whether a Docker daemon answers (having the docker command is not enough)."""
     docker = shutil.which("docker")
     if docker is None:
         return False
@@ -52,12 +52,12 @@ def docker_answers() -> bool:
 
 
 def _no_java(what: str, where: str, why: str) -> BatonError:
-    install = "install Java 17 (apt install openjdk-17-jre-headless | brew install openjdk@17)"
+    install = "apt install openjdk-17-jre-headless"
     if docker_answers():
         next_command = (
             "docker compose up -d kafka && BATON_KAFKA=127.0.0.1:9092 baton up   "
-            f"(Docker answers here; or {install})"
+            f"(Docker answers here; or: {install})"
         )
     else:
-        next_command = f"{install}, or export BATON_KAFKA=host:port of a broker you have"
+        next_command = f"{install}   (macOS: brew install openjdk@17; or export BATON_KAFKA=host:port)"
     return BatonError(what, where=where, why=why, next_command=next_command, exit_code=ExitCode.CONFIGURATION)

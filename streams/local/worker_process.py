@@ -27,7 +27,7 @@ STOP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Worker:
-    """The project's running worker. is_ready: it has said so itself. is_new: this call started it."""
+    """The project's running worker. is_ready: it reported so. is_new: this call started it."""
 
     pid: int
     log_file: Path
@@ -38,26 +38,26 @@ class Worker:
 
 def start_worker(
     project: Project,
-    tell: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
     ready_seconds: float = READY_SECONDS,
 ) -> Worker:
-    """The project's worker, ready: the one that runs, else a new one. Idempotent.
+    """The project's worker, ready: the running one, else a new one. Idempotent.
 
-    Raises BatonError when the worker ends before it is ready (with its last lines and its exit code)
-    or when it is not ready in time; that one is left running, for it may only have much to read.
+    Raises BatonError when the worker ends before it is ready (with its last lines) or is not ready in
+    time; it is left running then, as it may only have much to read.
     """
     project.make_folders()
     with only_one(project.lock_file, wait_seconds=ready_seconds + 30):
         worker = find_worker(project)
         if worker is None:
-            worker = _launch(project, tell)
+            worker = _launch(project, report)
         if not worker.is_ready:
             worker = _wait_until_ready(project, worker, ready_seconds)
         return worker
 
 
 def stop_worker(project: Project) -> str:
-    """Stop the worker that this project's record names. Says 'none', 'gone', 'stopped' or 'killed'."""
+    """Stop the worker in this project's record. Returns 'none', 'gone', 'stopped' or 'killed'."""
     if not project.worker_record_file.exists():
         return "none"
     with only_one(project.lock_file):
@@ -75,7 +75,7 @@ def find_worker(project: Project) -> Worker | None:
         return None
     try:
         ready = read_json(project.worker_ready_file)
-    except BatonError:  # half written yet
+    except BatonError:  # not completely written yet
         ready = None
     # The file may be that of an earlier worker.
     is_ready = ready is not None and ready.get("pid") == record.pid
@@ -88,15 +88,15 @@ def worker_log(project: Project) -> Path:
     return project.logs_dir / "worker.log"
 
 
-def _launch(project: Project, tell: Callable[[str], None]) -> Worker:
-    tell("Starting the worker ...")
+def _launch(project: Project, report: Callable[[str], None]) -> Worker:
+    report("Starting the worker ...")
     project.worker_ready_file.unlink(missing_ok=True)
     log_file = worker_log(project)
     log_begins = log_size(log_file)
     child = start_in_background(
         [sys.executable, "-m", "streams.cli.main", "worker"],
         log_file,
-        # The environment, not the command line, carries the settings: a login must not show in `ps`.
+        # Settings are passed in the environment, not on the command line: a login must not show in `ps`.
         env={**os.environ, **project.environ(), "PYTHONUNBUFFERED": "1"},
         cwd=project.cwd,
     )
@@ -116,7 +116,7 @@ def _wait_until_ready(project: Project, worker: Worker, seconds: float) -> Worke
             raise BatonError(
                 "The worker ended before it was ready",
                 where=f"log {worker.log_file}",
-                why=f"its last lines:\n{lines}" if lines else "it said nothing",
+                why=f"its last lines:\n{lines}" if lines else "it printed nothing",
                 next_command="baton worker   (runs it in this terminal)",
             )
         if found.is_ready:
@@ -125,7 +125,7 @@ def _wait_until_ready(project: Project, worker: Worker, seconds: float) -> Worke
     raise BatonError(
         f"The worker is not ready after {seconds:.0f} seconds",
         where=f"pid {worker.pid}, log {worker.log_file}",
-        why="it still runs (it was left running); its last lines:\n" + last_lines(worker.log_file, 6),
+        why="it is still running; its last lines:\n" + last_lines(worker.log_file, 6),
         next_command="baton status",
         exit_code=ExitCode.FAILED,
     )

@@ -1,1 +1,1 @@
-"""Questions about the numbers, and what is done on their answers; for commands, pages and APIs alike."""
+"""Queries on the numbers, and operations based on them; shared by commands, pages and APIs."""

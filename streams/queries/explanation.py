@@ -1,4 +1,4 @@
-"""Opening a number: its definition, its row column by column, and the very events behind it."""
+"""Explaining a number: its definition, its row column by column, and the events behind it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Explanation:
-    """One view's rows that were asked for, and what stands behind them.
+    """The requested rows of one view, and the events behind them.
 
-    `rows`: at most MOST_ROWS of `row_count`. `events`: the first in order of time, `event_count` of them in
-    all; each with what it says beside the envelope and the subjects, personal fields left out.
+    `rows`: at most MOST_ROWS of `row_count`. `events`: the earliest of `event_count`, each with its fields
+    other than the envelope, the subjects and personal data.
     """
 
     view: Projection
@@ -64,7 +64,7 @@ class Explanation:
 
 
 def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list[Explanation]:
-    """Everything `name` says: one explanation for a number, one for each view that knows an id.
+    """One explanation for the name of a number; for an id, one for each view that contains it.
 
     `which`: values of the number's key columns, in any order. Raises BatonError when nothing is found.
     """
@@ -75,9 +75,9 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
     if not found:
         close = get_close_matches(name, known, n=3)
         raise BatonError(
-            "There is nothing of this name",
+            "No number or id has this name",
             where=name,
-            why="it is no number of schema funnel, and no id that any of them knows"
+            why="it is not a view of schema funnel, and no view contains it as an id"
             + (f"; did you mean {' or '.join(close)}?" if close else ""),
             next_command="baton explain --list",
             exit_code=ExitCode.USAGE,
@@ -95,7 +95,7 @@ def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: in
     behind = evidence(view, as_of)
     if behind is None:
         return Explanation(view, rows, count, as_of, version)
-    # Ids are unique for their event type only, so the type goes along.
+    # Ids are unique within their event type only, so the type is part of the join.
     found = f"select distinct event_type, event_id from ({behind}) where {wanted}"
     events, event_count = _events(
         ask,
@@ -107,7 +107,7 @@ def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: in
 
 
 def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
-    """What every view says of a lead, account, handoff or deal; of another id, the view it is the key of."""
+    """The rows of a lead, account, handoff or deal in every view; of another id, in the view keyed by it."""
     subjects = [name for name in SUBJECTS if ask(_any_event(name, value))[1]]
     as_of, version = _circumstances(ask)
     found = []
@@ -122,7 +122,7 @@ def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
     if not subjects:
         return [_of_number(ask, explanation.view, [value], most_events) for explanation in found]
     if found:
-        # The events are those of the subject, and so the same for every view: they go with the last.
+        # The events are those of the subject, so the same for every view: they are attached to the last one.
         of_it = " or ".join(f"{subject} = {sql_literal(value)}" for subject in subjects)
         same = f"select lead_id from funnel.lead_identity where surviving_lead_id = {sql_literal(value)}"
         merged = f"lead_id in ({same})"
@@ -144,7 +144,7 @@ def _circumstances(ask: Ask) -> tuple[datetime, str]:
 
 
 def _shown(ask: Ask, view: Projection, wanted: str) -> tuple[list[Row], int]:
-    """The first rows of a view, in its own order where it has one, and how many there are."""
+    """The first rows of a view, in its own order if it has one, and their number."""
     has_position = any(column.name == "position" for column in view.columns)
     order = ", ".join([*view.key[:-1], "position"] if has_position else view.key)
     rows = _rows(
@@ -158,7 +158,7 @@ def _shown(ask: Ask, view: Projection, wanted: str) -> tuple[list[Row], int]:
 
 
 def _events(ask: Ask, found: str, most_events: int) -> tuple[list[Row], int]:
-    """The first of the events found, with what they say, and how many there are."""
+    """The earliest of the events found, with their fields, and how many there are."""
     rows = _rows(
         ask,
         f"select event.*, count(*) over () as event_count from {found}"
@@ -174,20 +174,20 @@ def _events(ask: Ask, found: str, most_events: int) -> tuple[list[Row], int]:
 
 def _said(ask: Ask, event_type: str, rows: list[Row]) -> dict[str, Row]:
     event = next(event for event in CATALOGUE.facts if event.name == event_type)
-    told = [
+    names = [
         field["name"]
         for field in event.fields
         if field["name"] not in (*ENVELOPE, *SUBJECTS) and not field.get("pii")
     ]
     ids = ", ".join(sql_literal(row["event_id"]) for row in rows if row["event_type"] == event_type)
     found = _rows(
-        ask, f"select {', '.join(['event_id', *told])} from facts.{event.table} where event_id in ({ids})"
+        ask, f"select {', '.join(['event_id', *names])} from facts.{event.table} where event_id in ({ids})"
     )
-    return {row["event_id"]: {name: row[name] for name in told if row[name] is not None} for row in found}
+    return {row["event_id"]: {name: row[name] for name in names if row[name] is not None} for row in found}
 
 
 def evidence_says(view: Projection) -> str:
-    """Which events stand behind a row of the view, in words."""
+    """A description of the events behind a row of the view."""
     file = EVIDENCE_FOLDER / f"{view.name}.sql"
     if not file.exists():
         return "every event that names it"
@@ -231,7 +231,7 @@ def _rows(ask: Ask, statement: str) -> list[Row]:
 
 
 def _no_such_row(ask: Ask, view: Projection, which: Sequence[str]) -> BatonError:
-    """Says which values each key column has, so that the next try finds one."""
+    """The error that lists the values of each key column, so that the next try finds a row."""
     known = []
     for column in view.key:
         values = [
@@ -246,7 +246,7 @@ def _no_such_row(ask: Ask, view: Projection, which: Sequence[str]) -> BatonError
     return BatonError(
         f"{view.name} has no such row",
         where=" ".join(which) or f"funnel.{view.name}",
-        why=f"a row is known by {'; '.join(known)}" if known else "it has no rows yet",
+        why=f"the key columns have {'; '.join(known)}" if known else "it has no rows yet",
         next_command=f"baton explain {view.name}",
         exit_code=ExitCode.USAGE,
     )

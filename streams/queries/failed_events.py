@@ -1,4 +1,4 @@
-"""Failed events: records that could not become facts, by the place where they lie in Kafka."""
+"""Failed events: records that could not become facts, by their position in Kafka."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLACE = "topic || '/' || kafka_partition || '/' || kafka_offset"
 
 
 def list_failed(project: Project, limit: int) -> tuple[list[str], list[tuple[Any, ...]], int]:
-    """(columns, the newest rows up to `limit`, how many there are in all)."""
+    """(columns, the newest rows up to `limit`, the total number)."""
     columns, rows = ask_warehouse(
         project,
         f"select {_PLACE} as place, stage, event_type, bytes, reason from funnel.failed_events"
@@ -32,7 +32,7 @@ def find_failed(project: Project, place: str) -> dict[str, Any]:
         raise BatonError(
             "There is no such failed record",
             where=place,
-            why="no failed record lies there",
+            why="no failed record has this position",
             next_command="baton failed ls",
             exit_code=ExitCode.USAGE,
         )

@@ -33,7 +33,7 @@ LARGEST_SKEW_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. level: 'ok', 'warn' (works, but) or 'fail' (must be mended)."""
+    """The result of one check. level: 'ok', 'warn' (works, with a caveat) or 'fail' (must be fixed)."""
 
     name: str
     level: str
@@ -48,7 +48,7 @@ class Check:
 
 
 def run_checks() -> Iterable[Check]:
-    """All checks in their order; one that fails does not keep the next from being made."""
+    """All checks in their order; a failed one does not stop the next."""
     try:
         project = Project.here()
     except BatonError as error:
@@ -68,7 +68,7 @@ def _python(project: Project) -> Iterable[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        yield Check("python", "fail", f"Python {version} is too old", f"{oldest} is the oldest that works")
+        yield Check("python", "fail", f"Python {version} is too old", f"Baton needs {oldest} or later")
     else:
         yield Check("python", "ok", f"Python {version}")
 
@@ -77,7 +77,7 @@ def _java(project: Project) -> Iterable[Check]:
     try:
         path, version = find_java()
     except BatonError as error:
-        # With a broker elsewhere nothing here needs Java.
+        # With a remote broker nothing here needs Java.
         yield Check.failed("java", error, "warn" if project.kafka else "fail")
         return
     yield Check("java", "ok", f"Java {version} ({path})")
@@ -98,9 +98,9 @@ def _jars(project: Project) -> Iterable[Check]:
         yield Check(
             "jars",
             "warn" if project.kafka else "fail",
-            "Neither Kafka's jars nor Maven to fetch them",
+            "Neither Kafka's jars nor Maven to fetch them were found",
             f"{cache_folder()} is not complete and mvn is not on PATH",
-            "install Maven (apt install maven | brew install maven), or set BATON_KAFKA_JARS",
+            "apt install maven   (macOS: brew install maven; or set BATON_KAFKA_JARS)",
         )
 
 
@@ -113,7 +113,7 @@ def _duckdb(project: Project) -> Iterable[Check]:
     from duckdb_extensions import import_extension
 
     for name in ("httpfs", "quack"):
-        # A folder of its own: installing into the user's would hide that a wheel is missing next time.
+        # A temporary folder: installing into the user's would hide a missing wheel next time.
         with tempfile.TemporaryDirectory() as folder:
             connection = duckdb.connect(config={"extension_directory": folder})
             try:
@@ -150,11 +150,11 @@ def _folder(project: Project) -> Iterable[Check]:
             "export BATON_HOME=/a/folder/you/can/write",
         )
         return
-    exists = "can be written" if project.home.exists() else "does not exist yet (baton up makes it)"
+    exists = "can be written" if project.home.exists() else "does not exist yet (baton up creates it)"
     yield Check("folder", "ok", f"{project.home} {exists}")
     free = shutil.disk_usage(nearest).free
     level = "fail" if free < LEAST_FREE_BYTES else "warn" if free < LOW_DISK_BYTES else "ok"
-    advice = ("events are kept for ever, so the disk must have room", f"df -h {nearest}")
+    advice = ("events are kept forever, so the disk needs room", f"df -h {nearest}")
     yield Check("disk", level, f"{free / 1e9:.1f} GB free", *(advice if level != "ok" else ()))
 
 
@@ -164,9 +164,9 @@ def _playbook(project: Project) -> Iterable[Check]:
     yield Check("playbook", "ok", f"{project.playbook_file}{own}, version {playbook.short_version}")
     keys = keys_of(project)
     if keys:
-        yield Check("playbook", "ok", f"{project.keys_file} holds {len(keys)} keys that may sign")
+        yield Check("playbook", "ok", f"{project.keys_file} has {len(keys)} signing keys")
     if unsigned := unsigned_change(project, playbook):
-        what = f"{project.playbook_file} is not what both teams signed"
+        what = f"{project.playbook_file} differs from the signed playbook"
         yield Check("playbook", "warn", what, unsigned, "baton playbook log")
 
 
@@ -174,11 +174,11 @@ def _records(project: Project) -> Iterable[Check]:
     for what, path in (("broker", project.kafka_record_file), ("worker", project.worker_record_file)):
         record = ProcessRecord.read(path)
         if record is None:
-            yield Check("process", "ok", f"no {what} is recorded")
+            yield Check("process", "ok", f"no {what} was started here")
         elif record.is_running():
-            yield Check("process", "ok", f"the {what} runs (pid {record.pid})")
+            yield Check("process", "ok", f"the {what} is running (pid {record.pid})")
         else:
-            why = f"{path} names pid {record.pid}, which ended without baton down"
+            why = f"pid {record.pid} of {path} ended without baton down"
             yield Check("process", "warn", f"The {what} was killed or crashed", why, "baton up")
     worker = worker_process.find_worker(project)
     if worker is not None and not worker.is_ready:
@@ -190,14 +190,14 @@ def _ports(project: Project) -> Iterable[Check]:
     if project.kafka or ports is None:
         return
     if find_broker(project) is not None:
-        yield Check("ports", "ok", f"the broker has 127.0.0.1:{ports[0]} and :{ports[1]}")
+        yield Check("ports", "ok", f"the broker uses 127.0.0.1:{ports[0]} and :{ports[1]}")
         return
     for port in ports:
         if is_free(port):
             yield Check("ports", "ok", f"127.0.0.1:{port} is free")
         else:
-            why = "baton up will choose another; clients that were told the old address must be told again"
-            yield Check("ports", "warn", f"Another program has 127.0.0.1:{port}", why, "baton up")
+            why = "baton up will choose another port; clients with the old address must be reconfigured"
+            yield Check("ports", "warn", f"Another program uses 127.0.0.1:{port}", why, "baton up")
 
 
 # --- Kafka ----------------------------------------------------------------------------------------
@@ -223,17 +223,18 @@ def _kafka(project: Project) -> Iterable[Check]:
                 what = f"{fault.topic}: {fault.setting} is {fault.found}, needed {fault.needed}"
                 yield Check("topics", level, what, fault.consequence, REPAIR_COMMAND)
             if found and not faults:
-                yield Check("topics", "ok", f"{len(found)} topics, their events are kept for ever")
+                yield Check("topics", "ok", f"{len(found)} topics, with unlimited retention")
             yield _clock(client)
     except BatonError as error:
-        # "baton doctor" is no advice inside baton doctor.
-        advice = "is BATON_KAFKA right, and the broker up?" if project.kafka else "baton down && baton up"
+        # "baton doctor" does not help inside baton doctor.
+        remote = "export BATON_KAFKA=host:port   (check the address, and that the broker is up)"
+        advice = remote if project.kafka else "baton down && baton up"
         hint = error.next_command if error.next_command != "baton doctor" else advice
         yield Check("kafka", "fail", error.what, f"{error.where}: {error.why}", hint)
 
 
 def _clock(client: KafkaAdminClient) -> Check:
-    """Our clock against Kafka's. The quorum's leader reports itself as caught up at its own present time."""
+    """This machine's clock against Kafka's. The quorum's leader reports its current time as caught up."""
     try:
         asked = time.time()
         quorum = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
@@ -242,13 +243,13 @@ def _clock(client: KafkaAdminClient) -> Check:
         at_broker = leader["last_caught_up_timestamp"] / 1000
     except (KafkaError, KeyError, StopIteration) as error:
         return Check(
-            "clock", "ok", f"not compared: this Kafka does not tell its time ({type(error).__name__})"
+            "clock", "ok", f"not compared: this Kafka does not report its time ({type(error).__name__})"
         )
     skew = at_broker - (asked + answered) / 2
     if abs(skew) > LARGEST_SKEW_SECONDS + (answered - asked) / 2:
-        why = "times of events come from many machines; a wrong clock makes latencies wrong"
+        why = "event times come from many machines; a wrong clock makes latencies wrong"
         return Check(
-            "clock", "warn", f"Kafka's clock differs by {skew:+.1f} s", why, "timedatectl   (NTP on?)"
+            "clock", "warn", f"Kafka's clock differs by {skew:+.1f} s", why, "timedatectl   (is NTP on?)"
         )
     return Check("clock", "ok", f"Kafka's clock agrees to {abs(skew) * 1000:.0f} ms")
 

@@ -1,4 +1,4 @@
-"""Sending failed records again: their own bytes, to their own topic, once the contract can read them."""
+"""Redriving failed records: their original bytes, to their topic, once the contract can read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.queries.warehouse_access import ask_warehouse
 
 @dataclass(frozen=True)
 class RedriveReport:
-    """sent: readable now (sent, unless a dry run). unreadable: still not. known: the event is in already."""
+    """sent: readable now (sent unless it is a dry run). unreadable: still not. known: already stored."""
 
     sent: int
     unreadable: int
@@ -28,7 +28,7 @@ class RedriveReport:
 
 
 def redrive(project: Project, *, is_dry_run: bool = False) -> RedriveReport:
-    """Send every failed record that now decodes and whose event is not stored. Done when Kafka has them."""
+    """Send every failed record that now decodes and is not stored yet. Returns once Kafka has them."""
     _, failed = ask_warehouse(
         project, "select topic, kafka_partition, kafka_offset, key, value from funnel.failed_events"
     )
@@ -41,7 +41,7 @@ def redrive(project: Project, *, is_dry_run: bool = False) -> RedriveReport:
         ids = {row[0] for row in stored}
         for row, event_id in frame.select("_row", "event_id").iter_rows():
             if failed[row][0] != event.topic:
-                continue  # on the wrong topic: sending it there again would fail again
+                continue  # on the wrong topic: it would fail again
             known += event_id in ids
             readable += [] if event_id in ids else [row]
     if readable and not is_dry_run:

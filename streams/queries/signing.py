@@ -1,4 +1,4 @@
-"""Proposing and signing a playbook: what is published, and every reason not to."""
+"""Proposing and signing a playbook: the events published, and every reason to refuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHORTEST_VERSION = 6
 
 
 def agreed(project: Project) -> Agreement:
-    """Everything proposed and signed that the warehouse has read, judged by this project's keys."""
+    """All proposals and signatures that the warehouse has read, checked against this project's keys."""
     authority = authority_of(project)
     if not project.warehouse_file.exists():
         return evaluate_agreement(authority.base)
@@ -43,9 +43,9 @@ def agreed(project: Project) -> Agreement:
 
 
 def unsigned_change(project: Project, own: Playbook) -> str:
-    """What to know when the project's file is not what both teams signed; empty when it is, or nobody signed.
+    """A remark when the project's file differs from the signed playbook; empty when it does not.
 
-    A warehouse that cannot be asked now has nothing to say here.
+    Also empty when no playbook is signed or the warehouse cannot be queried.
     """
     try:
         found = agreed(project)
@@ -56,13 +56,13 @@ def unsigned_change(project: Project, own: Playbook) -> str:
         return ""
     first = next(period.since for period in found.periods if period.since)
     return (
-        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's"
-        f" {own.short_version} differs and judges only what happened before {first:%Y-%m-%d %H:%M} UTC"
+        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's version"
+        f" {own.short_version} applies only to events before {first:%Y-%m-%d %H:%M} UTC"
     )
 
 
 def proposal_state(found: Agreement, proposed: Proposed) -> str:
-    """What became of a proposal, in words."""
+    """The state of a proposal, as text."""
     if proposed.fault:
         return proposed.fault
     if proposed.complete_at is not None:
@@ -76,7 +76,7 @@ def proposal_state(found: Agreement, proposed: Proposed) -> str:
 
 
 def agreement_as_dict(found: Agreement) -> dict[str, Any]:
-    """What was in force when, proposed and signed, for `--json`."""
+    """Versions in force, proposals and signatures, for `--json`."""
 
     def period(p: InForce) -> dict[str, Any]:
         return {"version": p.playbook.version, "since": p.since, "until": p.until, "is_signed": p.is_signed}
@@ -107,7 +107,7 @@ def agreement_as_dict(found: Agreement) -> dict[str, Any]:
 
 
 def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
-    """Publish PlaybookProposed with the file as it stands."""
+    """Publish PlaybookProposed with the content of the file."""
     playbook = read_playbook(file)
     event = {
         "type": "PlaybookProposed",
@@ -122,8 +122,8 @@ def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
 
 
 def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> Proposed:
-    """Publish PlaybookSigned for what was proposed. Raises BatonError when it must not be signed, or
-    when the signature would not count."""
+    """Publish PlaybookSigned for a proposal. Raises BatonError when it may not be signed, or when the
+    signature would not count."""
     private = read_private_key(key_file)
     found = agreed(project)
     proposed = _find(found, version_or_file)
@@ -133,7 +133,7 @@ def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> P
             f"Playbook {proposed.playbook.short_version} can no longer be signed",
             where=f"proposed at {proposed.proposal.proposed_at.isoformat(timespec='seconds')}",
             why=proposed.fault,
-            next_command="baton playbook propose FILE   (with what is in force now taken in)",
+            next_command="baton playbook propose FILE   (with the changes in force since merged in)",
         )
     now = _now()
     key = _own_key(project, private.public_key().public_bytes_raw(), team, key_file, now)
@@ -151,7 +151,7 @@ def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> P
 
 
 def make_key(file: Path, team: str, key_id: str) -> SigningKey:
-    """Draw a key and write its private half with mode 0600; never over a file that is there."""
+    """Generate a key and write its private half with mode 0600; never overwrites a file."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -168,13 +168,13 @@ def make_key(file: Path, team: str, key_id: str) -> SigningKey:
             "The key cannot be written",
             where=str(file),
             why=error.strerror or str(error),
-            next_command="name a file that is not there yet, in a folder you may write to",
+            next_command=f"baton playbook keygen --as {team} --id {key_id} --out NEW_FILE",
         ) from error
     return SigningKey(key_id, team, private.public_key().public_bytes_raw())
 
 
 def read_private_key(file: Path) -> Any:
-    """The Ed25519 key of a file that nobody but its owner can read."""
+    """The Ed25519 key in a file that only its owner can read."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -186,8 +186,8 @@ def read_private_key(file: Path) -> Any:
                 raise _refused(
                     "The key may be read by others",
                     where=str(file),
-                    why=f"its mode is {mode:04o}; a key is its owner's alone, 0600 or 0400",
-                    next_command=f"chmod 600 {file}   (and make a new key if anybody else may have read it)",
+                    why=f"its mode is {mode:04o}; only its owner may read it: 0600 or 0400",
+                    next_command=f"chmod 600 {file}   (and create a new key if others may have read it)",
                 )
             content = opened.read(64 * 1024)
     except OSError as error:
@@ -200,19 +200,19 @@ def read_private_key(file: Path) -> Any:
     try:
         private = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        private = None  # what the library says of it may hold parts of a secret
+        private = None  # the library's message may contain parts of the key
     if not isinstance(private, Ed25519PrivateKey):
         raise _refused(
             "The key cannot be used",
             where=str(file),
-            why="it is no Ed25519 private key in PEM without a password",
+            why="it is not an Ed25519 private key in PEM without a password",
             next_command="baton playbook keygen --as TEAM --id NAME --out FILE",
         )
     return private
 
 
 def _find(found: Agreement, version_or_file: str) -> Proposed:
-    """What was proposed under a version (its beginning is enough), or as the content of a file."""
+    """The proposal of a version (a prefix is enough), or of the content of a file."""
     is_file = Path(version_or_file).is_file()
     version = read_playbook(Path(version_or_file)).version if is_file else version_or_file.lower()
     beginning = [p for p in found.proposed if p.proposal.playbook_version.startswith(version)]
@@ -221,26 +221,26 @@ def _find(found: Agreement, version_or_file: str) -> Proposed:
         proposed = found.of_version(usable.pop())
         assert proposed is not None
         return proposed
-    why = "the warehouse has read no such proposal (does a worker run?)"
+    why = "the warehouse has read no such proposal (is a worker running?)"
     if usable:
-        why = f"{len(usable)} proposed versions begin so; give more digits, at least {_SHORTEST_VERSION}"
+        why = f"{len(usable)} proposed versions match; give more digits, at least {_SHORTEST_VERSION}"
     elif beginning:
         why = beginning[0].fault
     raise _refused(
         "This playbook was not proposed",
         where=version_or_file,
         why=why,
-        next_command="baton playbook propose FILE, with `baton up` running; then: baton playbook log",
+        next_command="baton playbook propose FILE   (with `baton up` running; then: baton playbook log)",
     )
 
 
 def _own_key(project: Project, public: bytes, team: str, file: Path, now: datetime) -> SigningKey:
-    """The configured key this private key belongs to, if it may sign for the team now."""
+    """The configured key of this private key, if it may sign for the team now."""
     key = next((key for key in keys_of(project) if key.public == public), None)
     if key is None:
         why = f"its public key is not in {project.keys_file}"
     elif key.team != team:
-        why = f"key {key.id!r} speaks for {key.team}, not for {team}"
+        why = f"key {key.id!r} belongs to {key.team}, not to {team}"
     else:
         why = key.refusal_at(now)
     if key is None or why:
@@ -248,7 +248,7 @@ def _own_key(project: Project, public: bytes, team: str, file: Path, now: dateti
             f"This key may not sign for {team}",
             where=str(file),
             why=why,
-            next_command=f"ask who keeps {project.keys_file} (BATON_KEYS) for a [[key]] of team {team!r}",
+            next_command=f"baton doctor   (ask who maintains {project.keys_file} for a [[key]] of {team!r})",
         )
     return key
 

@@ -1,4 +1,4 @@
-"""The status of a project: what runs, how many events, how far behind the worker is, file sizes."""
+"""The status of a project: processes, events by topic, the worker's lag, file sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.project import Project
 
 @dataclass(frozen=True)
 class TopicState:
-    """One topic. lag: events the sink has not committed yet; None where it does not read."""
+    """One topic. lag: events the sink has not committed yet; None if it does not read the topic."""
 
     topic: str
     partitions: int
@@ -25,7 +25,7 @@ class TopicState:
 
 
 def read_status(project: Project) -> tuple[dict[str, Any], BatonError | None]:
-    """The status, and why Kafka could not be asked; None when it answered. Changes nothing."""
+    """The status, and the error if Kafka did not answer. Read-only."""
     problem: BatonError | None = None
     topics: list[TopicState] = []
     try:

@@ -1,4 +1,4 @@
-"""Values as a page for people shows them: money with its currency, shares as percent, lists one a line."""
+"""Values formatted for display: money with its currency, shares as percent, lists one item per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHARE = re.compile(
     r".*_(share|rate|completeness)|rate_to_next|share|recall|nrr|grr|precision_.*|probability"
 )
 _RATIO = re.compile(r"pace|coverage_.*|margin_return")
-# Decimals that are no money, though their row has a currency.
+# Decimals that are not money, although their row has a currency.
 _COUNTED = {"credit", "gross_margin", "threshold", "observed"}
 _COUNTED_BY_STEP = {"required", "actual", "gap"}
 _LONGEST_LIST = 8
@@ -20,7 +20,7 @@ _LONGEST_TEXT = 80
 
 
 def shown(name: str, value: Any, row: Mapping[str, Any]) -> str:
-    """One value of a row, or of what an event says."""
+    """One value of a row or of an event."""
     if isinstance(value, Decimal):
         return _amount(name, value, row)
     if isinstance(value, float):
@@ -37,7 +37,7 @@ def shown(name: str, value: Any, row: Mapping[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """A value in a table cell."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -59,7 +59,7 @@ def named(name: str, value: Any, row: Mapping[str, Any]) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text that fits a line."""
+    """A text cut to fit a line."""
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
 
 
@@ -83,7 +83,7 @@ def _list(values: list[Any]) -> str:
     lines = []
     for value in values[:_LONGEST_LIST]:
         if isinstance(value, dict):
-            # The first field names the item, the others say what there is of it.
+            # The first field names the item, the others describe it.
             (_, title), *others = value.items()
             lines.append(f"{title}: {shown('', dict(others), value)}")
         else:

@@ -1,4 +1,4 @@
-"""Replaying the log from nothing into a second warehouse, to prove that the first one is right."""
+"""Replaying the log into an empty second warehouse, to verify the live one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_RECORD_COUNTS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a warehouse says at one moment: hashes, record counts, and the offsets all of it stands at."""
+    """A warehouse at one moment: table hashes, record counts, and its offsets."""
 
     tables: dict[str, TableHash]
     record_counts: RecordCounts
@@ -56,7 +56,7 @@ class Verification:
 
     @property
     def is_equal(self) -> bool:
-        """Every table equal, and the record counts add up on both sides."""
+        """Whether every table is equal, and the record counts add up on both sides."""
         return (
             not self.differing
             and self.live.record_counts == self.replay.record_counts
@@ -84,9 +84,9 @@ class Verification:
 def verify(project: Project, on_progress: Callable[[Progress], None] | None = None) -> Verification:
     """Compare the live warehouse with a replay of the log up to the same offsets.
 
-    Works while the worker writes: the live side is read a group of tables at a time, each in one statement,
-    and the replay stops where each of those statements stood. Raises BatonError when Kafka or the
-    warehouse cannot be reached.
+    Works while the worker writes: the live side is read one group of tables at a time, each in one statement,
+    and the replay stops at the offsets of that statement. Raises BatonError when Kafka or the warehouse
+    cannot be reached.
     """
     as_of = datetime.now(UTC)
     live = [_live_snapshot(project, as_of, group) for group in hash_groups()]
@@ -115,9 +115,9 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
 
 
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
-    """Hashes of some tables, record counts and offsets of the live side: one SELECT, hence one moment."""
+    """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
-    # Counting records goes over all of the log: once, with the last group.
+    # Counting records scans the whole log: once, with the last group.
     counting = record_counts_sql() if group == hash_groups()[-1] else _NO_RECORD_COUNTS
     statement = (
         f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"

@@ -1,4 +1,4 @@
-"""Waiting until a worker has nothing left to do: all is read, measured, and seen by the agents."""
+"""Waiting until a worker is idle: everything is read, measured, and processed by the agents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Advance = Callable[[int, int], None]
 def wait_until_read(
     project: Project, advance: Advance = lambda done, total: None, seconds: float = WAIT_SECONDS
 ) -> int:
-    """Wait until the warehouse stands where the log ended; the number of records it has read.
+    """Wait until the warehouse has reached the end of the log; the number of records it has read.
 
     Raises BatonError when that takes longer than `seconds`.
     """
@@ -40,15 +40,15 @@ def wait_until_read(
 
 
 def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
-    """Wait until every handoff is measured and the agents have read all that was measured.
+    """Wait until every handoff is measured and the agents have read all measurements.
 
-    What the agents raised is then in Kafka; the warehouse may still have to read it.
+    The alerts they raised are then in Kafka; the warehouse may still have to read them.
     """
     deadline = time.monotonic() + seconds
     while True:
         _, rows = ask_warehouse(project, waiting_sql())
         if rows == [(0, 0)]:
-            # Read first, then the ends: what the first agent forwarded before it committed is in the ends.
+            # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
             ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
             if all(read.get(place, 0) >= end for place, end in ends.items()):

@@ -1,6 +1,6 @@
-"""Access to a project's warehouse: something that answers a SELECT, whether the worker runs or not.
+"""Access to a project's warehouse: runs a SELECT whether or not the worker is running.
 
-While a worker runs it owns the file, and statements go to its SQL endpoint. Otherwise the file is opened.
+A running worker owns the file, and statements go to its SQL endpoint. Otherwise the file is opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Access = TypeVar("Access")
 
 
 def authority_of(project: Project) -> Authority:
-    """The project's playbook file and its keys. Raises BatonError when one of them cannot be used."""
+    """The project's playbook file and its keys. Raises BatonError when one of them is invalid."""
     return Authority(read_playbook(project.playbook_file), keys_of(project))
 
 
@@ -60,7 +60,7 @@ def open_existing_warehouse(project: Project) -> Warehouse:
 
 
 def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SELECT; (column names, rows). Works while the worker writes, and when nothing runs."""
+    """Run one SELECT; (column names, rows). Works with and without a running worker."""
 
     def of_file(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
         with open_warehouse(project, path) as warehouse:
@@ -71,7 +71,7 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
 
 @contextmanager
 def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
-    """Something that answers one SELECT after another: the live warehouse, or the one known at an instant."""
+    """A function that runs SELECTs: on the live warehouse, or on the one as known at an instant."""
     if known_at is None:
         with _worker_or_file(project, _asking_worker, partial(_asking_file, project)) as ask_live:
             yield ask_live
@@ -97,7 +97,7 @@ def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[R
 def _worker_or_file(
     project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
 ) -> Access:
-    """Access through the running worker, else through the file. A dead worker may have left its address."""
+    """Access through the running worker, else through the file. A killed worker may have left its address."""
     endpoint = SqlEndpoint.read(project.endpoint_file)
     if endpoint is not None:
         try:
@@ -121,7 +121,7 @@ def _existing_file(project: Project) -> Path:
 
 
 def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
-    ask(endpoint, "select 1")  # raises here, not in the middle of the caller's work, when no worker answers
+    ask(endpoint, "select 1")  # without a worker this fails here, not in the middle of the caller's work
     return nullcontext(partial(ask, endpoint))
 
 

@@ -34,7 +34,7 @@ _CHANGED = """
     where coalesce(before.is_qualified, false) <> coalesce(after.is_qualified, false)
         and coalesce(after.qualified_at, before.qualified_at) >= $since
 """
-# A lead's criteria are its own affair: they are looked up for those that are asked about, and for no other.
+# A lead's criteria depend on that lead only, so they are evaluated for the lost leads alone.
 _LOST = """
     create table lost as
     from funnel.lead_verdict where lead_id in (select lead_id from changed where not is_gained)
@@ -48,18 +48,18 @@ _MISSING = f"""
 """
 
 
-# What each measure is called in tables that people read.
+# The label of each measure in printed tables.
 WORDS = {
     "qualified": "leads qualified",
-    "qualified_per_week": "qualified leads a week to answer",
-    "held_back": "offers held back to recycle: not qualified yet",
-    "precision_at_acceptance": "precision: of the qualified answered, accepted",
-    "precision_at_win": "precision: of the qualified decided, won",
-    "recall": "recall: of the wins, named before",
-    "missed_value": "booked on wins it had not named",
-    "expected_revenue": "revenue it points at",
-    "owed": "duties with a clock",
-    "late": "duties ever late",
+    "qualified_per_week": "qualified leads per week to answer",
+    "held_back": "offers recycled as not qualified yet",
+    "precision_at_acceptance": "precision at acceptance",
+    "precision_at_win": "precision at win",
+    "recall": "recall",
+    "missed_value": "booked on wins it missed",
+    "expected_revenue": "expected revenue",
+    "owed": "obligations with a deadline",
+    "late": "obligations ever late",
 }
 LEADS_SHOWN = 5
 
@@ -86,8 +86,8 @@ class Measure:
 
 @dataclass(frozen=True)
 class Change:
-    """A lead about which the playbooks disagree. missing: what the proposed one asks of it that is new, or
-    worded otherwise: what both ask alike it had when it qualified."""
+    """A lead on which the playbooks disagree. missing: unmet criteria of the proposed playbook that are new
+    or changed; it met the unchanged ones when it qualified."""
 
     lead_id: str
     is_gained: bool
@@ -97,7 +97,7 @@ class Change:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The comparison. events: records looked at again, copies included."""
+    """The comparison. events: records evaluated again, duplicates included."""
 
     in_force: str
     proposed: str
@@ -127,13 +127,13 @@ def compare(
 ) -> WhatIf:
     """Both playbooks over all records; measures count what happened from `since` on.
 
-    The proposed one judges the whole history, as if it had been in force from the first day. The live tables
-    are only read.
+    The proposed one is applied to the whole history, as if it had been in force from the first day. The
+    live tables are only read.
     """
     start = since or EARLIEST
     before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of, stored=_STORED)
     with ThreadPoolExecutor(3) as pool:
-        new = _worded_otherwise(before.playbook_in_force(), proposed)
+        new = _changed_criteria(before.playbook_in_force(), proposed)
         changes = pool.submit(_changes, before, after, new, start)
         was, would_be = pool.map(lambda look: _effect(look, start), (before, after))
     ((version, currency),) = before.connection.execute(
@@ -152,29 +152,29 @@ def compare(
 
 
 def sentences(found: WhatIf) -> list[str]:
-    """What changes, in words a meeting can use."""
+    """What changes, in sentences for a meeting."""
     gained = [change for change in found.changes if change.is_gained]
     lost = [change for change in found.changes if not change.is_gained]
-    told = []
+    lines = []
     if not found.changes:
-        told.append("Both playbooks qualify the same leads.")
+        lines.append("Both playbooks qualify the same leads.")
     if gained:
-        told.append(f"{len(gained):,} leads would qualify that did not: {_some(gained)}.")
+        lines.append(f"{len(gained):,} leads would qualify that did not: {_some(gained)}.")
     if lost:
         reasons: dict[str, int] = {}
         for change in lost:
             for criterion in change.missing:
                 reasons[criterion] = reasons.get(criterion, 0) + 1
         why = ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items(), key=lambda r: -r[1]))
-        told.append(
+        lines.append(
             f"{len(lost):,} leads would no longer qualify: {_some(lost)}. What they lack: {why or 'time'}."
         )
     for measure in found.measures:
         if measure.measure == "late" and measure.change:
             more = "more" if measure.change > 0 else "fewer"
             whom = measure.whom.replace("_", " ")
-            told.append(f"{whom} would have been late {abs(measure.change):,.0f} times {more}.")
-    return told
+            lines.append(f"{whom} would have been late {abs(measure.change):,.0f} times {more}.")
+    return lines
 
 
 def _some(changes: list[Change]) -> str:
@@ -199,7 +199,7 @@ def _measures(before: Effect, after: Effect) -> list[Measure]:
     return found
 
 
-def _worded_otherwise(in_force: Playbook, proposed: Playbook) -> set[str]:
+def _changed_criteria(in_force: Playbook, proposed: Playbook) -> set[str]:
     return {c.id for c in proposed.definition.criteria if c not in in_force.definition.criteria}
 
 

@@ -1,4 +1,4 @@
-"""The Faust app of the reaction plane. Only this module builds it; agents are given what they need."""
+"""The Faust app of the reaction plane. Only this module builds it; agents get what they need passed in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from streams.reactions.overdue_alerts import KIND, Tally, open_alerts
 
 PARTITIONS = 2
 
-# A killed worker's partitions are free again after this long; until then its successor waits.
+# A killed worker's partitions are released after this long; until then its successor waits.
 SESSION_SECONDS = 10.0
 
 
@@ -83,9 +83,9 @@ def make_app(
 
 
 class _Consumer(aiokafka.Consumer):
-    """Faust's consumer, where a fetch asks for the partitions it was started with.
+    """Faust's consumer, with each fetch asking for the partitions it was started with.
 
-    In 0.15.3 it shares a set with the code that pauses partitions. Emptied meanwhile, it asks for all.
+    In 0.15.3 it shares a set with the code that pauses partitions: once that is empty, a fetch asks for all.
     """
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
@@ -98,10 +98,10 @@ class _Transport(aiokafka.Transport):
 
 
 async def _stop_fetching(app: faust.App, **_: Any) -> None:
-    """Once tables are recovered: take no records until Faust has found the offsets to read on from.
+    """Once tables are recovered: fetch no records until Faust has found the offsets to resume from.
 
-    Left alone, 0.15.3 goes on fetching, seeks, and then empties the agents' queues: events that came in
-    between are not seen before the next start. It turns the flow on again itself, after the seek.
+    Otherwise 0.15.3 keeps fetching, seeks, and then empties the agents' queues: events fetched in between
+    are not processed before the next start. It resumes the flow itself, after the seek.
     """
     app.consumer.stop_flow()
 
@@ -109,8 +109,8 @@ async def _stop_fetching(app: faust.App, **_: Any) -> None:
 class _EventTimeTable:
     """A Faust tumbling table whose window is chosen by the event's occurred_at, never by a clock.
 
-    Its windows do not expire: a log from years ago is counted like today's. There is one small tally for
-    each window in which anything went overdue.
+    Its windows do not expire: a log from years ago is counted like today's. It holds one small tally for
+    each window in which an answer became overdue.
     """
 
     def __init__(self, app: faust.App, rule: AlertRule, registry: RegistryLookup | None) -> None:
@@ -136,12 +136,12 @@ class _EventTimeTable:
 
 
 def _table_name(rule: AlertRule) -> str:
-    """Rules with windows of one length share a table: its topic's name then needs no text of the playbook."""
+    """Rules with windows of one length share a table, so its topic's name contains no playbook text."""
     return f"overdue-{int(rule.window.total_seconds())}s"
 
 
 def ensure_own_topics(project: Project, playbook: Playbook) -> None:
-    """Create the app's own topics where they are missing: Faust would make them with one replica only,
+    """Create the app's own topics if they are missing: Faust would create them with one replica only,
     and would never notice a source topic that appears later."""
     changelogs = {f"{REACTION_GROUP}-{_table_name(rule)}-changelog" for rule in playbook.alerts}
     with admin(project) as client:
@@ -152,12 +152,12 @@ def ensure_own_topics(project: Project, playbook: Playbook) -> None:
 
 
 def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:
-    """Faust's form of the connection settings that every other client takes."""
+    """The connection settings of the other clients, in Faust's form."""
     servers = str(kafka["bootstrap_servers"]).split(",")
     settings: dict[str, Any] = {"broker": [URL(f"kafka://{server.strip()}") for server in servers]}
     context = kafka.get("ssl_context")
     if "sasl_mechanism" in kafka:
-        # Without a context this speaks SASL_PLAINTEXT; Project lets that happen on loopback only.
+        # Without a context this is SASL_PLAINTEXT, which Project allows on loopback only.
         settings["broker_credentials"] = faust.SASLCredentials(
             username=kafka["sasl_plain_username"],
             password=kafka["sasl_plain_password"],
@@ -170,7 +170,7 @@ def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ReactionWorker(faust.Worker):
-    """Faust's worker without its grip on the process: signals, logging and exit code are the caller's."""
+    """Faust's worker without process control: signals, logging and exit code are the caller's."""
 
     def __init__(self, app: faust.App, *services: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -184,7 +184,7 @@ class ReactionWorker(faust.Worker):
         self.is_ready = asyncio.Event()
 
     async def on_first_start(self) -> None:
-        """Nothing: the default would take over signals, logging and the working directory."""
+        """Do nothing: the default would take over signals, logging and the working directory."""
 
     async def on_startup_finished(self) -> None:
         """Faust calls this once tables are recovered and agents read."""

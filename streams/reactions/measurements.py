@@ -1,7 +1,7 @@
-"""The agent over funnel.handoff-latency: what is overdue goes on by pair of teams, the unreadable aside.
+"""The agent over funnel.handoff-latency: forwards overdue measurements keyed by pair of teams.
 
-Measurements are keyed by handoff, alerts are about pairs of teams. So overdue measurements are written
-once more, keyed by pair: whoever counts a pair then sees all of it.
+Measurements are keyed by handoff, alerts are about pairs of teams. So overdue measurements are repartitioned
+by pair: the agent that counts a pair then sees all of its measurements. Unreadable ones become dead letters.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def route_overdue(
     before_ack: BeforeAck,
     registry: RegistryLookup | None = None,
 ) -> AsyncIterator[None]:
-    """Pass overdue measurements on to `to_topic`, keyed by pair. A repeated event is passed on again."""
+    """Forward overdue measurements to `to_topic`, keyed by pair. A repeated event is forwarded again."""
     async for event in events:
         async with before_ack():
             record = event.message
@@ -62,14 +62,14 @@ async def route_overdue(
 
 
 def read_measured(value: bytes | None, registry: RegistryLookup | None = None) -> dict[str, Any] | Failure:
-    """The measurement in these bytes, or why there is none. Instants are datetimes in UTC."""
+    """The measurement in these bytes, or why they cannot be read. Instants are datetimes in UTC."""
     if value is not None and value[:10] == SINGLE_OBJECT_MAGIC + EVENT.fingerprint:
         body = io.BytesIO(value[10:])
         try:
             found = fastavro.schemaless_reader(body, EVENT.parsed, None)
             if isinstance(found, dict) and body.tell() == len(value) - 10:
                 return found
-        except Exception:  # fastavro raises whatever hostile bytes provoke; decode() says it in words
+        except Exception:  # hostile bytes make fastavro raise anything; decode() gives the reason
             pass
     batch = decode([value], CATALOGUE, registry)
     if batch.failures:
@@ -86,5 +86,5 @@ def pair_of(measured: dict[str, Any]) -> str:
 
 
 def dead_letter(record: Record, failure: Failure) -> Message:
-    """An unreadable record on its way to the dead-letter topic, with its own bytes."""
+    """The dead letter for an unreadable record, with its original bytes."""
     return Message(DEAD_LETTER_TOPIC, record.key, record.value, dead_letter_headers(record, failure))

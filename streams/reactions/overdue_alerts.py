@@ -1,9 +1,9 @@
 """The agent that counts overdue answers of a pair of teams in a window, and opens an alert at the threshold.
 
-Windows are cut in event time, from the moment a deadline passed, so a replayed log opens the alerts
-the live one did. Counting is by handoff, and an alert opened at the moment the threshold-th of them went
-overdue, in whatever order they are told: one told late may move that moment back, which is one more
-AlertOpened of the same alert, and the earliest stands.
+Windows are in event time, by the moment a deadline passed, so a replayed log opens the same alerts as the
+live one. Counting is by handoff, and an alert opens at the moment the threshold-th handoff became overdue,
+whatever the order of arrival: a late event may move that moment back, which emits one more AlertOpened of
+the same alert, and the earliest counts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCE = "baton"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# What is known of a rule, a pair and a window: {"overdue_at": {handoff: microseconds}, "opened_at": or null}.
+# The state of a rule, a pair and a window: {"overdue_at": {handoff: microseconds}, "opened_at": or null}.
 # The earliest handoffs up to the threshold are kept, no more: that bounds its size.
 Tally = dict[str, Any]
 
@@ -49,9 +49,9 @@ async def open_alerts(
     clock: Callable[[], datetime],
     registry: RegistryLookup | None = None,
 ) -> AsyncIterator[None]:
-    """Count each overdue measurement under every rule. Telling the same ones again opens nothing new.
+    """Count each overdue measurement under every rule. Duplicates open nothing new.
 
-    The alert is in Kafka before the tally says so: a crash in between opens it again, under the same ids.
+    The alert is in Kafka before the tally records it: a crash in between opens it again, with the same ids.
     """
     async for event in events:
         async with before_ack():
@@ -84,7 +84,7 @@ async def _count(
 
 
 def _with(overdue_at: dict[str, int], measured: dict[str, Any], most: int) -> dict[str, int]:
-    """The earliest `most` handoffs, this one counted in."""
+    """The earliest `most` handoffs, this one included."""
     handoff, moment = _digest(measured["handoff_id"])[:16], _micros(measured["occurred_at"])
     known = {**overdue_at, handoff: min(moment, overdue_at.get(handoff, moment))}
     return dict(sorted(known.items(), key=lambda item: (item[1], item[0]))[:most])

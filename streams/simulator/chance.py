@@ -1,4 +1,4 @@
-"""Seeded chance, from `random()`, `gauss()` and `getrandbits()` only: their sequences hold across Pythons."""
+"""Seeded randomness, from `random()`, `gauss()` and `getrandbits()` only: they are stable across Pythons."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Odds(Generic[T]):
 
 
 class Dice:
-    """One stream of chance: the same key gives the same story, on any machine."""
+    """One random stream: the same key gives the same story on any machine."""
 
     __slots__ = ("_gauss", "_getrandbits", "random")
 
     def __init__(self, key: str) -> None:
-        source = Random(key)  # a str seeds through SHA-512, so PYTHONHASHSEED has no say
+        source = Random(key)  # a str seeds through SHA-512, so PYTHONHASHSEED has no effect
         self.random = source.random
         self._gauss = source.gauss
         self._getrandbits = source.getrandbits
 
     def chance(self, share: float) -> bool:
-        """True for this share of the throws."""
+        """True with this probability."""
         return self.random() < share
 
     def pick(self, values: Sequence[T]) -> T:
-        """One of them, each as likely."""
+        """One of them, uniformly."""
         return values[int(self.random() * len(values))]
 
     def draw(self, odds: Odds[T]) -> T:
@@ -45,7 +45,7 @@ class Dice:
         return odds.values[bisect(bounds, self.random() * bounds[-1])]
 
     def within(self, low: float, high: float) -> float:
-        """Evenly between low and high."""
+        """Uniform between low and high."""
         return low + (high - low) * self.random()
 
     def around(self, median: float, spread: float) -> float:

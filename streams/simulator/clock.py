@@ -1,4 +1,4 @@
-"""Business time of the simulator: who is at work when, and when so much open time has passed.
+"""Business time of the simulator: who works when, and when a given amount of open time has passed.
 
 It walks the open windows day by day and shares nothing with `projections.business_time`, so that tests can
 compare the two. Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times, resolved
@@ -133,7 +133,7 @@ class Calendar:
             "A calendar has too little open time",
             where=str(self.local.zone),
             why=f"{minutes(allowed):.0f} open minutes after {iso(start)} do not pass within ten years",
-            next_command="give the calendar open windows in the playbook",
+            next_command="baton playbook check   (and give the calendar open windows)",
             exit_code=ExitCode.CONFIGURATION,
         )
 

@@ -1,4 +1,4 @@
-"""What belongs to no lead: goals, campaigns and their cost, and what the weekly meeting decides."""
+"""Events that belong to no lead: goals, campaigns and their cost, and decisions of the weekly meeting."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from streams.simulator.chance import Dice
 from streams.simulator.clock import DAY, HOUR, iso_day
 from streams.simulator.customer import money
-from streams.simulator.lead import Told
+from streams.simulator.lead import StoryEvent
 from streams.simulator.world import MARKETING, SALES, SUCCESS, Campaign, World
 
-# Goals by quarter in EUR for each lead of the simulation: a little more than its story brings.
+# Goals by quarter in EUR for each lead of the simulation: slightly more than it reaches.
 REVENUE_PER_LEAD = (620, 1_250, 1_350, 1_450)
 PIPELINE_PER_LEAD = (2_600, 3_100, 3_300, 3_500)
 KEPT_PER_LEAD = (1_350, 1_700, 1_800, 2_000)
@@ -26,17 +26,17 @@ DECISIONS = (
 )
 
 
-def tell_company(world: World, leads: int) -> list[Told]:
+def emit_company(world: World, leads: int) -> list[StoryEvent]:
     """All events of the company itself, in no particular order."""
     dice = Dice(f"{world.seed}/company")
-    told: list[Told] = []
+    events: list[StoryEvent] = []
 
-    def tell(type_: str, at: int, source: str, fields: dict[str, Any], event_id: str | None = None) -> None:
-        told.append(Told(at, type_, event_id or dice.event_id(), source, None, fields))
+    def emit(type_: str, at: int, source: str, fields: dict[str, Any], event_id: str | None = None) -> None:
+        events.append(StoryEvent(at, type_, event_id or dice.event_id(), source, None, fields))
 
-    goal_id = _goals(world, dice, leads, tell)
+    goal_id = _goals(world, dice, leads, emit)
     for campaign in world.campaigns:
-        _campaign(world, dice, campaign, goal_id, tell)
+        _campaign(world, dice, campaign, goal_id, emit)
     for week in range(world.days // 7):
         if dice.chance(0.4):
             decision, effect = dice.pick(DECISIONS)
@@ -46,11 +46,11 @@ def tell_company(world: World, leads: int) -> list[Told]:
                 "decided_by": "weekly meeting",
                 "expected_effect": effect,
             }
-            tell("DecisionRecorded", world.start + (week * 7 + 3) * DAY + 10 * HOUR, "baton", fields)
-    return [event for event in told if event.at <= world.as_of]
+            emit("DecisionRecorded", world.start + (week * 7 + 3) * DAY + 10 * HOUR, "baton", fields)
+    return [event for event in events if event.at <= world.as_of]
 
 
-def _goals(world: World, dice: Dice, leads: int, tell: Any) -> str:
+def _goals(world: World, dice: Dice, leads: int, emit: Any) -> str:
     """The year and its quarters: revenue, pipeline, what Success must keep. The id of the first quarter's."""
     year, month = iso_day(world.first_day)[:4], int(iso_day(world.first_day)[5:7])
     scale = max(leads, 100) * 100
@@ -77,23 +77,23 @@ def _goals(world: World, dice: Dice, leads: int, tell: Any) -> str:
         later.append(line(f"{key}-kept", f"{prefix}-kept", period, SUCCESS, "retained_revenue", kept))
     lines.append(line("-kept", None, year, SUCCESS, "retained_revenue", KEPT_PER_LEAD[0]))
     for fields in lines:
-        tell("GoalSet", world.start - 14 * DAY + int(dice.within(8, 16) * HOUR), "baton", fields)
+        emit("GoalSet", world.start - 14 * DAY + int(dice.within(8, 16) * HOUR), "baton", fields)
     chance = Dice(f"{world.seed}/goals")
     for fields in later:
         at = world.start - 13 * DAY + int(chance.within(8, 16) * HOUR)
-        tell("GoalSet", at, "baton", fields, chance.event_id())
-    _revised(world, chance, later[0], tell)
+        emit("GoalSet", at, "baton", fields, chance.event_id())
+    _revised(world, chance, later[0], emit)
     return f"{prefix}-q{(month - 1) // 3 + 1}"
 
 
-def _revised(world: World, dice: Dice, first: dict[str, Any], tell: Any) -> None:
-    """Some weeks into the year Marketing's first goal is set anew, a little higher."""
+def _revised(world: World, dice: Dice, first: dict[str, Any], emit: Any) -> None:
+    """Some weeks into the year Marketing's first goal is raised slightly."""
     higher = {**first, "amount": f"{Decimal(first['amount']) * Decimal('1.05'):.2f}"}
-    tell("GoalSet", world.start + int(dice.within(20, 30) * DAY), "baton", higher, dice.event_id())
+    emit("GoalSet", world.start + int(dice.within(20, 30) * DAY), "baton", higher, dice.event_id())
 
 
-def _campaign(world: World, dice: Dice, campaign: Campaign, goal_id: str, tell: Any) -> None:
-    """Planned some weeks ahead, then booked by the week, seldom exactly as planned."""
+def _campaign(world: World, dice: Dice, campaign: Campaign, goal_id: str, emit: Any) -> None:
+    """Planned some weeks ahead, then booked weekly, rarely exactly as planned."""
     fields = {
         "campaign_id": campaign.campaign_id,
         "name": campaign.name,
@@ -104,7 +104,7 @@ def _campaign(world: World, dice: Dice, campaign: Campaign, goal_id: str, tell: 
         "amount": money(campaign.planned),
         "currency": campaign.currency,
     }
-    tell(
+    emit(
         "CampaignPlanned", (campaign.starts_on - 20) * DAY + int(dice.within(8, 16) * HOUR), "hubspot", fields
     )
     weeks = max(1, (campaign.ends_on - campaign.starts_on) // 7)
@@ -116,4 +116,4 @@ def _campaign(world: World, dice: Dice, campaign: Campaign, goal_id: str, tell: 
             "amount": money(int(campaign.planned / weeks * dice.within(0.7, 1.35))),
             "currency": campaign.currency,
         }
-        tell("CampaignCostBooked", booked_on * DAY + int(dice.within(17, 23) * HOUR), "netsuite", fields)
+        emit("CampaignCostBooked", booked_on * DAY + int(dice.within(17, 23) * HOUR), "netsuite", fields)

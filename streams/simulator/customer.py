@@ -1,4 +1,4 @@
-"""The story of a customer: onboarded, promises kept or missed, renewed, grown, shrunk or gone."""
+"""The story of a customer: onboarded, promises kept or missed, renewed, expanded, contracted or churned."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def become_customer(lead: Lead, deal: Deal, at: int) -> None:
 
 
 def was_customer(lead: Lead) -> None:
-    """An account that bought long before the period: onboarded before it, and living on."""
+    """An account that bought long before the period: onboarded before it, and still active."""
     dice = lead.dice
     cents = (int(dice.around(70 * lead.account.employees**0.5, 0.6)) + 40) * 25_00
     subscription_id = f"sub-{lead.account.account_id[4:]}"
@@ -70,7 +70,7 @@ def _onboard(lead: Lead, subscription_id: str, cents: int, at: int, opportunity_
         "amount": money(cents),
         "currency": lead.account.currency,
     }
-    lead.tell("CustomerOnboarded", at, "gainsight", None, fields)
+    lead.emit("CustomerOnboarded", at, "gainsight", None, fields)
 
 
 def promise(lead: Lead, deal: Deal, at: int, opportunity_id: str | None, due_on: int) -> None:
@@ -85,7 +85,7 @@ def promise(lead: Lead, deal: Deal, at: int, opportunity_id: str | None, due_on:
         "promise": dice.pick(PROMISES),
         "due_on": iso_day(due_on) if dice.chance(0.85) else None,
     }
-    lead.tell("PromiseMade", at, "salesforce", deal.owner, fields)
+    lead.emit("PromiseMade", at, "salesforce", deal.owner, fields)
     deal.promises.append((promise_id, due_on))
 
 
@@ -98,10 +98,10 @@ def _promises(lead: Lead, deal: Deal, onboarded_at: int) -> bool:
         fate = dice.random()
         at = max(onboarded_at, due_on * DAY + int(dice.within(-9, 3) * DAY))
         if fate < 0.62:
-            lead.tell("PromiseKept", at, "gainsight", None, fields)
+            lead.emit("PromiseKept", at, "gainsight", None, fields)
         elif fate < 0.82:
             note = f"{lead.contact_id} waits for it" if dice.chance(0.5) else None
-            lead.tell("PromiseMissed", at + 3 * DAY, "gainsight", None, {**fields, "note": note})
+            lead.emit("PromiseMissed", at + 3 * DAY, "gainsight", None, {**fields, "note": note})
             is_disappointed = True
     return is_disappointed
 
@@ -140,7 +140,7 @@ def _changed(lead: Lead, type_: str, subscription_id: str, cents: int, at: int, 
         "currency": lead.account.currency,
         **fields,
     }
-    lead.tell(type_, at, "gainsight", None, stated)
+    lead.emit(type_, at, "gainsight", None, stated)
 
 
 def money(cents: int) -> str:

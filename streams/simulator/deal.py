@@ -40,7 +40,7 @@ def sell(lead: Lead, handoff: Handoff, at: int) -> None:
 
 
 def _ids(deal: Deal, **fields: Any) -> dict[str, Any]:
-    """The ids of a deal's event, with what it says."""
+    """The ids of a deal's event, with its other fields."""
     return {"opportunity_id": deal.opportunity_id, "lead_id": deal.lead_id, **fields}
 
 
@@ -57,16 +57,16 @@ def _open(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
         currency=lead.account.currency if has_amount else None,
         closes_on=iso_day(at // DAY + int(dice.within(20, 90))) if dice.chance(0.8) else None,
     )
-    lead.tell("OpportunityOpened", at, "salesforce", deal.owner, fields)
+    lead.emit("OpportunityOpened", at, "salesforce", deal.owner, fields)
 
 
 def _identify_group(lead: Lead, at: int) -> None:
-    """Sales learn who decides: contacts of the account, each told once."""
+    """Sales identifies the buying group: contacts of the account, each once."""
     dice, account = lead.dice, lead.account
     for contact_id, role in account.contacts:
-        if contact_id in account.told or not dice.chance(0.6):
+        if contact_id in account.identified or not dice.chance(0.6):
             continue
-        account.told.add(contact_id)
+        account.identified.add(contact_id)
         at += int(dice.around(1.5, 0.9) * DAY)
         fields = {
             "account_id": account.account_id,
@@ -74,7 +74,7 @@ def _identify_group(lead: Lead, at: int) -> None:
             "role": role,
             "lead_id": lead.lead_id if contact_id == lead.contact_id else None,
         }
-        lead.tell("BuyingGroupMemberIdentified", at, "salesforce", None, fields)
+        lead.emit("BuyingGroupMemberIdentified", at, "salesforce", None, fields)
 
 
 def _negotiate(lead: Lead, deal: Deal, at: int) -> int | None:
@@ -83,7 +83,7 @@ def _negotiate(lead: Lead, deal: Deal, at: int) -> int | None:
     for stage, probability in STAGES:
         if stage != STAGES[0][0] or dice.chance(0.4):
             fields = _ids(deal, stage=stage, probability=probability if dice.chance(0.8) else None)
-            lead.tell("OpportunityStageEntered", at, "salesforce", deal.owner, fields)
+            lead.emit("OpportunityStageEntered", at, "salesforce", deal.owner, fields)
         if dice.chance(0.55):
             _call(lead, deal, at)
         if dice.chance(0.35):
@@ -102,7 +102,7 @@ def _negotiate(lead: Lead, deal: Deal, at: int) -> int | None:
 def _call(lead: Lead, deal: Deal, at: int) -> None:
     dice = lead.dice
     fields = {
-        "call_id": f"call-{deal.opportunity_id[4:]}-{len(lead.told)}",
+        "call_id": f"call-{deal.opportunity_id[4:]}-{len(lead.events)}",
         "lead_id": deal.lead_id,
         "opportunity_id": deal.opportunity_id,
         "account_id": lead.account.account_id,
@@ -110,7 +110,7 @@ def _call(lead: Lead, deal: Deal, at: int) -> None:
         "duration_minutes": int(dice.within(12, 75)) if dice.chance(0.9) else None,
     }
     called_at = lead.acts(deal.owner, SALES, at, dice.around(600, 0.6))
-    lead.tell("CallHeld", called_at, "dialer", deal.owner, fields)
+    lead.emit("CallHeld", called_at, "dialer", deal.owner, fields)
 
 
 def _revise(lead: Lead, deal: Deal, at: int) -> None:
@@ -128,12 +128,12 @@ def _revise(lead: Lead, deal: Deal, at: int) -> None:
         else None,
     )
     revised_at = lead.acts(deal.owner, SALES, at, dice.around(900, 0.5))
-    lead.tell("OpportunityRevised", revised_at, "salesforce", deal.owner, fields)
+    lead.emit("OpportunityRevised", revised_at, "salesforce", deal.owner, fields)
 
 
 def _lose(lead: Lead, deal: Deal, at: int) -> None:
     fields = _ids(deal, account_id=lead.account.account_id, reason_code=lead.dice.draw(LOSS_REASONS))
-    lead.tell("OpportunityLost", at, "salesforce", deal.owner, fields)
+    lead.emit("OpportunityLost", at, "salesforce", deal.owner, fields)
 
 
 def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
@@ -146,7 +146,7 @@ def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
         currency=account.currency,
         owner=deal.owner,
     )
-    lead.tell("OpportunityWon", at, "salesforce", deal.owner, fields)
+    lead.emit("OpportunityWon", at, "salesforce", deal.owner, fields)
     if dice.chance(0.1):
         lead.touch(at + 3 * DAY, "event_attended", "event", inbound=True, automated=False)
     offered_at = at + int(dice.around(40, 1.2) * MINUTE)
@@ -155,12 +155,12 @@ def _win(lead: Lead, handoff: Handoff, deal: Deal, at: int) -> None:
         return
     at = offered_at + int(dice.around(3, 0.8) * MINUTE)
     fields = lead.about(customer, to_owner=customer.owner, reason="assigned")
-    lead.tell("HandoffReassigned", at, "salesforce", None, fields)
+    lead.emit("HandoffReassigned", at, "salesforce", None, fields)
     if dice.chance(0.08):
         return
     at = lead.acts(customer.owner, SUCCESS, at, dice.around(240, 1.0))
     fields = lead.about(customer, owner=customer.owner)
-    lead.tell("HandoffAccepted", at, "gainsight", customer.owner, fields)
+    lead.emit("HandoffAccepted", at, "gainsight", customer.owner, fields)
     if dice.chance(0.7):
         lead.reached(at + int(dice.around(20, 0.8) * HOUR), customer, "meeting")
     become_customer(lead, deal, at)

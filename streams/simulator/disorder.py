@@ -1,7 +1,7 @@
-"""What the systems between the story and Kafka do to it: wrong clocks, delays, disorder, duplicates.
+"""What the systems between the story and Kafka add: wrong clocks, delays, reordering, duplicates.
 
-The story knows none of this, and this knows nothing of the story: with other shares the same things happen,
-only differently told.
+Story and disorder are independent: with other shares the same events happen, and only their recorded times
+and order of arrival differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST_LATE = 90 * DAY
 
 
 class Sighting(NamedTuple):
-    """How one event is seen: its time by the source's clock, and when which copies arrive."""
+    """How one event arrives: its time by the source's clock, and when it and its copy arrive."""
 
     occurred_at: int
     recorded_at: int
@@ -36,7 +36,7 @@ class Sighting(NamedTuple):
 
 
 class Disorder:
-    """Draws the sightings of one story, from a stream of chance of its own."""
+    """Draws the sightings of one story from its own random stream."""
 
     def __init__(self, key: str, late: float, duplicates: float, clock_errors: Mapping[str, int]) -> None:
         self._dice = Dice(key)
@@ -53,7 +53,7 @@ class Disorder:
         else:
             delay = int(dice.around(*DELAYS[source]) * SECOND)
         recorded_at = at + delay
-        # A broker's partitions and a publisher's retries swap neighbours, now and then by minutes.
+        # Partitions and retries reorder neighbouring events, occasionally by minutes.
         jitter = int(dice.random() * (3 * SECOND if dice.random() < 0.97 else 20 * MINUTE))
         repeated_at = None
         if dice.random() < self._duplicates:

@@ -1,4 +1,4 @@
-"""One lead while its story is told: who it is, who has it, and what happened so far."""
+"""One lead while its story is generated: who it is, who owns it, and what happened so far."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from streams.simulator.world import DEVELOPMENT, MARKETING, Account, World
 LATENCY = Odds(((14.0, 0.9), 58), ((85.0, 0.7), 27), ((620.0, 0.9), 15))  # median and spread in minutes
 
 
-class Told(NamedTuple):
-    """Something that happened, in true time, before any system's clock or delay touched it."""
+class StoryEvent(NamedTuple):
+    """Something that happened, in true time, before any system's clock or delay."""
 
     at: int
     type: str
@@ -23,7 +23,7 @@ class Told(NamedTuple):
 
 
 class Handoff:
-    """An offer under way. owner is whom it lies with now."""
+    """A handoff in progress. owner: who has it now."""
 
     __slots__ = ("at", "from_team", "handoff_id", "owner", "to_team")
 
@@ -36,7 +36,7 @@ class Handoff:
 
 
 class Lead:
-    """A lead of an account, its chance and its story so far. Instants are true time in microseconds."""
+    """A lead of an account, its random stream and story so far. Instants are true time in microseconds."""
 
     def __init__(self, world: World, account: Account, number: int, place: int) -> None:
         self.world = world
@@ -49,17 +49,17 @@ class Lead:
         self.campaign_id: str | None = None
         self.handoffs = 0
         self.deals = 0
-        self.told: list[Told] = []
-        self._horizon = world.as_of + HOUR  # nothing later can be shown, whatever a clock does
+        self.events: list[StoryEvent] = []
+        self._horizon = world.as_of + HOUR  # nothing later can be published, however wrong a clock is
 
-    def tell(self, type_: str, at: int, source: str, by: str | None, fields: dict[str, Any]) -> None:
+    def emit(self, type_: str, at: int, source: str, by: str | None, fields: dict[str, Any]) -> None:
         """Add an event to the story. `by` is the person whose system reports it."""
         event_id = self.dice.event_id()
         if at <= self._horizon:
-            self.told.append(Told(at, type_, event_id, source, by, fields))
+            self.events.append(StoryEvent(at, type_, event_id, source, by, fields))
 
     def touch(self, at: int, activity: str, channel: str, *, inbound: bool, automated: bool) -> None:
-        """A touch of Marketing's; the website reports what buyers do there, HubSpot the rest."""
+        """A touch by Marketing; the website reports what buyers do there, HubSpot the rest."""
         fields = {
             "lead_id": self.lead_id,
             "account_id": self.account.account_id,
@@ -71,23 +71,23 @@ class Lead:
             "is_inbound": inbound,
             "is_automated": automated,
         }
-        self.tell("TouchRecorded", at, "segment" if channel == "web" else "hubspot", None, fields)
+        self.emit("TouchRecorded", at, "segment" if channel == "web" else "hubspot", None, fields)
 
     def buyer_moment(self, day: int) -> int:
-        """A moment of that day when the buyer is up: mostly office hours of their own zone."""
+        """A moment of that day when the buyer is active: mostly office hours of their own zone."""
         dice = self.dice
         hours = dice.within(8.5, 18.5) if dice.chance(0.78) else dice.within(6.0, 23.9)
         return self.account.local.midnight(day) + int(hours * HOUR)
 
     def later(self, at: int, days: float) -> int:
-        """A buyer's moment about so many days after `at`, and never before it."""
+        """A moment when the buyer is active, about this many days after `at` and never before it."""
         day = (at + int(self.dice.around(days, 0.7) * DAY)) // DAY
         if (day + 3) % 7 >= 5 and self.dice.chance(0.6):
             day += 2
         return max(self.buyer_moment(day), at + int(self.dice.within(0.5, 30) * MINUTE))
 
     def acts(self, person: str, team: str, at: int, open_minutes: float) -> int:
-        """When a person acts who needs so many open minutes of their calendar, starting at `at`."""
+        """When a person is done who starts at `at` and needs this many open minutes of their calendar."""
         calendar = self.world.rules.calendar(person, team)
         return calendar.after(at, int(open_minutes * MINUTE) + 1)
 
@@ -104,7 +104,7 @@ class Lead:
         self.handoffs += 1
         owner = self.world.person(dice, to_team, self.account.region)
         if to_team == DEVELOPMENT and dice.chance(0.02):
-            owner = "sdr-temp"  # nobody the playbook lists: works by the team's calendar
+            owner = "sdr-temp"  # not listed in the playbook: works by the team's calendar
         handoff = Handoff(f"ho-{self.name}-{self.handoffs}", at, from_team, to_team, owner)
         fields = {
             "handoff_id": handoff.handoff_id,
@@ -118,14 +118,14 @@ class Lead:
             "previous_handoff_id": previous.handoff_id if previous else None,
         }
         source = "hubspot" if from_team == MARKETING else "salesforce"
-        self.tell("HandoffOffered", at, source, None, fields)
+        self.emit("HandoffOffered", at, source, None, fields)
         if dice.chance(0.006):
             again_at = at + int(max(0.0, dice.within(-50, 50)) * MINUTE)
-            self.tell("HandoffOffered", again_at, source, None, fields)
+            self.emit("HandoffOffered", again_at, source, None, fields)
         return handoff
 
     def about(self, handoff: Handoff, **fields: Any) -> dict[str, Any]:
-        """The ids of a handoff's event, with what it says."""
+        """The ids of a handoff's event, with its other fields."""
         return {"handoff_id": handoff.handoff_id, "lead_id": self.lead_id, **fields}
 
     def attempt(self, at: int, handoff: Handoff, channel: str, *, automated: bool = False) -> None:
@@ -140,10 +140,10 @@ class Lead:
             "contact_id": self.contact_id if dice.chance(0.5) else None,
         }
         source = "dialer" if channel == "phone" else "salesforce"
-        self.tell("ContactAttempted", at, source, None if automated else handoff.owner, fields)
+        self.emit("ContactAttempted", at, source, None if automated else handoff.owner, fields)
 
     def reached(self, at: int, handoff: Handoff, channel: str) -> None:
-        """The buyer and we talked to each other."""
+        """The buyer was reached: a conversation took place."""
         dice = self.dice
         fields = {
             "lead_id": self.lead_id,
@@ -153,4 +153,4 @@ class Lead:
             "contact_id": self.contact_id if dice.chance(0.7) else None,
         }
         source = "dialer" if channel == "phone" else "salesforce"
-        self.tell("BuyerReached", at, source, handoff.owner, fields)
+        self.emit("BuyerReached", at, source, handoff.owner, fields)

@@ -15,7 +15,7 @@ from streams.simulator.clock import Calendar
 
 @dataclass(frozen=True)
 class Rules:
-    """The playbook, as far as a story needs it. Order is the order of the file."""
+    """The part of the playbook that a story needs, in the order of the file."""
 
     calendars: Mapping[str, Calendar]
     team_calendars: Mapping[str, str]
@@ -39,7 +39,7 @@ def default_playbook() -> Path:
 
 
 def read_rules(path: Path) -> Rules:
-    """Read the playbook. What it lacks or misspells is a BatonError that names the file."""
+    """Read the playbook. A missing or misspelt entry is a BatonError that names the file."""
     try:
         return _rules(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""A whole simulation: the stories of all leads, seen through the disorder, as events to publish."""
+"""A whole simulation: the stories of all leads, with disorder added, as events to publish."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from schemas.errors import BatonError, ExitCode
 from schemas.limits import EARLIEST, LATEST
 from streams.simulator.clock import DAY, LAST_DAY, iso, microseconds_of
-from streams.simulator.company import tell_company
+from streams.simulator.company import emit_company
 from streams.simulator.customer import was_customer
 from streams.simulator.disorder import LONGEST_LATE, Disorder
-from streams.simulator.lead import Lead, Told
-from streams.simulator.merges import make_one, plan_merges, tell_merges
-from streams.simulator.relationship import tell_relationship
+from streams.simulator.lead import Lead, StoryEvent
+from streams.simulator.merges import emit_merges, plan_merges, share_contact
+from streams.simulator.relationship import emit_relationship
 from streams.simulator.rules import default_playbook, read_rules
-from streams.simulator.story import tell_lead
+from streams.simulator.story import emit_lead
 from streams.simulator.walk_in import walk_in
 from streams.simulator.world import World
 
@@ -34,7 +34,7 @@ LAST_RECORDED = microseconds_of(LATEST)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of a simulation. start is the first day in UTC, the shares are of all events."""
+    """The parameters of a simulation. start is the first day in UTC, the shares are of all events."""
 
     seed: int
     leads: int
@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def as_of(self) -> int:
-        """The instant at which the period ends, in mid-afternoon UTC; what would happen later is left out."""
+        """The instant at which the period ends, in mid-afternoon UTC; later events are left out."""
         start = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
         return microseconds_of(start) + self.days * DAY + LAST_DAY
 
@@ -87,7 +87,7 @@ class Chapter(NamedTuple):
 def chapters(plan: Plan) -> Iterator[Chapter]:
     """The company's chapter, then each lead's, in a fixed order. Memory: one account at a time."""
     world = plan.world()
-    yield _chapter(plan, world, "company", tell_company(world, plan.leads))
+    yield _chapter(plan, world, "company", emit_company(world, plan.leads))
     number = 0
     for account in world.accounts(plan.leads):
         pairs = plan_merges(world, account)
@@ -96,21 +96,21 @@ def chapters(plan: Plan) -> Iterator[Chapter]:
             number += 1
             lead = Lead(world, account, number, place)
             leads.append(lead)
-            make_one(pairs, leads)
-            tell_lead(lead)
+            share_contact(pairs, leads)
+            emit_lead(lead)
             if place == 0 and account.is_customer:
                 was_customer(lead)
-            tell_relationship(lead)
+            emit_relationship(lead)
             walk_in(lead)
-        tell_merges(world, pairs, leads)
+        emit_merges(world, pairs, leads)
         for lead in leads:
-            yield _chapter(plan, world, f"lead/{lead.number}", lead.told)
+            yield _chapter(plan, world, f"lead/{lead.number}", lead.events)
 
 
-def _chapter(plan: Plan, world: World, name: str, told: list[Told]) -> Chapter:
+def _chapter(plan: Plan, world: World, name: str, events: list[StoryEvent]) -> Chapter:
     disorder = Disorder(f"{plan.seed}/disorder/{name}", plan.late, plan.duplicates, world.clock_errors)
     emitted, as_of = [], world.as_of
-    for at, type_, event_id, source, by, fields in told:
+    for at, type_, event_id, source, by, fields in events:
         occurred_at, recorded_at, arrives_at, repeated_at = disorder.see(at, source, by)
         if occurred_at > as_of:
             continue

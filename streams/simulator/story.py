@@ -32,7 +32,7 @@ DISPOSITIONS = Odds(("nurture", 46), ("fix_data", 20), ("reroute", 17), ("disqua
 MOST_RECYCLES = 2
 
 
-def tell_lead(lead: Lead) -> None:
+def emit_lead(lead: Lead) -> None:
     """The whole story of one lead, from the first trace of it to the end of the period."""
     captured_at = _capture(lead)
     warmth = lead.dice.draw(WARMTH)
@@ -69,7 +69,7 @@ def _capture(lead: Lead) -> int:
         "email": f"person.{lead.name}@example.com" if channel == "list_import" else None,
     }
     if not dice.chance(0.015):  # a few leads are never captured as such: the funnel infers the stage
-        lead.tell("LeadCaptured", at, "hubspot", None, fields)
+        lead.emit("LeadCaptured", at, "hubspot", None, fields)
     if dice.chance(0.7):
         _profile(lead, at + int(dice.around(8, 1.5) * MINUTE), is_first=True)
     if dice.chance(0.12):
@@ -88,7 +88,7 @@ def _profile(lead: Lead, at: int, *, is_first: bool) -> None:
         "employees": account.employees if dice.chance(0.7) else None,
         "fit_score": int(dice.within(5, 100)),
     }
-    lead.tell("LeadProfiled", at, "hubspot", None, fields)
+    lead.emit("LeadProfiled", at, "hubspot", None, fields)
 
 
 def _touches(lead: Lead, captured_at: int, warmth: str) -> int:
@@ -111,13 +111,13 @@ def _touches(lead: Lead, captured_at: int, warmth: str) -> int:
 
 
 def pursue(lead: Lead, at: int, reason: str, previous: Handoff | None = None, depth: int = 0) -> None:
-    """Offer the lead to Sales Development and tell what they make of it."""
+    """Offer the lead to Sales Development, and what they do with it."""
     dice = lead.dice
     if dice.chance(0.005):
         desk = lead.offer(at, MARKETING, PARTNERS, reason, previous)
         if dice.chance(0.5):
             answered_at = lead.acts(desk.owner, PARTNERS, at, lead.answer_minutes())
-            lead.tell("HandoffAccepted", answered_at, "salesforce", None, lead.about(desk, owner=desk.owner))
+            lead.emit("HandoffAccepted", answered_at, "salesforce", None, lead.about(desk, owner=desk.owner))
         return
     handoff = lead.offer(at, MARKETING, DEVELOPMENT, reason, previous)
     if dice.chance(0.02):
@@ -126,7 +126,7 @@ def pursue(lead: Lead, at: int, reason: str, previous: Handoff | None = None, de
     fate = dice.random()
     if fate < 0.06:
         if dice.chance(0.3):
-            sequence(lead, handoff, arrived_at)  # only the robot remembers it
+            sequence(lead, handoff, arrived_at)  # only the automated sequence follows up
     elif fate < 0.20:
         give_back(lead, handoff, arrived_at, depth)
     else:
@@ -134,11 +134,11 @@ def pursue(lead: Lead, at: int, reason: str, previous: Handoff | None = None, de
 
 
 def assign(lead: Lead, handoff: Handoff) -> int:
-    """The CRM takes the offer in and names an owner, who may be on leave. When it lies with somebody."""
+    """The CRM takes the offer in and names an owner, who may be on leave. When it has an owner."""
     dice, world = lead.dice, lead.world
     median = 95 * SECOND if dice.chance(0.96) else 5 * HOUR
     at = handoff.at + int(dice.around(median, 0.8))
-    lead.tell(
+    lead.emit(
         "HandoffReassigned",
         at,
         "salesforce",
@@ -152,14 +152,14 @@ def assign(lead: Lead, handoff: Handoff) -> int:
         if colleague != handoff.owner and not world.is_absent(colleague, at):
             at = lead.acts(colleague, handoff.to_team, at, dice.around(45, 1.0))
             fields = lead.about(handoff, from_owner=handoff.owner, to_owner=colleague, reason="absence")
-            lead.tell("HandoffReassigned", at, "salesforce", None, fields)
+            lead.emit("HandoffReassigned", at, "salesforce", None, fields)
             handoff.owner = colleague
             break
     return at
 
 
 def answered(lead: Lead, handoff: Handoff, at: int) -> int:
-    """When the owner gets to it: by their calendar, except for the few who look at night."""
+    """When the owner gets to it: by their calendar, except for the few who work at night."""
     if lead.dice.chance(0.05):
         return at + int(lead.dice.around(16, 1.0) * MINUTE)
     return lead.acts(handoff.owner, handoff.to_team, at, lead.answer_minutes())
@@ -174,13 +174,13 @@ def give_back(lead: Lead, handoff: Handoff, at: int, depth: int, reason: str | N
     fields = lead.about(
         handoff, owner=handoff.owner if dice.chance(0.85) else None, reason_code=reason, note=note
     )
-    lead.tell("HandoffReturned", at, "salesforce", handoff.owner, fields)
+    lead.emit("HandoffReturned", at, "salesforce", handoff.owner, fields)
     if dice.chance(0.04):
         _dispute(lead, handoff, at)
     disposition = _sorted_out(lead, handoff, at) if reason == "duplicate" else None
     disposition = disposition or acknowledge(lead, handoff, at)
     if disposition is None:
-        if dice.chance(0.03):  # sales think again and take it after all
+        if dice.chance(0.03):  # Sales changes its mind and accepts it
             accept(lead, handoff, at + int(dice.around(1.5, 0.6) * DAY), MOST_RECYCLES)
         return
     if disposition != "disqualify" and depth < MOST_RECYCLES and dice.chance(0.5):
@@ -195,12 +195,12 @@ def _sorted_out(lead: Lead, handoff: Handoff, at: int) -> str | None:
     if not lead.dice.chance(0.2):
         return None
     fields = lead.about(handoff, acknowledged_by="duplicate rule", disposition="disqualify")
-    lead.tell("FeedbackAcknowledged", at, "salesforce", handoff.owner, fields)
+    lead.emit("FeedbackAcknowledged", at, "salesforce", handoff.owner, fields)
     return "disqualify"
 
 
 def acknowledge(lead: Lead, handoff: Handoff, at: int) -> str | None:
-    """The offering team's answer to a return, or None when they owe it still."""
+    """The offering team's answer to a return, or None while it is still owed."""
     dice = lead.dice
     if not dice.chance(0.76):
         return None
@@ -208,10 +208,10 @@ def acknowledge(lead: Lead, handoff: Handoff, at: int) -> str | None:
     disposition = dice.draw(DISPOSITIONS)
     answered_at = lead.acts(person, handoff.from_team, at, dice.around(190, 1.1))
     fields = lead.about(handoff, acknowledged_by=person, disposition=disposition)
-    lead.tell("FeedbackAcknowledged", answered_at, "hubspot", None, fields)
+    lead.emit("FeedbackAcknowledged", answered_at, "hubspot", None, fields)
     if dice.chance(0.02):
         again = lead.about(handoff, acknowledged_by=person, disposition=dice.draw(DISPOSITIONS))
-        lead.tell(
+        lead.emit(
             "FeedbackAcknowledged", answered_at + int(dice.around(2, 0.5) * DAY), "hubspot", None, again
         )
     return disposition
@@ -228,14 +228,14 @@ def _dispute(lead: Lead, handoff: Handoff, at: int) -> None:
         "opened_by_team": MARKETING,
         "reason": "The buyer asked for a demo the day before.",
     }
-    lead.tell("DisputeOpened", opened_at, "baton", None, fields)
+    lead.emit("DisputeOpened", opened_at, "baton", None, fields)
     if dice.chance(0.7):
         fields = {
             **dispute,
             "resolution": dice.pick(("upheld", "rejected", "corrected")),
             "resolved_by": "revenue operations",
         }
-        lead.tell("DisputeResolved", opened_at + int(dice.around(4, 0.6) * DAY), "baton", None, fields)
+        lead.emit("DisputeResolved", opened_at + int(dice.around(4, 0.6) * DAY), "baton", None, fields)
 
 
 def accept(lead: Lead, handoff: Handoff, at: int, depth: int) -> None:
@@ -245,11 +245,11 @@ def accept(lead: Lead, handoff: Handoff, at: int, depth: int) -> None:
     owner = handoff.owner
     if dice.chance(0.07):  # the eager call first and click "accept" afterwards
         lead.attempt(lead.acts(owner, DEVELOPMENT, handoff.at, dice.around(6, 0.8)), handoff, "phone")
-    lead.tell("HandoffAccepted", answered_at, "salesforce", owner, lead.about(handoff, owner=owner))
+    lead.emit("HandoffAccepted", answered_at, "salesforce", owner, lead.about(handoff, owner=owner))
     if dice.chance(0.005):  # a colleague takes it from the same list in the same instant
         colleague = lead.world.person(dice, DEVELOPMENT, lead.account.region)
         fields = lead.about(handoff, owner=colleague)
-        lead.tell("HandoffAccepted", answered_at, "salesforce", owner, fields)
+        lead.emit("HandoffAccepted", answered_at, "salesforce", owner, fields)
     if dice.chance(0.4):
         sequence(lead, handoff, answered_at)
     if dice.chance(0.06):
@@ -263,7 +263,7 @@ def accept(lead: Lead, handoff: Handoff, at: int, depth: int) -> None:
 
 
 def sequence(lead: Lead, handoff: Handoff, at: int) -> None:
-    """The automated e-mails of a sequence: attempts that stop no clock."""
+    """The automated e-mails of a sequence: attempts that do not stop the clock."""
     for _ in range(1 + int(lead.dice.random() * 2.4)):
         at += int(lead.dice.around(0.9, 0.8) * DAY)
         lead.attempt(at, handoff, "email", automated=True)
@@ -309,7 +309,7 @@ def _to_sales(lead: Lead, handoff: Handoff, depth: int) -> None:
         return
     at = answered(lead, handoff, at)
     fields = lead.about(handoff, owner=handoff.owner)
-    lead.tell("HandoffAccepted", at, "salesforce", handoff.owner, fields)
+    lead.emit("HandoffAccepted", at, "salesforce", handoff.owner, fields)
     at = lead.acts(handoff.owner, SALES, at, dice.around(150, 1.0))
     lead.attempt(at, handoff, "phone")
     if dice.chance(0.75):

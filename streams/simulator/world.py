@@ -1,6 +1,6 @@
 """The world a story happens in: companies and their people, our own people on leave, campaigns, clocks.
 
-Everything comes from the seed, the period and the playbook; the wall clock has no say.
+Everything comes from the seed, the period and the playbook; the wall clock is not read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Account:
     contacts: tuple[tuple[str, str], ...]
     leads: int
     is_customer: bool
-    told: set[str] = field(default_factory=set)
+    identified: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Campaign:
 
 
 class World:
-    """All that stories share. start and as_of are instants; events after as_of are never told."""
+    """What all stories share. start and as_of are instants; events after as_of are left out."""
 
     def __init__(self, seed: int, start: int, days: int, rules: Rules) -> None:
         self.seed = seed
@@ -93,7 +93,7 @@ class World:
         self._zones: dict[str, LocalTime] = {}
 
     def accounts(self, leads: int) -> Iterator[Account]:
-        """Companies until their leads are enough; the last one is cut to fit."""
+        """Companies until they have this many leads; the last one is cut to fit."""
         number = 0
         while leads > 0:
             number += 1
@@ -123,7 +123,7 @@ class World:
         )
 
     def person(self, dice: Dice, team: str, region: str) -> str:
-        """Somebody of the team for the region; anybody of the team where nobody covers it."""
+        """A member of the team who covers the region; any member where none does."""
         return dice.pick(self.people.get((team, region)) or self.people.get((team, "")) or (f"{team}-1",))
 
     def is_absent(self, member: str, instant: int) -> bool:
@@ -141,7 +141,7 @@ class World:
         return people
 
     def _absences(self, dice: Dice) -> dict[str, tuple[tuple[int, int], ...]]:
-        """A leave of one or two weeks in every two months, for each member."""
+        """A leave of one or two weeks every two months, for each member."""
         absences: dict[str, tuple[tuple[int, int], ...]] = {}
         for member in (member for members in self.rules.members.values() for member in members):
             leaves = []

@@ -24,7 +24,7 @@ compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circ
 class Summary:
     """What was written, and where.
 
-    as_of is the instant at which the story ends, to read its numbers at. events = distinct + duplicates.
+    as_of is the instant at which the story ends: the as-of for its numbers. events = distinct + duplicates.
     """
 
     out: str
@@ -66,7 +66,7 @@ def simulate(
             "The simulation cannot be written",
             where=str(error.filename or out),
             why=error.strerror or str(error),
-            next_command="baton simulate --out with a folder you may write to",
+            next_command="baton simulate --out FOLDER   (a folder you may write to)",
         ) from error
 
 

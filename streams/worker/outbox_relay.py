@@ -1,7 +1,7 @@
-"""The outbox relay: messages the warehouse decided on reach Kafka at least once, in the order it wrote them.
+"""The outbox relay: delivers the warehouse's messages to Kafka at least once, in the order they were written.
 
-A message is marked as sent only after Kafka has it. A crash in between sends it again under the same
-id, so a second delivery is the same event.
+A message is marked as sent only after Kafka has acknowledged it. A crash in between sends it again with
+the same id, so a second delivery is the same event.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ IDLE_SECONDS = 0.2
 
 
 class OutboxRelay:
-    """Takes unsent messages from the outbox to Kafka. One relay per warehouse."""
+    """Sends the unsent messages of the outbox to Kafka. One relay per warehouse."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, producer: Producer) -> None:
-        """`connection`: a connection of its own."""
+        """`connection`: used by the relay only."""
         self.connection = connection
         self.producer = producer
         self.sent = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send what is there, wait for more, until `stop`. Raises when Kafka does not take a message."""
+        """Send what is there and wait for more, until `stop`. Raises when Kafka does not accept a message."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "outbox") as pool:
             while not stop.is_set():

@@ -1,6 +1,6 @@
 """The two planes of a worker in one event loop: the data plane (sink, relay, measurement), and the agents.
 
-Crash-only: the first error anywhere ends the process, and a start is the one way of recovery.
+Crash-only: the first error anywhere ends the process, and a restart is the only recovery.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DataPlane:
     """Sink, outbox relay and measurement loop over one warehouse."""
 
     def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer) -> None:
-        """`extent` is what Kafka held before the start; nothing is measured before the sink has read it."""
+        """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
         self.warehouse = warehouse
         self.extent = extent
         self.sink = Sink(
@@ -51,10 +51,10 @@ class DataPlane:
         self.measurement_loop = MeasurementLoop(
             measurement, self.is_caught_up, lambda: self.sink.progress.batches
         )
-        self._has_read_what_was_there = False
+        self._has_read_backlog = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; then each part finishes what it has in hand. Raises the first error of any part."""
+        """Run until `stop`; then each part finishes its current work. Raises the first error of any part."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.sink.run(stop))
             parts.create_task(self.relay.run(stop))
@@ -62,11 +62,11 @@ class DataPlane:
 
     def is_caught_up(self) -> bool:
         """True while the sink has read all but a few of the records it knows of."""
-        if not self._has_read_what_was_there:
+        if not self._has_read_backlog:
             stored = self.warehouse.next_offsets()
             behind = sum(end - max(first, stored.get(p, 0)) for p, (first, end) in self.extent.items())
-            self._has_read_what_was_there = behind < FEW_RECORDS
-        return self._has_read_what_was_there and self.sink.progress.waiting < FEW_RECORDS
+            self._has_read_backlog = behind < FEW_RECORDS
+        return self._has_read_backlog and self.sink.progress.waiting < FEW_RECORDS
 
 
 class DataService(mode.Service):
@@ -79,11 +79,11 @@ class DataService(mode.Service):
         self.running: asyncio.Future[None] | None = None
 
     async def on_start(self) -> None:
-        """Start the parts. What fails in them ends the process, whatever mode makes of it."""
+        """Start the parts. A failure in one ends the process, however mode handles it."""
         self.running = self.add_future(self.shutdown.watch("data plane", self.plane.run(self.shutdown.stop)))
 
     async def on_stop(self) -> None:
-        """Let the parts finish what they have in hand; mode would cancel them."""
+        """Let the parts finish their current work; mode would cancel them."""
         if self.running:
             await self.running
 
@@ -93,11 +93,11 @@ async def run_planes(
     playbook: Playbook,
     warehouse: Warehouse | None,
     shutdown: Shutdown,
-    tell_ready: Callable[[], None],
+    report_ready: Callable[[], None],
     *,
     is_reacting: bool,
 ) -> None:
-    """Run until `shutdown` is decided; raises what decided it. Without a warehouse only the agents run."""
+    """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run."""
     if is_reacting:
         ensure_own_topics(project, playbook)
     async with Producer(project.client_settings()) as producer:
@@ -108,36 +108,36 @@ async def run_planes(
         if not is_reacting:
             assert plane is not None
             running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
-            tell_ready()
+            report_ready()
             await shutdown.wait()
             await running
         else:
             app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
             data = DataService(plane, shutdown) if plane else None
             worker = ReactionWorker(app, *([data] if data else []))
-            starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, tell_ready)))
+            starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, report_ready)))
             await shutdown.wait()
             await _stop(worker, starting)
             if data and data.running:
                 await data.running
-        await shutdown.wait()  # an error on the way out is an error
+        await shutdown.wait()  # an error while stopping is an error
 
 
-async def _follow(worker: ReactionWorker, tell_ready: Callable[[], None]) -> None:
-    """Start Faust, say so when it follows the log, and return when it stops. Raises what crashed it."""
+async def _follow(worker: ReactionWorker, report_ready: Callable[[], None]) -> None:
+    """Start Faust, report when it is ready, and return when it stops. Raises what crashed it."""
     await worker.start()
     ready = asyncio.create_task(worker.is_ready.wait())
     stopped = asyncio.create_task(worker.wait_until_stopped())
     await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
     if ready.done():
-        tell_ready()
+        report_ready()
     await stopped
     if worker.crash_reason:
         raise worker.crash_reason
 
 
 async def _stop(worker: ReactionWorker, starting: asyncio.Task[None]) -> None:
-    """Stop Faust in bounded time. What it has not committed by then it reads again at the next start."""
+    """Stop Faust in bounded time. It reads what it has not committed again at the next start."""
     stopping = asyncio.create_task(worker.stop())
     await asyncio.wait([stopping], timeout=FAUST_STOP_SECONDS)
     starting.cancel()

@@ -17,17 +17,17 @@ from streams.worker.planes import run_planes
 from streams.worker.shutdown import Shutdown, as_baton_error, end_process
 from warehouse.warehouse import Warehouse
 
-# After a signal: what has not come to its end by then is cut off. Nothing is lost by that, see Shutdown.
+# After a signal: what has not finished by then is cut off. Nothing is lost by that, see Shutdown.
 STOP_SECONDS = 9.0
 
 
 def run_until_shutdown(
     project: Project, playbook: Playbook, warehouse: Warehouse | None, *, is_reacting: bool
 ) -> int:
-    """Run the planes until a signal; the exit code. An error ends the process, its message the last words."""
+    """Run the planes until a signal; the exit code. An error is printed last and ends the process."""
     ready_file = project.worker_ready_file if warehouse else project.run_dir / "reaction-ready.json"
 
-    def tell_ready() -> None:
+    def report_ready() -> None:
         ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}
         ready_file.write_text(json.dumps(ready))
 
@@ -41,7 +41,7 @@ def run_until_shutdown(
             shutdown.fail, died.exc_value or died.exc_type()
         )
         try:
-            await run_planes(project, playbook, warehouse, shutdown, tell_ready, is_reacting=is_reacting)
+            await run_planes(project, playbook, warehouse, shutdown, report_ready, is_reacting=is_reacting)
         except Exception as error:
             baton_error = as_baton_error(error)
             for file in (ready_file, *([project.endpoint_file] if warehouse else [])):
@@ -58,7 +58,7 @@ def run_until_shutdown(
 
 def _stop_soon(shutdown: Shutdown) -> None:
     shutdown.request()
-    threading.excepthook = lambda died: None  # Faust's threads stumble over their own end
+    threading.excepthook = lambda died: None  # Faust's threads raise while they end
     cut_off = threading.Timer(STOP_SECONDS, end_process, [int(ExitCode.OK)])
     cut_off.daemon = True
     cut_off.start()

@@ -1,4 +1,4 @@
-"""The shutdown of a worker: requested, or forced by the first error. Nothing that failed goes on."""
+"""The shutdown of a worker: requested, or forced by the first error."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class Shutdown:
         self._decided = asyncio.Event()
 
     def request(self) -> None:
-        """Finish what is in hand and end well."""
+        """Finish the current work and end with success."""
         self.stop.set()
         self._decided.set()
 
     def fail(self, error: BaseException) -> None:
-        """End with this error. The first one counts; those it drags along do not."""
+        """End with this error. The first one counts; those it causes do not."""
         if self.error is None:
             self.error = error
         self._decided.set()
 
     async def wait(self) -> None:
-        """Return once the end is asked for; raise the error that decided it."""
+        """Return once shutdown is requested; raise the error that forced it."""
         await self._decided.wait()
         if self.error is not None:
             raise self.error
 
     async def watch(self, part: str, work: Awaitable[object]) -> None:
-        """Run a part of the worker. That it fails, or ends although nobody asked, ends the process."""
+        """Run a part of the worker. If it fails or ends without a request, the process ends."""
         try:
             await work
         except asyncio.CancelledError:
@@ -57,10 +57,10 @@ class Shutdown:
 
     @asynccontextmanager
     async def before_ack(self) -> AsyncIterator[None]:
-        """Around an agent's work on one event: on an error the agent never gets to the acknowledgement.
+        """Around an agent's work on one event: on an error the agent never reaches the acknowledgement.
 
-        Faust acknowledges an event as soon as its agent lets go of it, however that happens, and commits
-        past it. So a failed agent holds on until the process has ended.
+        Faust acknowledges an event as soon as its agent yields or raises, and commits past it. So a failed
+        agent blocks until the process has ended.
         """
         try:
             yield
@@ -71,10 +71,10 @@ class Shutdown:
 
 def _ended_by_itself(part: str) -> BatonError:
     return BatonError(
-        "A part of the worker ended by itself",
+        "A part of the worker ended unexpectedly",
         where=part,
-        why="nobody asked it to, and it gave no error",
-        next_command="look at the lines above in the log, then: baton up",
+        why="no shutdown was requested, and it raised no error",
+        next_command="baton up   (the log lines above may show the reason)",
     )
 
 
@@ -88,7 +88,7 @@ async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
 
 
 def as_baton_error(error: BaseException) -> BatonError:
-    """What a person can act on, from anything that ended a worker. What nobody foresaw is logged in full."""
+    """An actionable error for anything that ended a worker. An unexpected error is logged in full."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, BatonError):
@@ -97,19 +97,19 @@ def as_baton_error(error: BaseException) -> BatonError:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, duckdb.Error):
-        what, next_command = "The warehouse failed", "free disk space if it is full, then: baton up"
+        what, next_command = "The warehouse failed", "baton up   (free disk space first if the disk is full)"
     elif isinstance(error, KafkaError):
         return BatonError(
             "Kafka failed", where=where, why=why, next_command="baton doctor", exit_code=ExitCode.UNREACHABLE
         )
     else:
-        log.error("unforeseen error", exc_info=error)
-        what, next_command = "The worker met an unforeseen error", "report the lines above, then: baton up"
+        log.error("unexpected error", exc_info=error)
+        what, next_command = "The worker hit an unexpected error", "baton up   (and report the lines above)"
     return BatonError(what, where=where, why=why, next_command=next_command)
 
 
 def end_process(code: int) -> None:
-    """End now: threads of Faust would keep the interpreter alive, and its services talk after the end."""
+    """End now: Faust's threads would keep the interpreter alive, and its services print after the end."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,12 +1,12 @@
 """The sink: the data plane from Kafka to the warehouse, a batch at a time.
 
-Three stages run at once, each with at most one batch in hand, so memory is bounded whatever the lag:
+Three stages run concurrently, each with at most one batch, so memory is bounded whatever the lag:
 
     fetch (event loop)  ->  decode (thread)  ->  commit (thread)
 
-Batches are as large as what arrived while the stage before was busy: small when idle, up to
-max_batch_records when behind. The destination says where to read on; Kafka's group offsets are
-written for lag tools only. Any error ends the run: nothing is skipped, and a restart reads on from
+A batch holds what arrived while the previous stage was busy: few records when idle, up to
+max_batch_records when behind. The destination holds the offsets to resume from; Kafka's group offsets
+are written for lag tools only. Any error ends the run: nothing is skipped, and a restart resumes from
 the last commit.
 """
 
@@ -35,15 +35,15 @@ from warehouse.commit import Batch, failed_table
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
 FETCH_BYTES = 32 << 20
-# Batches that are not full go on while fewer than this are decoded or committed: waiting in a queue
-# between two stages they would be as late and never grow.
+# Batches that are not full are handed on while fewer than this are being decoded or committed: waiting in a
+# queue between two stages they would be as late and never grow.
 MOST_SMALL_BATCHES = 2
 SMALL_BATCH_SECONDS = 0.15
-# A fetch waits this long for this much. Without it a busy topic is fetched a handful of records at a time,
-# and asking costs more than reading.
+# A fetch waits this long for this much. Without it a busy topic is fetched a few records at a time, and the
+# requests cost more than reading.
 FETCH_AT_LEAST_BYTES = 256 << 10
 FETCH_WAIT_MS = 40
-LAG_TOLD_EVERY_SECONDS = 2.0
+GROUP_COMMIT_SECONDS = 2.0
 
 Extent = Mapping[tuple[str, int], tuple[int, int]]
 Offsets = Mapping[tuple[str, int], int]
@@ -51,7 +51,7 @@ Offsets = Mapping[tuple[str, int], int]
 
 @dataclass
 class Fetched:
-    """Records as they came, in runs of one partition: (topic, partition, number of records)."""
+    """Fetched records, in runs of one partition: (topic, partition, number of records)."""
 
     records: list[ConsumerRecord] = field(default_factory=list)
     runs: list[tuple[str, int, int]] = field(default_factory=list)
@@ -64,12 +64,12 @@ class Fetched:
 
 
 class Destination(Protocol):
-    """Where a sink writes. Each batch is stored whole, with its offsets, or not at all."""
+    """Where a sink writes. Each batch is stored atomically with its offsets."""
 
     max_batch_records: int
 
     def next_offsets(self) -> Offsets:
-        """Where to read on. A partition that was never read is not in it."""
+        """The offsets to resume from. A partition that was never read has none."""
         ...
 
     def write(self, batch: Batch) -> None:
@@ -114,7 +114,7 @@ class Sink:
     async def run(self, stop: asyncio.Event, until: Offsets | None = None) -> Progress:
         """Read until `stop` is set, or until every partition of `until` has reached its offset.
 
-        Raises whatever goes wrong; the destination then holds whole batches only.
+        Raises any error; the destination then holds complete batches only.
         """
         self._until = dict(until) if until is not None else None
         consumer = AIOKafkaConsumer(
@@ -136,7 +136,7 @@ class Sink:
         return self.progress
 
     def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        """Take every partition and go to where the destination is. A log that lost records is an error."""
+        """Assign every partition, seek to the destination's offsets. A log that lost records is an error."""
         consumer.assign([TopicPartition(*place) for place in self.extent])
         stored = self.destination.next_offsets()
         for place, (begin, end) in self.extent.items():
@@ -153,7 +153,7 @@ class Sink:
         ready: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         with ThreadPoolExecutor(1, "decode") as decoding, ThreadPoolExecutor(1, "commit") as committing:
             async with asyncio.TaskGroup() as stages:
-                lag = stages.create_task(self._tell_lag_tools(consumer))
+                lag = stages.create_task(self._commit_group_offsets(consumer))
                 stages.create_task(self._fetch(consumer, stop, raw))
                 stages.create_task(self._decode(raw, ready, decoding))
                 await stages.create_task(self._commit(consumer, ready, committing))
@@ -183,16 +183,16 @@ class Sink:
         await raw.put(fetched)
 
     def _may_be_small(self) -> bool:
-        """After a rest a batch goes on at once. In a stream it waits a moment: each batch costs the same
-        some forty short statements, and small ones leave no time for anything else."""
-        has_rested = time.monotonic() - self._handed_on_at >= SMALL_BATCH_SECONDS
-        return has_rested and self._in_flight < MOST_SMALL_BATCHES
+        """After a pause a batch is handed on at once. In a steady stream it waits briefly: each batch costs
+        about forty short statements, and small ones leave no time for anything else."""
+        has_paused = time.monotonic() - self._handed_on_at >= SMALL_BATCH_SECONDS
+        return has_paused and self._in_flight < MOST_SMALL_BATCHES
 
     def _is_full(self, fetched: Fetched) -> bool:
         return len(fetched.records) >= self.destination.max_batch_records or fetched.bytes >= MAX_BATCH_BYTES
 
     def _in_order(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
-        """The records from the next offset on (and before `until`); what was read before is dropped."""
+        """The records from the next offset on (and before `until`); those already read are dropped."""
         place = (partition.topic, partition.partition)
         expected = self._next[place]
         if records[0].offset < expected:
@@ -237,19 +237,19 @@ class Sink:
             if self.on_commit:
                 self.on_commit(self.progress)
 
-    async def _tell_lag_tools(self, consumer: AIOKafkaConsumer) -> None:
-        """Keep the group's offsets in Kafka near the destination's. Nothing of ours ever reads them."""
-        told: Offsets = {}
+    async def _commit_group_offsets(self, consumer: AIOKafkaConsumer) -> None:
+        """Keep the group's offsets in Kafka near the destination's, for lag tools; never read by the sink."""
+        committed: Offsets = {}
         while self._until is None:
-            await asyncio.sleep(LAG_TOLD_EVERY_SECONDS)
+            await asyncio.sleep(GROUP_COMMIT_SECONDS)
             stored = self.destination.next_offsets()
-            if stored != told:
+            if stored != committed:
                 await consumer.commit({TopicPartition(*place): offset for place, offset in stored.items()})
-                told = stored
+                committed = stored
 
 
 def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
-    """Decode fetched records and give each its place. Every record ends in a frame or among the failed."""
+    """Decode fetched records and add their positions. Every record ends up in a frame or the failed table."""
     records = fetched.records
     decoded = decode([record.value for record in records], CATALOGUE, registry)
     offsets = pl.Series("kafka_offset", [record.offset for record in records], pl.Int64)
@@ -277,7 +277,7 @@ def _of_runs(runs: list[tuple[int, int]]) -> pl.Series:
 def _on_own_topic(
     frame: pl.DataFrame, topics: pl.Series, own: str, name: str
 ) -> tuple[pl.DataFrame, list[Failure]]:
-    """An event counts on its own topic only: who may write a topic decides who may say such a thing."""
+    """An event counts on its own topic only: topic permissions decide who may publish a type."""
     found = topics.gather(frame[ROW])
     is_own = found == CATALOGUE.topics.index(own)
     if is_own.all():
@@ -298,7 +298,7 @@ def _failed_rows(records: list[ConsumerRecord], failures: list[Failure]) -> list
 
 
 def _written_at(record: ConsumerRecord) -> datetime | None:
-    """The record's Kafka timestamp. Its producer may have put anything there: what is no time is None."""
+    """The record's Kafka timestamp. Producers may set anything: None when it is not a valid time."""
     try:
         return datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
     except (ValueError, OverflowError, OSError):
@@ -322,6 +322,6 @@ def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonErr
     return BatonError(
         f"Kafka lost {lost} of a topic that the warehouse has read",
         where=f"{place[0]}, partition {place[1]}",
-        why=f"the warehouse stands at offset {at}; the log now holds {begin} to {end}",
-        next_command="restore the topic from a replica or backup; a reset would lose events from the numbers",
+        why=f"the warehouse is at offset {at}; the log now holds {begin} to {end}",
+        next_command="baton status   (restore the topic from a replica or backup; a reset would lose events)",
     )

@@ -1,4 +1,4 @@
-"""What the README and the guides tell a reader to type exists, and what they link to is there.
+"""The commands in the README and the guides exist, and so do the targets of their links.
 
 A command is looked up, not run: the stories run the two that matter most, `baton demo --once` and what it
 leads to. Words in capitals and <angles> stand for something the reader puts in.

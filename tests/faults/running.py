@@ -87,7 +87,7 @@ def make_load(
 def produce(
     kafka: str, records: Sequence[Record], seconds: float = 0.0, hurry: threading.Event | None = None
 ) -> None:
-    """Write the records, spread over about this time, or the rest at once when told to hurry.
+    """Write the records, spread over about this time, or the rest at once when `hurry` is set.
 
     Returns once Kafka has them all.
     """

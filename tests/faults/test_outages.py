@@ -1,6 +1,6 @@
-"""What breaks around a worker: Kafka goes and comes back, forgets, the disk is full, files are damaged.
+"""Faults around a worker: Kafka stops and returns, loses data, the disk is full, files are damaged.
 
-Each ends the same way: what the user is told is followed, and a replay of the log says the same numbers.
+Each ends the same way: the error's next command is run, and a replay of the log gives the same numbers.
 """
 
 from __future__ import annotations

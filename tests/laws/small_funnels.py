@@ -1,7 +1,7 @@
-"""Small funnels for the laws: a few leads, handoffs and deals, lived plausibly or not at all.
+"""Small funnels for the laws: a few leads, handoffs and deals, plausible or not.
 
 Ties in time, answers before offers, returns after acceptances, events of handoffs nobody offered, the
-same id told twice with other words, openings told again, days on which clocks change: all of it is
+same id with different content, repeated openings, days on which clocks change: all of it is
 common here, because all of it is in the log of a real company.
 """
 
@@ -125,8 +125,8 @@ USUAL = (
 
 
 @dataclass(frozen=True)
-class Told:
-    """One event as it is told: its type and what it says."""
+class Emitted:
+    """One event as it is emitted: its type and its record."""
 
     type: str
     record: dict[str, Any]
@@ -137,11 +137,11 @@ class Told:
         return encode(CATALOGUE.event_types[self.type], self.record)
 
 
-def _any_event(name: str) -> st.SearchStrategy[Told]:
-    return st.builds(Told, st.just(name), records(CATALOGUE.event_types[name], POOLS))
+def _any_event(name: str) -> st.SearchStrategy[Emitted]:
+    return st.builds(Emitted, st.just(name), records(CATALOGUE.event_types[name], POOLS))
 
 
-def events_of(*names: str) -> st.SearchStrategy[Told]:
+def events_of(*names: str) -> st.SearchStrategy[Emitted]:
     """Any event of these types."""
     return st.sampled_from(names).flatmap(_any_event)
 
@@ -150,7 +150,7 @@ EVENTS = events_of(*LIVED)
 
 
 @st.composite
-def _life(draw: st.DrawFn) -> list[Told]:
+def _life(draw: st.DrawFn) -> list[Emitted]:
     """One lead, handed over once, in the usual order; what happens, and when, differs."""
     same = {"lead_id": draw(LEADS), "handoff_id": draw(HANDOFFS), "opportunity_id": draw(DEALS)}
     at = draw(BIRTHS)
@@ -159,35 +159,35 @@ def _life(draw: st.DrawFn) -> list[Told]:
         if not draw(st.booleans()):
             continue
         at += draw(DELAYS)
-        told = draw(_any_event(name))
-        said = {field: value for field, value in same.items() if field in told.record}
+        emitted = draw(_any_event(name))
+        said = {field: value for field, value in same.items() if field in emitted.record}
         late = draw(st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(days=90)]))
-        life.append(Told(name, {**told.record, **said, "occurred_at": at, "recorded_at": at + late}))
+        life.append(Emitted(name, {**emitted.record, **said, "occurred_at": at, "recorded_at": at + late}))
     return life
 
 
 @st.composite
-def funnels(draw: st.DrawFn) -> list[Told]:
-    """Distinct tellings, at least one; some event ids are told again with other words."""
-    told = [event for life in draw(st.lists(_life(), max_size=2)) for event in life]
-    told += draw(st.lists(EVENTS, min_size=0 if told else 1, max_size=8))
-    return told + draw(told_again(told, most=2))
+def funnels(draw: st.DrawFn) -> list[Emitted]:
+    """Distinct events, at least one; some event ids are emitted again with different content."""
+    emitted = [event for life in draw(st.lists(_life(), max_size=2)) for event in life]
+    emitted += draw(st.lists(EVENTS, min_size=0 if emitted else 1, max_size=8))
+    return emitted + draw(emitted_again(emitted, most=2))
 
 
 @st.composite
-def told_again(draw: st.DrawFn, told: list[Told], most: int) -> list[Told]:
-    """Some of the events with other words under the same id."""
+def emitted_again(draw: st.DrawFn, emitted: list[Emitted], most: int) -> list[Emitted]:
+    """Some of the events with different content under the same id."""
     again = []
-    for index in draw(st.lists(st.integers(0, len(told) - 1), max_size=most)):
-        other = draw(_any_event(told[index].type))
-        again.append(Told(other.type, {**other.record, "event_id": told[index].record["event_id"]}))
+    for index in draw(st.lists(st.integers(0, len(emitted) - 1), max_size=most)):
+        other = draw(_any_event(emitted[index].type))
+        again.append(Emitted(other.type, {**other.record, "event_id": emitted[index].record["event_id"]}))
     return again
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, told: list[Told]) -> tuple[list[bytes], list[int]]:
+def arrivals(draw: st.DrawFn, emitted: list[Emitted]) -> tuple[list[bytes], list[int]]:
     """The same events as Kafka may bring them: any order, some several times, cut into batches anywhere."""
-    values = [event.value for event in told]
+    values = [event.value for event in emitted]
     values += draw(st.lists(st.sampled_from(values), max_size=6))
     cuts = draw(st.lists(st.integers(0, len(values)), max_size=4))
     return draw(st.permutations(values)), cuts

@@ -62,11 +62,11 @@ def touched(at: datetime, event_id: str, lead_id: str, **said: Any) -> Event:
 def stories(draw: st.DrawFn) -> list[Event]:
     """Visits of two accounts by several leads, calls and talks among them, and deals won along the way."""
     at = BEGAN
-    told: list[Event] = []
+    emitted: list[Event] = []
 
     def tell(type_: str, **said: Any) -> None:
-        told.append(
-            {"type": type_, "event_id": f"event-{len(told):02d}", "occurred_at": at.isoformat(),
+        emitted.append(
+            {"type": type_, "event_id": f"event-{len(emitted):02d}", "occurred_at": at.isoformat(),
              "source": "crm", **said}
         )  # fmt: skip
 
@@ -84,8 +84,8 @@ def stories(draw: st.DrawFn) -> list[Event]:
             said = {"account_id": account_id} if draw(st.booleans()) else {}
             team = draw(st.sampled_from(["marketing", "sales"]))
             campaign = draw(st.sampled_from(["campaign-1", "campaign-2"]))
-            told.append(
-                touched(at, f"event-{len(told):02d}", lead_id, team=team, campaign_id=campaign, **said)
+            emitted.append(
+                touched(at, f"event-{len(emitted):02d}", lead_id, team=team, campaign_id=campaign, **said)
                 | {"is_automated": what == "robot"}
             )
         elif what == "reached":
@@ -99,15 +99,15 @@ def stories(draw: st.DrawFn) -> list[Event]:
             tell("OpportunityWon", account_id=account_id, lead_id=lead_id, **deal, **money)
         else:
             tell("OpportunityLost", reason_code="price", **deal)
-    return told
+    return emitted
 
 
 @effort(12)
-@for_all(told=stories())
+@for_all(emitted=stories())
 def test_credit_sums_to_one_and_money_to_what_was_booked_to_the_cent(
-    shared: Warehouse, told: list[Event]
+    shared: Warehouse, emitted: list[Event]
 ) -> None:
-    found = rows(shared, as_bytes(told), f"select {COLUMNS} from funnel.attribution")
+    found = rows(shared, as_bytes(emitted), f"select {COLUMNS} from funnel.attribution")
     wins = shared.connection.execute("select opportunity_id, period, booked from funnel.win").fetchall()
     teams = shared.connection.execute("select model, period, amount, credit from funnel.attribution_team")
 
@@ -132,13 +132,13 @@ def test_credit_sums_to_one_and_money_to_what_was_booked_to_the_cent(
 
 
 @effort(10)
-@for_all(data=st.data(), told=stories())
+@for_all(data=st.data(), emitted=stories())
 def test_a_second_contact_in_the_same_session_changes_nothing(
-    shared: Warehouse, data: st.DataObject, told: list[Event]
+    shared: Warehouse, data: st.DataObject, emitted: list[Event]
 ) -> None:
-    touches = [event for event in told if event["type"] == "TouchRecorded" and not event["is_automated"]]
+    touches = [event for event in emitted if event["type"] == "TouchRecorded" and not event["is_automated"]]
     select = f"select {COLUMNS} from funnel.attribution"
-    before = rows(shared, as_bytes(told), select)
+    before = rows(shared, as_bytes(emitted), select)
     if not touches:
         return
     met = data.draw(st.sampled_from(touches), label="met by a second contact")
@@ -150,27 +150,27 @@ def test_a_second_contact_in_the_same_session_changes_nothing(
         contact_id="a-colleague",
         team="sales",
     )
-    # The first touch may name no account: then it belongs to its lead's, if any event told that one.
+    # The first touch may name no account: then it belongs to its lead's, if any event names it.
     known = met.get("account_id") or any(
         event.get("lead_id") == met["lead_id"] and event.get("account_id")
-        for event in told
+        for event in emitted
         if event["type"] in ("LeadCaptured", "OpportunityOpened")
     )
-    assert not known or rows(shared, as_bytes([*told, colleague]), select) == before
+    assert not known or rows(shared, as_bytes([*emitted, colleague]), select) == before
 
 
 @effort(6)
-@for_all(data=st.data(), told=stories())
+@for_all(data=st.data(), emitted=stories())
 def test_what_comes_after_the_last_win_and_in_which_order_changes_nothing(
-    shared: Warehouse, data: st.DataObject, told: list[Event]
+    shared: Warehouse, data: st.DataObject, emitted: list[Event]
 ) -> None:
     views = ("attribution", "attribution_team", "campaign_outcome", "unit_economics")
     selects = [f"select * from funnel.{view}" for view in views]
-    at_once = [rows(shared, as_bytes(told), select) for select in selects]
+    at_once = [rows(shared, as_bytes(emitted), select) for select in selects]
 
-    values = as_bytes(told)
-    values += data.draw(st.lists(st.sampled_from(values), max_size=5), label="told again")
-    after = max(datetime.fromisoformat(event["occurred_at"]) for event in told) + ONE
+    values = as_bytes(emitted)
+    values += data.draw(st.lists(st.sampled_from(values), max_size=5), label="emitted again")
+    after = max(datetime.fromisoformat(event["occurred_at"]) for event in emitted) + ONE
     late = [touched(after, "too-late", "lead-1", account_id="account-1", team="sales")]
     mixed = data.draw(st.permutations(values), label="order")
     given(emptied(shared), [*mixed, *as_bytes(late)])

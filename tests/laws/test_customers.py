@@ -228,10 +228,10 @@ def test_completeness_lies_between_nothing_and_everything(shared: Warehouse, eve
 )
 def test_order_decides_nothing(shared: Warehouse, data: st.DataObject, events: list[Event]) -> None:
     groups = data.draw(st.lists(st.one_of(members(), signals()), max_size=8))
-    told = as_bytes([{**event, "recorded_at": "2026-08-10T12:00:00Z"} for event in events + groups])
-    mixed = data.draw(st.permutations(told + told[:3]))
+    emitted = as_bytes([{**event, "recorded_at": "2026-08-10T12:00:00Z"} for event in events + groups])
+    mixed = data.draw(st.permutations(emitted + emitted[:3]))
 
-    given(emptied(shared), told)
+    given(emptied(shared), emitted)
     at_once = _said(shared)
     given(emptied(shared), mixed, cuts=[len(mixed) // 2])
 

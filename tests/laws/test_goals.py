@@ -44,12 +44,14 @@ def _life(draw: st.DrawFn, number: int) -> list[Event]:
     """A lead that goes as far as it goes, and may skip what it likes; sometimes a deal without a lead."""
     ids: Event = {"lead_id": f"lead-{number}" if draw(st.integers(0, 5)) else None}
     at = QUARTER + timedelta(days=draw(st.integers(-80, -40) | st.integers(-10, 15)))
-    told = []
+    emitted = []
     if ids["lead_id"] is not None:
-        told.append(_told("LeadCaptured", at, **ids, channel="web_form"))
+        emitted.append(_told("LeadCaptured", at, **ids, channel="web_form"))
         if draw(st.booleans()):
             at += draw(HOURS)
-            told.append(_told("HandoffAccepted", at, **ids, handoff_id=f"handoff-{number}", owner="sdr-anna"))
+            emitted.append(
+                _told("HandoffAccepted", at, **ids, handoff_id=f"handoff-{number}", owner="sdr-anna")
+            )
     deal = {**ids, "opportunity_id": f"deal-{number}", "account_id": "account-1"}
     for type_ in ("OpportunityOpened", "OpportunityRevised", "OpportunityWon", "OpportunityLost"):
         if draw(st.integers(0, 9)) < (2 if type_ == "OpportunityLost" else 8):
@@ -60,24 +62,24 @@ def _life(draw: st.DrawFn, number: int) -> list[Event]:
             if type_ == "OpportunityOpened":
                 said["closes_on"] = "2026-05-20"
             own = {k: v for k, v in deal.items() if type_ != "OpportunityRevised" or k != "account_id"}
-            told.append(_told(type_, at, **own, **said))
-    return told
+            emitted.append(_told(type_, at, **own, **said))
+    return emitted
 
 
 @st.composite
 def quarters(draw: st.DrawFn) -> list[Event]:
     """Goals for a quarter, some leads before and in it, and a customer who may shrink."""
-    told = [event for number in range(draw(st.integers(1, 12))) for event in draw(_life(number))]
+    emitted = [event for number in range(draw(st.integers(1, 12))) for event in draw(_life(number))]
     for team, metric in (("sales", "revenue"), ("customer_success", "retained_revenue")):
         said = {"goal_id": metric, "period": "2026-Q2", "owner_team": team, "metric": metric}
         worth = {"amount": draw(MONEY), "currency": "EUR"}
-        told.append(_told("GoalSet", QUARTER - timedelta(days=200), **said, **worth))
+        emitted.append(_told("GoalSet", QUARTER - timedelta(days=200), **said, **worth))
     for type_, days in (("CustomerOnboarded", -100), ("SubscriptionContracted", 5)):
         said = {"account_id": "account-1", "subscription_id": "subscription-1", "currency": "EUR"}
-        told.append(_told(type_, QUARTER + timedelta(days=days), **said, amount=draw(MONEY)))
-    for event in told:
+        emitted.append(_told(type_, QUARTER + timedelta(days=days), **said, amount=draw(MONEY)))
+    for event in emitted:
         event["recorded_at"] = event["occurred_at"]
-    return told
+    return emitted
 
 
 def _asked(warehouse: Warehouse, values: list[bytes], as_of: datetime, query: str) -> list[tuple[Any, ...]]:
@@ -91,13 +93,13 @@ def _to_the_cent(value: Fraction) -> Decimal:
 
 
 @effort(10)
-@for_all(told=quarters(), as_of=MOMENTS)
+@for_all(emitted=quarters(), as_of=MOMENTS)
 def test_every_step_of_the_cascade_gives_the_goal_back(
-    shared: Warehouse, told: list[Event], as_of: datetime
+    shared: Warehouse, emitted: list[Event], as_of: datetime
 ) -> None:
     rows = _asked(
         shared,
-        as_bytes(told),
+        as_bytes(emitted),
         as_of,
         "select goal_id, step, required, goal_amount, cases, booked, cascade.gap_amount, cascade.actual"
         " from funnel.goal_cascade as cascade join funnel.goal_cases using (goal_id, step)"
@@ -113,15 +115,15 @@ def test_every_step_of_the_cascade_gives_the_goal_back(
 
 
 @effort(8)
-@for_all(told=quarters(), as_of=MOMENTS, seed=st.integers(0, 99))
+@for_all(emitted=quarters(), as_of=MOMENTS, seed=st.integers(0, 99))
 def test_the_causes_add_up_to_the_gap_and_no_order_favours_anybody(
-    shared: Warehouse, told: list[Event], as_of: datetime, seed: int
+    shared: Warehouse, emitted: list[Event], as_of: datetime, seed: int
 ) -> None:
     query = (
         "select goal_id, cause, amount, gap, plan, actual from funnel.gap_bridge order by goal_id, position"
     )
-    rows = _asked(shared, as_bytes(told), as_of, query)
-    assert rows == _asked(shared, shuffled(as_bytes(told), seed), as_of, query)
+    rows = _asked(shared, as_bytes(emitted), as_of, query)
+    assert rows == _asked(shared, shuffled(as_bytes(emitted), seed), as_of, query)
 
     for goal_id in {row[0] for row in rows}:
         causes = [row for row in rows if row[0] == goal_id]
@@ -150,30 +152,30 @@ def _walked(plan: list[float], actual: list[float]) -> list[float]:
 
 
 @effort(15)
-@for_all(told=quarters(), as_of=MOMENTS)
+@for_all(emitted=quarters(), as_of=MOMENTS)
 def test_where_nothing_came_late_then_and_now_are_the_same(
-    shared: Warehouse, told: list[Event], as_of: datetime
+    shared: Warehouse, emitted: list[Event], as_of: datetime
 ) -> None:
     rows = _asked(
         shared,
-        as_bytes(told),
+        as_bytes(emitted),
         as_of,
         "select open_pipeline_then, deals_then, goal_left_then, coverage_then,"
         " open_pipeline_now, deals_now, goal_left_now, coverage_now from funnel.pipeline_coverage",
     )
     for row in rows:
         assert row[:4] == row[4:]
-    has_deals = any(e["type"].startswith("Opp") and e["occurred_at"] <= as_of.isoformat() for e in told)
+    has_deals = any(e["type"].startswith("Opp") and e["occurred_at"] <= as_of.isoformat() for e in emitted)
     assert bool(rows) == has_deals and len(rows) % 3 == 0
 
 
 @effort(8)
-@for_all(told=quarters(), as_of=MOMENTS)
+@for_all(emitted=quarters(), as_of=MOMENTS)
 def test_goals_count_what_the_views_of_deals_and_customers_count(
-    shared: Warehouse, told: list[Event], as_of: datetime
+    shared: Warehouse, emitted: list[Event], as_of: datetime
 ) -> None:
     query = "select metric, actual from funnel.goal_attainment where period = '2026-Q2'"
-    actual = dict(_asked(shared, as_bytes(told), as_of, query))
+    actual = dict(_asked(shared, as_bytes(emitted), as_of, query))
 
     won = "select coalesce(sum(booked), 0) from funnel.win where period = '2026-Q2'"
     kept = "select opening_arr - contraction - churn from funnel.retention where period = '2026-Q2'"

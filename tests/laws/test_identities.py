@@ -11,7 +11,7 @@ from hypothesis import given as for_all
 from projections.playbook import read_playbook
 from tests.given import given
 from tests.laws.records import effort
-from tests.laws.small_funnels import MOMENTS, Told, funnels
+from tests.laws.small_funnels import MOMENTS, Emitted, funnels
 from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
 
@@ -44,20 +44,20 @@ def shared() -> Iterator[Warehouse]:
         yield warehouse
 
 
-def looked_at(warehouse: Warehouse, told: list[Told], as_of: datetime) -> Warehouse:
+def looked_at(warehouse: Warehouse, emitted: list[Emitted], as_of: datetime) -> Warehouse:
     """A warehouse that holds just this, read at `as_of`."""
-    given(emptied(warehouse), [event.value for event in told])
+    given(emptied(warehouse), [event.value for event in emitted])
     warehouse.pin_as_of(as_of)
     return warehouse
 
 
 @effort(15)
-@for_all(told=funnels(), as_of=MOMENTS)
+@for_all(emitted=funnels(), as_of=MOMENTS)
 def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_there(
-    shared: Warehouse, told: list[Told], as_of: datetime
+    shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
     rows = (
-        looked_at(shared, told, as_of)
+        looked_at(shared, emitted, as_of)
         .connection.execute(
             "select stage, entered, advanced, lost, returned, elsewhere, still_there, inferred,"
             " advanced_in_period, cohort_rate, in_period_rate, open_rate from funnel.funnel_stage"
@@ -73,17 +73,19 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
         shares = [advanced / entered, in_period / entered, still_there / entered] if has_rates else [None] * 3
         assert rates == shares
 
-    leads = {event.record["lead_id"] for event in told if event.record.get("lead_id")}
+    leads = {event.record["lead_id"] for event in emitted if event.record.get("lead_id")}
     ends = sum(row[1] - row[2] for row in rows)
     assert ends <= len(leads), "a lead ends in one stage at most"
     assert sum(row[8] for row in rows) == sum(row[2] for row in rows), "every advance lies in one window"
 
 
 @effort(15)
-@for_all(told=funnels(), as_of=MOMENTS)
-def test_latency_segments_add_up_to_the_latency(shared: Warehouse, told: list[Told], as_of: datetime) -> None:
+@for_all(emitted=funnels(), as_of=MOMENTS)
+def test_latency_segments_add_up_to_the_latency(
+    shared: Warehouse, emitted: list[Emitted], as_of: datetime
+) -> None:
     rows = (
-        looked_at(shared, told, as_of)
+        looked_at(shared, emitted, as_of)
         .connection.execute(
             f"select total_minutes, elapsed_minutes, business_minutes, segment_answer, {', '.join(SEGMENTS)}"
             " from funnel.handoff_latency"
@@ -97,16 +99,16 @@ def test_latency_segments_add_up_to_the_latency(shared: Warehouse, told: list[To
 
 
 @effort(15)
-@for_all(told=funnels(), as_of=MOMENTS)
+@for_all(emitted=funnels(), as_of=MOMENTS)
 def test_every_handoff_is_in_exactly_one_state_and_the_states_add_up(
-    shared: Warehouse, told: list[Told], as_of: datetime
+    shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    connection = looked_at(shared, told, as_of).connection
+    connection = looked_at(shared, emitted, as_of).connection
     states = connection.execute("select state, handoffs from funnel.black_hole order by position").fetchall()
     handoffs = connection.execute("select handoff_id, state from funnel.handoff").fetchall()
     latencies = connection.execute("select handoff_id from funnel.handoff_latency").fetchall()
 
-    offered = {event.record["handoff_id"] for event in told if event.type == "HandoffOffered"}
+    offered = {event.record["handoff_id"] for event in emitted if event.type == "HandoffOffered"}
     assert tuple(state for state, _ in states) == STATES
     assert sorted(handoff for handoff, _ in handoffs) == sorted(offered)
     assert sorted(handoff for (handoff,) in latencies) == sorted(offered)

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from projections.playbook import read_playbook
 from tests.given import given
 from tests.laws.records import effort
-from tests.laws.small_funnels import BIRTHS, MOMENTS, Told, arrivals, events_of, funnels, told_again
+from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
 from tests.laws.test_semilattice import emptied
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
 
 @st.composite
-def dense(draw: st.DrawFn) -> list[Told]:
+def dense(draw: st.DrawFn) -> list[Emitted]:
     """Many events about few leads and handoffs, of the kinds that decide what is measured."""
     deciding = ("HandoffOffered", "HandoffAccepted", "ContactAttempted", "BuyerReached", "LeadsMerged")
-    told = draw(st.lists(events_of(*deciding), min_size=8, max_size=16))
-    return told + draw(told_again(told, most=6))
+    emitted = draw(st.lists(events_of(*deciding), min_size=8, max_size=16))
+    return emitted + draw(emitted_again(emitted, most=6))
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def outbox(warehouse: Warehouse) -> list[tuple[Any, ...]]:
 
 
 @effort(12)
-@for_all(data=st.data(), told=funnels() | dense())
+@for_all(data=st.data(), emitted=funnels() | dense())
 def test_measuring_what_changed_is_measuring_everything(
-    two: tuple[Warehouse, Warehouse], data: st.DataObject, told: list[Told]
+    two: tuple[Warehouse, Warehouse], data: st.DataObject, emitted: list[Emitted]
 ) -> None:
     """Copies that name other leads, merges, clocks that go back, deadlines that pass in silence included."""
     followed, looked_at_anew = map(emptied, two)
     following = Measurement(followed.connection.cursor())
-    values, cuts = data.draw(arrivals(told))
+    values, cuts = data.draw(arrivals(emitted))
     edges = sorted({0, *cuts, len(values)})
     for start, stop in zip(edges, edges[1:], strict=False):
         as_of: datetime = data.draw(BIRTHS | MOMENTS, label="as of")

@@ -102,7 +102,7 @@ USUAL: list[st.SearchStrategy[Event]] = [
 @st.composite
 def lives(draw: st.DrawFn) -> list[Event]:
     """Two leads, profiled, touched, handed over, sold to, now and then merged; ids are their order."""
-    told: list[Event] = []
+    emitted: list[Event] = []
     any_event = st.one_of(profiles(), st.sampled_from(OTHERS), st.sampled_from(PEOPLE))
     for lead in ("lead-1", "lead-2"):
         day = draw(st.sampled_from([0, 0, 30, 41]))
@@ -115,20 +115,20 @@ def lives(draw: st.DrawFn) -> list[Event]:
         for event in own:
             # One deal and one handoff belong to one lead.
             ids = {key: f"{event[key]}-{lead}" for key in ("handoff_id", "opportunity_id") if key in event}
-            told.append({**event, **ids, "lead_id": lead})
+            emitted.append({**event, **ids, "lead_id": lead})
     if draw(st.integers(0, 4)) == 0:
-        told.append(
+        emitted.append(
             {"type": "LeadsMerged", "lead_id": "lead-1", "merged_lead_id": "lead-2", "occurred_at": 50}
         )
-    for number, event in enumerate(told):
+    for number, event in enumerate(emitted):
         event["event_id"] = f"e{number:03d}"
         event["source"] = "given"
         event["occurred_at"] = (BEGIN + timedelta(days=event["occurred_at"])).isoformat()
-    return told
+    return emitted
 
 
-def rows(warehouse: Warehouse, told: list[Event], view: str) -> list[dict[str, Any]]:
-    given(emptied(warehouse), as_bytes(told))
+def rows(warehouse: Warehouse, emitted: list[Event], view: str) -> list[dict[str, Any]]:
+    given(emptied(warehouse), as_bytes(emitted))
     warehouse.pin_as_of(AS_OF)
     return shown(warehouse, view)
 
@@ -140,11 +140,11 @@ def shown(warehouse: Warehouse, view: str) -> list[dict[str, Any]]:
 
 
 @effort(15)
-@for_all(told=lives())
+@for_all(emitted=lives())
 def test_a_lead_is_qualified_when_all_required_criteria_hold_and_not_before(
-    shared: Warehouse, told: list[Event]
+    shared: Warehouse, emitted: list[Event]
 ) -> None:
-    for verdict in rows(shared, told, "qualification"):
+    for verdict in rows(shared, emitted, "qualification"):
         required = [c for c in verdict["criteria"] if c["is_required"]]
         assert verdict["criteria_required"] == len(required) > 0
         assert verdict["criteria_met"] == sum(c["is_met"] for c in required)
@@ -161,11 +161,11 @@ def test_a_lead_is_qualified_when_all_required_criteria_hold_and_not_before(
 
 
 @effort(10)
-@for_all(told=lives(), days=st.sampled_from([0, 1, 30, 90]))
+@for_all(emitted=lives(), days=st.sampled_from([0, 1, 30, 90]))
 def test_what_changes_after_the_verdict_does_not_undo_it(
-    shared: Warehouse, told: list[Event], days: int
+    shared: Warehouse, emitted: list[Event], days: int
 ) -> None:
-    before = {row["lead_id"]: row for row in rows(shared, told, "qualification") if row["is_qualified"]}
+    before = {row["lead_id"]: row for row in rows(shared, emitted, "qualification") if row["is_qualified"]}
     later = [
         {
             "type": "LeadProfiled",
@@ -185,9 +185,9 @@ def test_what_changes_after_the_verdict_does_not_undo_it(
 
 
 @effort(10)
-@for_all(told=lives())
-def test_the_counts_of_a_definition_add_up(shared: Warehouse, told: list[Event]) -> None:
-    verdicts = rows(shared, told, "qualification")
+@for_all(emitted=lives())
+def test_the_counts_of_a_definition_add_up(shared: Warehouse, emitted: list[Event]) -> None:
+    verdicts = rows(shared, emitted, "qualification")
     quality = shown(shared, "definition_quality")
 
     for row in quality:
@@ -224,10 +224,12 @@ def merges(draw: st.DrawFn) -> list[Event]:
 
 
 @effort(25)
-@for_all(told=merges())
-def test_every_merged_lead_lives_on_as_one_that_was_not_merged(shared: Warehouse, told: list[Event]) -> None:
-    found = {row["lead_id"]: row["surviving_lead_id"] for row in rows(shared, told, "lead_identity")}
+@for_all(emitted=merges())
+def test_every_merged_lead_lives_on_as_one_that_was_not_merged(
+    shared: Warehouse, emitted: list[Event]
+) -> None:
+    found = {row["lead_id"]: row["surviving_lead_id"] for row in rows(shared, emitted, "lead_identity")}
 
     assert not found.keys() & set(found.values())
     # The oracle applies merges one after the other, and the view walks along them.
-    assert found == Log.from_events(told).surviving_leads
+    assert found == Log.from_events(emitted).surviving_leads

@@ -13,7 +13,7 @@ from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from streams.worker.sink import Fetched, to_batch
 from tests.laws.records import effort
-from tests.laws.small_funnels import Told, funnels
+from tests.laws.small_funnels import Emitted, funnels
 from tests.laws.test_semilattice import emptied
 from warehouse.content_hash import record_counts
 from warehouse.warehouse import Warehouse
@@ -36,11 +36,11 @@ def shared() -> Iterator[Warehouse]:
 
 
 @st.composite
-def logs(draw: st.DrawFn, told: list[Told]) -> tuple[list[tuple[str, bytes | None]], int, int]:
+def logs(draw: st.DrawFn, emitted: list[Emitted]) -> tuple[list[tuple[str, bytes | None]], int, int]:
     """((topic, value) in order, how many of them are unreadable, how many are copies)."""
-    distinct = {(event.type, event.record["event_id"]) for event in told}
+    distinct = {(event.type, event.record["event_id"]) for event in emitted}
     entries: list[tuple[str, bytes | None]] = [
-        (CATALOGUE.event_types[event.type].topic, event.value) for event in told
+        (CATALOGUE.event_types[event.type].topic, event.value) for event in emitted
     ]
     copies = draw(st.lists(st.sampled_from(entries), max_size=5))
     unreadable = [("funnel.sales", value) for value in draw(st.lists(UNREADABLE, max_size=5))]
@@ -52,11 +52,11 @@ def logs(draw: st.DrawFn, told: list[Told]) -> tuple[list[tuple[str, bytes | Non
 
 
 @effort(25)
-@for_all(data=st.data(), told=funnels())
+@for_all(data=st.data(), emitted=funnels())
 def test_good_and_failed_and_duplicate_make_up_the_log(
-    shared: Warehouse, data: st.DataObject, told: list[Told]
+    shared: Warehouse, data: st.DataObject, emitted: list[Emitted]
 ) -> None:
-    log, failed, duplicate = data.draw(logs(told))
+    log, failed, duplicate = data.draw(logs(emitted))
     committer = emptied(shared).committer()
     cut = data.draw(st.integers(0, len(log)), label="cut")
     ends: dict[str, int] = {}

@@ -13,7 +13,7 @@ from projections.playbook import read_playbook
 from projections.projection import states
 from tests.given import all_hashes, given
 from tests.laws.records import effort
-from tests.laws.small_funnels import BIRTHS, MOMENTS, Told, arrivals, funnels
+from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, funnels
 from warehouse.compaction import rebuild, replace_states
 from warehouse.content_hash import TableHash, record_counts
 from warehouse.warehouse import Warehouse
@@ -26,7 +26,7 @@ def shared() -> Iterator[Warehouse]:
 
 
 def emptied(warehouse: Warehouse) -> Warehouse:
-    """The same warehouse without facts, states and offsets. (Opening one anew takes longer than a law.)"""
+    """The same warehouse without facts, states and offsets. (Opening a new one takes longer than a law.)"""
     tables = warehouse.connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables()"
         " where schema_name in ('log', 'partial', 'warehouse') and estimated_size > 0"
@@ -45,14 +45,14 @@ def differing(left: Mapping[str, TableHash], right: Mapping[str, TableHash]) -> 
 
 
 @effort(8)
-@for_all(data=st.data(), told=funnels(), as_of=BIRTHS | MOMENTS)
+@for_all(data=st.data(), emitted=funnels(), as_of=BIRTHS | MOMENTS)
 def test_order_batches_and_duplicates_change_nothing(
-    shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
+    shared: Warehouse, data: st.DataObject, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    given(emptied(shared), [event.value for event in told])
+    given(emptied(shared), [event.value for event in emitted])
     at_once = said(shared, as_of)
 
-    values, cuts = data.draw(arrivals(told))
+    values, cuts = data.draw(arrivals(emitted))
     given(emptied(shared), values, cuts=cuts)
     as_it_came = said(shared, as_of)
 
@@ -62,11 +62,11 @@ def test_order_batches_and_duplicates_change_nothing(
 
 
 @effort(6)
-@for_all(data=st.data(), told=funnels(), as_of=MOMENTS)
+@for_all(data=st.data(), emitted=funnels(), as_of=MOMENTS)
 def test_folding_at_any_moment_and_rebuilding_change_nothing(
-    shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
+    shared: Warehouse, data: st.DataObject, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    values, cuts = data.draw(arrivals(told))
+    values, cuts = data.draw(arrivals(emitted))
     given(emptied(shared), values, cuts=cuts)
     never_folded = said(shared, as_of)
 
@@ -83,16 +83,16 @@ def test_folding_at_any_moment_and_rebuilding_change_nothing(
 
 
 @effort(6)
-@for_all(data=st.data(), told=funnels(), as_of=MOMENTS)
+@for_all(data=st.data(), emitted=funnels(), as_of=MOMENTS)
 def test_a_late_event_revises_the_number(
-    shared: Warehouse, data: st.DataObject, told: list[Told], as_of: datetime
+    shared: Warehouse, data: st.DataObject, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    given(emptied(shared), [event.value for event in told])
+    given(emptied(shared), [event.value for event in emitted])
     at_once = said(shared, as_of)
 
-    late = data.draw(st.integers(0, len(told) - 1), label="late")
-    given(emptied(shared), [event.value for i, event in enumerate(told) if i != late])
+    late = data.draw(st.integers(0, len(emitted) - 1), label="late")
+    given(emptied(shared), [event.value for i, event in enumerate(emitted) if i != late])
     said(shared, as_of)  # somebody looked before it came
-    given(shared, [told[late].value])
+    given(shared, [emitted[late].value])
 
     assert differing(at_once, said(shared, as_of)) == []

@@ -2,7 +2,7 @@
 
 The tests hold the views against it. It shares no SQL with them and no module of `schemas`, `projections` or
 `warehouse`; what it shares with the simulator are its calendars. One module is one view, of the same name:
-`rows(log, playbook, as_of)` gives the rows and `KEY` names the columns that tell them apart. Money, days and
+`rows(log, playbook, as_of)` gives the rows and `KEY` names the columns that identify them. Money, days and
 instants are text in a row.
 
 It can be run over any log of a moderate size:
@@ -99,7 +99,7 @@ _VIEWS: Final = {
         win,
     )
 }
-# View -> the columns that tell its rows apart.
+# View -> the columns that identify its rows.
 KEYS: Final[dict[str, tuple[str, ...]]] = {view: module.KEY for view, module in _VIEWS.items()}
 
 # Of what happened after as_of, these views leave out merges only (docs/adr/0009-historical-snapshots.md).

@@ -1,4 +1,4 @@
-"""What a new playbook changes is told in sentences, to the team it concerns."""
+"""The changes of a new playbook are listed as sentences, by affected team."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The playbook's reader: a broken file is told by line, reason and next step; the version is its content."""
+"""The playbook's reader: a broken file is reported with line, reason, command; the version is its content."""
 
 from __future__ import annotations
 

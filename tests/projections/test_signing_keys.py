@@ -1,4 +1,4 @@
-"""The file of keys: a fault is told by line, reason and next step."""
+"""The file of keys: a fault is reported by line, reason and next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published contract is kept, and each way to break it is told with file, field and remedy."""
+"""The published contract is kept, and each way to break it is reported with file, field and remedy."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ IDENTITIES = {
         select [looked_on::varchar, closes_in],
             count(event_id) filter (where event_type = 'OpportunityOpened'), any_value(deals_now)
         from funnel.pipeline_coverage left join behind using (looked_on, closes_in) group by all""",
-    # With one subscription each, the cohort is who was told of before the quarter, and not last as gone.
+    # With one subscription each, the cohort is every customer reported before the quarter and not churned.
     "retention": """
         select period, count(*) filter (where last_said <> 'SubscriptionChurned'), any_value(customers)
         from funnel.retention

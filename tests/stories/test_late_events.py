@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 
 def on(day: str, type_: str, recorded: str | None = None, **fields: Any) -> dict[str, Any]:
-    """An event at nine that day; told at once, unless it was recorded later."""
+    """An event at nine that day; recorded at once, unless stated otherwise."""
     at = f"{day}T09:00:00Z"
     return {"type": type_, "source": "crm", "occurred_at": at, "recorded_at": recorded or at, **fields}
 
@@ -42,7 +42,7 @@ def touch(day: str, lead: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Revision:
-    """What was told in time, what came late, and what each number says before and after it."""
+    """What was recorded in time, what came late, and what each number says before and after it."""
 
     told: Sequence[dict[str, Any]]
     late: dict[str, Any]

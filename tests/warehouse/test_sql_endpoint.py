@@ -1,5 +1,5 @@
 """The SQL endpoint: one SELECT over whole transactions and nothing else, while the worker writes."""
-# long: most of it is data, the statements that a endpoint has to tell apart
+# long: most of it is data, the statements that an endpoint has to distinguish
 
 from __future__ import annotations
 
@@ -362,7 +362,7 @@ def test_a_refusal_names_the_statement_and_the_next_step(served: Served) -> None
 
 
 def test_the_served_file_is_no_table_of_its_own(served: Served) -> None:
-    """Its path is not cut off like others; DuckDB's refusal then holds a byte that is no UTF-8."""
+    """Its path is not cut off like others; DuckDB's refusal then holds a byte that is not UTF-8."""
     with pytest.raises(BatonError, match="The query failed") as raised:
         ask(served.endpoint, f"select * from '{served.warehouse.path}'")
 

@@ -1,4 +1,4 @@
-"""A topic that was deleted and made again is not the one the warehouse has read."""
+"""A topic that was deleted and recreated is not the one the warehouse has read."""
 
 from __future__ import annotations
 

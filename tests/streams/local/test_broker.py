@@ -212,10 +212,10 @@ def start_and_fail(project: Project) -> BatonError:
 @pytest.mark.parametrize(
     ("java_says", "docker_exit", "what", "advice"),
     [
-        pytest.param(None, 1, "Java is missing", "install Java 17", id="no java"),
+        pytest.param(None, 1, "Java is missing", "openjdk-17", id="no java"),
         pytest.param(None, 0, "Java is missing", "docker compose up -d kafka", id="no java but docker"),
-        pytest.param('openjdk version "11.0.2"', 1, "Java is too old", "install Java 17", id="java 11"),
-        pytest.param('java version "1.8.0_292"', 1, "Java is too old", "install Java 17", id="java 8"),
+        pytest.param('openjdk version "11.0.2"', 1, "Java is too old", "openjdk-17", id="java 11"),
+        pytest.param('java version "1.8.0_292"', 1, "Java is too old", "openjdk-17", id="java 8"),
         pytest.param("Unable to locate a Java Runtime.", 1, "Java does not run", "install", id="mac stub"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_number_comes_with_its_definition_its_circumstances_and_its_events(exp
     assert "14,000.00 EUR" in shown and "14.0 %" in shown  # 10,000 USD at 0.90 and 5,000 EUR, of 100,000 EUR
     assert "2 events behind it: revenue: the wins closed in the period" in shown
     assert "2026-03-10 09:00:00  OpportunityWon  lead-1, acme, deal-1\n    amount 10,000.00 USD\n" in shown
-    assert "crm, known after 31 days, event " in shown
+    assert "crm, recorded after 31 days, event " in shown
 
 
 def test_it_can_be_opened_as_it_was_known(explain: Explain) -> None:
@@ -102,7 +102,7 @@ def test_many_rows_are_a_table_of_the_first(explain: Explain) -> None:
     shown = explain("qualification")
 
     assert f"20 of {MANY_LEADS + 1} rows" in shown
-    assert "one of them in full: baton explain qualification lead-1" in shown
+    assert "one row in full: baton explain qualification lead-1" in shown
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_id_opens_every_number_that_knows_it(explain: Explain, id_: str, numb
     told = json.loads(explain(id_, "--json"))
 
     assert numbers <= {explanation["number"] for explanation in told}
-    assert f"{id_} is known to {len(told)} numbers" in shown
+    assert f"{id_} is part of {len(told)} numbers" in shown
     assert shown.count("behind it") == 1, "the events of one id are told once"
     assert len(shown.splitlines()) < 130
 
@@ -152,12 +152,12 @@ def test_the_numbers_are_listed(explain: Explain) -> None:
     ("words", "says"),
     [
         (("goal_attainmet",), "did you mean goal_attainment"),
-        (("nobody-knows",), "no id that any of them knows"),
-        (("black_hole", "nowhere"), "a row is known by state: accepted_untouched, at_risk"),
+        (("nobody-knows",), "no view contains it as an id"),
+        (("black_hole", "nowhere"), "the key columns have state: accepted_untouched, at_risk"),
         (("goal_attainment", "2031-Q1"), "period: 2026-Q1, 2026-Q2; owner_team: marketing, sales"),
-        (("black_hole", "--as-known", "soon"), "--as-known soon is no instant"),
+        (("black_hole", "--as-known", "soon"), "--as-known soon is not an instant"),
         (("black_hole", "--as-known", "2026-03-01T00:00:00"), "it has no time zone"),
-        (("it's", "--events", "0"), "There is nothing of this name"),
+        (("it's", "--events", "0"), "No number or id has this name"),
     ],
     ids=[
         "a number misspelt",

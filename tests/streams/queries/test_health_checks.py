@@ -55,7 +55,7 @@ def test_a_bare_machine(tmp_path: Path) -> None:
     bare = {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "JAVA_HOME": ""}
     checks = doctor(tmp_path, exit_code=5, **bare)
     assert [c["what"] for c in checks["java"]] == ["Java is missing"]
-    assert [c["what"] for c in checks["jars"]] == ["Neither Kafka's jars nor Maven to fetch them"]
+    assert [c["what"] for c in checks["jars"]] == ["Neither Kafka's jars nor Maven to fetch them were found"]
     assert checks["kafka"][0] == {
         "name": "kafka",
         "level": "warn",

@@ -1,4 +1,4 @@
-"""A second look at the log of a worker that writes all the while: it sees one moment of it, and says so."""
+"""A snapshot of the log of a worker that keeps writing: it is of one moment, and says which."""
 
 from __future__ import annotations
 

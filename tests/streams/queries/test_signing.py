@@ -103,13 +103,13 @@ def test_what_is_no_key_signs_nothing_and_is_not_shown(project: Project, tmp_pat
         file.write_bytes(content)
         file.chmod(0o600)
         refused = refusal(project, NEW.version, "sales", file)
-        assert "no Ed25519 private key" in refused.why and "secret" not in str(refused)
+        assert "not an Ed25519 private key" in refused.why and "secret" not in str(refused)
     assert refusal(project, NEW.version, "sales", tmp_path / "nowhere").why == "No such file or directory"
 
 
 UNFIT = {
     "a key nobody configured": (KEYS, "stranger", "is not in"),
-    "the other side's key": (KEYS, "marketing", "speaks for marketing, not for sales"),
+    "the other side's key": (KEYS, "marketing", "belongs to marketing, not to sales"),
     "a key that has ended": (
         (KEYS[0], public_key("sales", valid_until=NOW - DAY)), "sales", "has been invalid since"),
     "a key of next year": (

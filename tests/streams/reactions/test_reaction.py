@@ -286,7 +286,7 @@ def test_an_error_in_the_sink_ends_the_worker_with_its_message_as_the_last_words
     what, where, why, next_command = site.log.splitlines()[-4:]
     assert what == "baton: Kafka lost its tail of a topic that the warehouse has read"
     assert where == "  where: funnel.sales, partition 0"
-    assert why == "  why:   the warehouse stands at offset 99; the log now holds 0 to 0"
+    assert why == "  why:   the warehouse is at offset 99; the log now holds 0 to 0"
     assert next_command.startswith("  next:  ")
     assert not site.file("worker-ready.json").exists() and not site.file("sql-endpoint.json").exists()
 
