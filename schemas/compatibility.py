@@ -40,9 +40,7 @@ _RECORD_ATTRIBUTES = {"type", "name", "namespace", "doc", "topic", "key", "field
 _FIELD_ATTRIBUTES = {"name", "type", "doc", "default", "pii", "minimum", "maximum"}
 _PLAIN_TYPES = ("string", "boolean", "int", "long", "double")
 # What a required field may be when a source says nothing: not known, the usual flag, no attributes.
-_DEFAULTS: tuple[tuple[Any, Any], ...] = (
-    ("string", ""), ("boolean", False), ("boolean", True), (ATTRIBUTES, []),
-)  # fmt: skip
+_DEFAULTS: tuple[Any, ...] = (("string", ""), ("boolean", False), ("boolean", True), (ATTRIBUTES, []))
 _NUMBERS: tuple[Any, ...] = ("int", "long", "double", MONEY)
 _INSTEAD = {
     "map": "name the fields; readers decode whole batches, and a map stops them",
@@ -194,11 +192,7 @@ def _key(schema: Mapping[str, Any]) -> Iterator[Finding]:
         why = "it is the key, so it must be a required string that names the event's subject"
         yield field["name"], why, "choose an id that every event of the type has"
     elif "default" in field:
-        yield (
-            field["name"],
-            "it is the key and has a default; every event has a subject",
-            "remove the default",
-        )
+        yield field["name"], "it is the key, and every event has a subject", "remove the default"
     elif field.get("pii"):
         yield field["name"], "it is the key and may identify a person", "key by a pseudonymous id"
 
