@@ -27,10 +27,11 @@ test: setup ## Everything that must hold before a commit: lint, then every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \
 	exit $$failed
 
-lint: setup ## Style, types, and the direction of imports
+lint: setup ## Style, types, the direction of imports, and private names
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/contracts/test_house.py -k private_name
 
 reference: setup ## Write the generated pages of docs/reference again
 	$(BIN)/baton contract docs
@@ -41,8 +42,8 @@ check-docs: setup ## Are the generated pages fresh, and does what the README and
 	$(BIN)/python -m projections.reference --check
 	$(BIN)/python -m pytest tests/contracts
 
-bench: setup $(VENV)/.bench ## Measure Baton and its peer on this machine
-	$(BIN)/baton bench
+bench: setup $(VENV)/.bench ## Measure Baton and its peers, and write docs/benchmarks.md (ONLY=latency: one case, no page)
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 up: setup ## Start Kafka and the worker on this machine
 	$(BIN)/baton up

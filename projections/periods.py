@@ -17,6 +17,14 @@ SQL_FUNCTIONS = (
     """,
     # The quarter a day lies in, as a period.
     "create or replace macro quarter_of(day) as strftime(day, '%Y') || '-Q' || quarter(day)",
-    # The instant a local day begins in a zone.
-    "create or replace macro day_begins(day, zone) as timezone(zone, day::timestamp)",
+    # The instant a local day begins in a zone. Where clocks fall back over midnight, midnight comes twice,
+    # and the day begins with the first, as in open_time: 24 hours after the midnight before. timezone()
+    # alone takes the second. Where midnight is skipped, the day begins at its first moment.
+    """
+    create or replace macro day_begins(day, zone) as least(
+        timezone(zone, day::timestamp),
+        case when timezone(zone, timezone(zone, day::timestamp - interval 1 day) + interval 24 hour)
+                = day::timestamp
+            then timezone(zone, day::timestamp - interval 1 day) + interval 24 hour end)
+    """,
 )

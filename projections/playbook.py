@@ -22,7 +22,7 @@ from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
 from projections.examples import Example
 from projections.goals import Goals
-from projections.playbook_blocks import Blocks, remedy, unusable
+from projections.playbook_blocks import Blocks, unusable
 from schemas.catalogue import CATALOGUE
 
 DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
@@ -30,7 +30,7 @@ DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 _WINDOWS = ("day", "week", "month", "quarter", "year")
 _SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
 _ALERT_KINDS = ("overdue_in_window",)
-_KEYS = {
+KEYS = {
     "playbook": {"name", "window", "zone", "at_risk_share"},
     "calendar": {"id", "zone", "open", "holidays"},
     "team": {"id", "side", "calendar"},
@@ -122,12 +122,12 @@ def read_playbook(path: Path = DEFAULT_PLAYBOOK) -> Playbook:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise unusable(str(path), error.strerror or str(error), "baton playbook check FILE") from error
+        raise unusable(str(path), 0, error.strerror or str(error)) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise unusable(f"{path}:{line}", f"not UTF-8: {error.reason}", f"save {path} as UTF-8") from error
+        raise unusable(str(path), line, f"not UTF-8: {error.reason}") from error
     return parse_playbook(text, str(path))
 
 
@@ -139,8 +139,8 @@ def parse_playbook(text: str, where: str = "playbook.toml") -> Playbook:
         found = re.search(r"at line (\d+)", str(error))
         at_end = "at end of document" in str(error)
         line = int(found[1]) if found else len(text.splitlines()) if at_end else 1
-        raise unusable(f"{where}:{line}", f"not TOML: {error}", remedy(where)) from error
-    return _Reader(Blocks(text, where, content, _KEYS)).playbook()
+        raise unusable(where, line, f"not TOML: {error}") from error
+    return _Reader(Blocks(text, where, content, KEYS)).playbook()
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:
@@ -158,11 +158,11 @@ class _Reader:
         blocks, where = self.blocks, self.blocks.where
         head = blocks.content.get("playbook")
         if not isinstance(head, dict):
-            raise unusable(f"{where}:1", "there is no [playbook] block", "add [playbook] with a name")
+            raise unusable(where, 1, "there is no [playbook] block with a name")
         blocks.check_keys("playbook", 0, head)
         calendars = tuple(self._calendar(i, block) for i, block in blocks.blocks("calendar"))
         if not calendars:
-            raise unusable(f"{where}:1", "there is no calendar", "add a [[calendar]] with zone and open")
+            raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
         names = {calendar.id for calendar in calendars}
         teams = tuple(self._team(i, block, names) for i, block in blocks.blocks("team"))
         team_names = {team.id for team in teams}

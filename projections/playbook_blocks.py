@@ -159,7 +159,7 @@ class Blocks:
 
     def fault(self, name: str, index: int, why: str) -> BatonError:
         """The error for a fault in a block, with the line the block stands on."""
-        return unusable(f"{self.where}:{self.line(name, index)}", f"[{name}] {why}", remedy(self.where))
+        return unusable(self.where, self.line(name, index), f"[{name}] {why}")
 
     def line(self, name: str, index: int) -> int:
         """The line a block stands on."""
@@ -171,17 +171,12 @@ class Blocks:
         return 1
 
 
-def remedy(where: str) -> str:
-    """The next command for a fault in a playbook."""
-    return f"mend {where}, then: baton playbook check {where}"
-
-
-def unusable(where: str, why: str, next_command: str) -> BatonError:
-    """The error for a playbook that cannot be used."""
+def unusable(where: str, line: int, why: str) -> BatonError:
+    """The error for a playbook that cannot be used. `line`: 0 when it is the file as a whole."""
     return BatonError(
         "The playbook cannot be used",
-        where=where,
+        where=f"{where}:{line}" if line else where,
         why=why,
-        next_command=next_command,
+        next_command=f"baton playbook check {where}   (once that is corrected)",
         exit_code=ExitCode.CONFIGURATION,
     )

@@ -4,30 +4,35 @@ A *state* file maps facts to partial states: rows of (key, columns), where every
 min, max or set union. Merging is associative, commutative and idempotent, so batches, order and
 duplicates cannot change what a state says (docs/adr/0002). The same file serves three uses:
 
-- live:    merge(select over the batch), appended
-- folding: merge(the appended rows)
-- rebuild: merge(select over all facts)
+- live:       merge(select over the batch), appended
+- compaction: merge(the appended rows)
+- rebuild:    merge(select over all facts)
 
 A *view* file is one SELECT over states, facts and the playbook; `$as_of` is the instant at which
-open clocks are read.
+open clocks are read. A *derived* file is one too, and is no view of a warehouse: the product evaluates it
+for a purpose of its own, such as the events that measuring sends.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from graphlib import CycleError
 from pathlib import Path
 
+from projections.dependency_graph import DependencyGraph
 from schemas.errors import BatonError, ExitCode
 
 STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
+DERIVED_FOLDER = Path(__file__).parent / "derived"
 
 _FACTS = re.compile(r"\bfacts\.(\w+)")
-_NAMED = re.compile(r"\b(?:facts|state|funnel)\.\w+")
-_BRANCHES = "\nunion all by name\n"
+_SCHEMAS = {"state": "state", "resolved": "resolved", "view": "funnel"}
+_PARAMETER = re.compile(r"\$([a-z]\w*)")
+_NAMED = re.compile(r"\b(?:facts|resolved|state|funnel)\.\w+")
 
 _MERGES: dict[str, Callable[[str], str]] = {
     "min": lambda column: f"min({column})",
@@ -67,49 +72,52 @@ class Projection:
     path: Path
 
     @property
+    def relation(self) -> str:
+        """Its table or view in the warehouse, with the schema."""
+        return f"{_SCHEMAS[self.kind]}.{self.name}"
+
+    @property
     def fact_tables(self) -> tuple[str, ...]:
         """Names of the fact tables it reads, without the schema."""
         return tuple(name.removeprefix("facts.") for name in self.reads if name.startswith("facts."))
 
-    def merged(self, rows: str) -> str:
+    def merge_select(self, rows: str) -> str:
         """SQL: one row per key out of many partial rows. `rows` is a table name or a parenthesised query."""
         keys = ", ".join(self.key)
         merges = ", ".join(f"{_MERGES[c.merge](c.name)} as {c.name}" for c in self.columns)
         return f"select {keys}, {merges} from {rows} group by {keys}"
 
-    def lifted(self, table_of: Callable[[str], str], present: Collection[str] | None = None) -> str:
-        """SQL: partial states of the facts in the tables that `table_of` names.
+    def partial_select(self, table_of: Callable[[str], str]) -> str:
+        """SQL: partial states of the facts in the tables that `table_of` names."""
+        return _FACTS.sub(lambda match: table_of(match[1]), self.select)
 
-        `present` leaves out the branches of other fact tables: a batch pays for what it holds.
-        """
-        branches = [
-            _FACTS.sub(lambda match: table_of(match[1]), branch)
-            for branch in self.select.split(_BRANCHES)
-            if present is None or _fact_table(branch) in present
-        ]
-        return _BRANCHES.join(branches)
+    def from_facts(self, table_of: Callable[[str], str]) -> str:
+        """SQL: the state as all facts in these tables make it, one row per key."""
+        return self.merge_select(f"({self.partial_select(table_of)})")
 
     def over(self, names: Mapping[str, str]) -> Projection:
         """The same over other tables: what it reads by one of these names, it then reads by the other."""
         return replace(self, select=_NAMED.sub(lambda match: names.get(match[0], match[0]), self.select))
 
-    def evaluated(self, as_of: str) -> str:
-        """SQL of a view with its instant filled in: a literal, or a sub-query."""
-        return self.select.replace("$as_of", as_of)
+    def evaluated(self, as_of: str, **parameters: str) -> str:
+        """SQL with its instant and other parameters filled in: each is a literal, or a sub-query."""
+        sql = {"as_of": as_of, **parameters}
+        return _PARAMETER.sub(lambda match: sql[match[1]], self.select)
 
 
 def read_projection(path: Path) -> Projection:
     """Read one SQL file. A header that lacks a line is a BatonError naming file and line."""
     header: dict[str, str] = {}
     columns: list[Column] = []
+    last = ""
     lines = path.read_text(encoding="utf-8").splitlines()
     body_from = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     for number, line in enumerate(lines[:body_from], start=1):
         if named := re.fullmatch(r"--\s(\w+):\s*(.*)", line):
             header[named[1]] = named[2].strip()
             last = named[1]
-        elif continued := re.fullmatch(r"--\s{3,}(\S.*)", line):
-            if last == "columns" and line.startswith("--    "):
+        elif last and (continued := re.fullmatch(r"--\s{3,}(\S.*)", line)):
+            if last == "columns" and columns and line.startswith("--    "):
                 columns[-1] = replace(columns[-1], says=f"{columns[-1].says} {continued[1].strip()}")
             elif last == "columns" and (other := re.fullmatch(r"all of (\w+)", continued[1])):
                 if not path.with_stem(other[1]).exists():
@@ -121,7 +129,7 @@ def read_projection(path: Path) -> Projection:
                 header[last] = f"{header[last]} {continued[1].strip()}"
         else:
             raise _bad_header(path, number, f"cannot read {line!r}")
-    kind = "state" if "state" in header else "view"
+    kind = next((kind for kind in ("state", "derived") if kind in header), "view")
     for wanted in (kind, "grain", "key", "reads", "says"):
         if wanted not in header:
             raise _bad_header(path, 1, f"the header has no line '-- {wanted}:'")
@@ -137,11 +145,6 @@ def read_projection(path: Path) -> Projection:
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,
     )
-
-
-def _fact_table(branch: str) -> str:
-    found = _FACTS.search(branch)
-    return found[1] if found else ""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -164,7 +167,7 @@ def _bad_header(path: Path, number: int, why: str) -> BatonError:
         "A projection's header cannot be read",
         where=f"{path}:{number}",
         why=why,
-        next_command="see CONTRIBUTING.md, 'Adding a projection'",
+        next_command="make reference   (once the header is as 'How to add' in CONTRIBUTING.md says)",
         exit_code=ExitCode.CONFIGURATION,
     )
 
@@ -172,26 +175,19 @@ def _bad_header(path: Path, number: int, why: str) -> BatonError:
 @cache
 def states() -> tuple[Projection, ...]:
     """All states, by name."""
-    return tuple(read_projection(path) for path in sorted(STATES_FOLDER.glob("*.sql")))
+    return _read_folder(STATES_FOLDER)
 
 
 @cache
 def views() -> tuple[Projection, ...]:
     """All views, each after the views it reads."""
-    found = {path.stem: read_projection(path) for path in sorted(VIEWS_FOLDER.glob("*.sql"))}
-    return tuple(_in_reading_order(found.values()))
+    known = {view.relation: view for view in _read_folder(VIEWS_FOLDER)}
+    try:
+        order = DependencyGraph({name: view.reads for name, view in known.items()}).topological_order()
+    except CycleError as error:
+        raise _bad_header(VIEWS_FOLDER, 1, f"these read each other: {', '.join(error.args[1])}") from error
+    return tuple(known[name] for name in order if name in known)
 
 
-def _in_reading_order(projections: Iterable[Projection]) -> list[Projection]:
-    waiting = {projection.name: projection for projection in projections}
-    ordered: list[Projection] = []
-    while waiting:
-        ready = [
-            p for p in waiting.values() if not any(r.removeprefix("funnel.") in waiting for r in p.reads)
-        ]
-        if not ready:
-            cycle = ", ".join(sorted(waiting))
-            raise _bad_header(next(iter(waiting.values())).path, 1, f"these views read each other: {cycle}")
-        for projection in ready:
-            ordered.append(waiting.pop(projection.name))
-    return ordered
+def _read_folder(folder: Path) -> tuple[Projection, ...]:
+    return tuple(read_projection(path) for path in sorted(folder.glob("*.sql")))

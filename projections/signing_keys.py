@@ -128,6 +128,6 @@ def _unusable(path: Path, line: int, why: str) -> BatonError:
         "The keys that sign playbooks cannot be used",
         where=f"{path}:{line}" if line else str(path),
         why=why,
-        next_command=f"mend {path}; `baton playbook keygen` prints a block as it should be",
+        next_command="baton playbook keygen --help   (it prints a block as it should be)",
         exit_code=ExitCode.CONFIGURATION,
     )

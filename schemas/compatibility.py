@@ -395,6 +395,6 @@ def _out_of_reach(path: Path, why: str) -> BatonError:
         "The list of published schemas is out of reach",
         where=str(path),
         why=why,
-        next_command="restore it from version control, or run where the source tree can be written",
+        next_command=f"git restore {path}   (or run where the source tree can be written)",
         exit_code=ExitCode.CONFIGURATION,
     )

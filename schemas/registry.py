@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from schemas.catalogue import Schema
-from schemas.codec import CONFLUENT_MAGIC, HEADER_LENGTH
+from schemas.codec import CONFLUENT_MAGIC
 from schemas.errors import BatonError, ExitCode
 
 SETTING = "BATON_SCHEMA_REGISTRY"
@@ -109,16 +109,16 @@ class SchemaRegistry:
             "The schema registry does not answer",
             where=self.address,
             why=f"{reason or type(error).__name__} (waited at most {self._timeout_seconds:g} s)",
-            next_command=f"start it, or unset {SETTING} to do without one",
+            next_command=f"unset {SETTING}   (to do without a registry, or start it)",
             exit_code=ExitCode.UNREACHABLE,
         )
 
     def _refused(self, path: str, error: urllib.error.HTTPError) -> BatonError:
         is_login = error.code in (401, 403)
         is_schema = error.code in (409, 422)
-        next_command = f"look at the registry's log, or unset {SETTING} to do without one"
+        next_command = f"unset {SETTING}   (to do without a registry; its log says why it refused)"
         if is_login:
-            next_command = f"put the login into {SETTING}, as in https://user:password@host:8081"
+            next_command = f"export {SETTING}=https://user:password@host:8081"
         if is_schema:
             next_command = "baton contract check"
         return BatonError(
@@ -134,7 +134,7 @@ class SchemaRegistry:
             "The schema registry gave an answer that is not of its protocol",
             where=self.address,
             why=why,
-            next_command=f"check that {SETTING} is the address of a Confluent-protocol registry",
+            next_command=f"export {SETTING}=https://host:8081   (of a registry with the Confluent protocol)",
             exit_code=ExitCode.UNREACHABLE,
         )
 
@@ -149,18 +149,6 @@ def subject_of(topic: str, schema: Mapping[str, Any]) -> str:
 def frame(schema_id: int, datum: bytes) -> bytes:
     """A datum in the Confluent wire format."""
     return CONFLUENT_MAGIC + schema_id.to_bytes(4, "big") + datum
-
-
-def unframe(value: bytes) -> tuple[int, bytes]:
-    """(schema id, datum) of a value in the Confluent wire format. Raises BatonError when it is not."""
-    header = HEADER_LENGTH[CONFLUENT_MAGIC]
-    if value[:1] != CONFLUENT_MAGIC or len(value) < header:
-        raise BatonError(
-            "A value is not in the Confluent wire format",
-            why=f"it begins with 0x{value[:header].hex()}; it needs 0x00 and a schema id of four bytes",
-            exit_code=ExitCode.DATA_PROBLEMS,
-        )
-    return int.from_bytes(value[1:header], "big"), value[header:]
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

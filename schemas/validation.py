@@ -38,7 +38,7 @@ class ContractViolation(BatonError):
             f"{event_type or 'The event'} breaks the contract",
             where=f"field {field}" if field else "the whole event",
             why=why,
-            next_command="docs/reference/events.md says what each event may hold",
+            next_command="baton contract docs   (docs/reference/events.md says what each event may hold)",
             exit_code=ExitCode.DATA_PROBLEMS,
         )
         self.field = field

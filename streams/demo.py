@@ -16,14 +16,14 @@ from pathlib import Path
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
-from streams.kafka_local import start_broker, stop_broker
-from streams.opening import open_warehouse
+from streams.kafka.publisher import Publisher
+from streams.kafka.topics import ensure_topics, log_extent
+from streams.local.broker import start_broker, stop_broker
+from streams.local.worker_process import start_worker, stop_worker
 from streams.project import Project
-from streams.publisher import Publisher
-from streams.settling import Advance, wait_until_reacted, wait_until_read
+from streams.queries.wait import Advance, wait_until_reacted, wait_until_read
+from streams.queries.warehouse_access import open_warehouse
 from streams.simulator import simulate
-from streams.topics import ensure_topics, log_extent
-from streams.worker_process import start_worker, stop_worker
 
 DEMO_FOLDER = ".baton-demo"
 # What the demo's proposal words otherwise than the packaged playbook.
@@ -81,13 +81,12 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
 
     at = time.perf_counter()
     tell("Writing the story of a made-up company ...")
-    simulate(seed, leads, demo.home / "story")
-    as_of = datetime.fromisoformat(json.loads((demo.home / "story" / "truth.json").read_text())["as_of"])
+    story = simulate(seed, leads, demo.home / "story")
     at = timed("story", at)
     if not demo.kafka:
         start_broker(demo, tell)
     ensure_topics(demo)
-    _pin(demo, as_of)
+    _pin(demo, story.as_of)
     at = timed("kafka", at)
     start_worker(demo, tell)
     at = timed("worker", at)
@@ -100,7 +99,7 @@ def run(demo: Project, *, seed: int, leads: int, tell: Tell, advance: Advance) -
     wait_until_reacted(demo)
     records = wait_until_read(demo, advance)
     timed("react", at)
-    return DemoRun(demo, as_of, records, seconds)
+    return DemoRun(demo, story.as_of, records, seconds)
 
 
 def stricter(text: str) -> str:

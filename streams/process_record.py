@@ -32,7 +32,7 @@ def started_mark(pid: int) -> str | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None if Path("/proc/self/stat").exists() else _started_mark_from_ps(pid)
+        return None if Path("/proc/self/stat").exists() else started_mark_from_ps(pid)
     # proc(5): the name stands in brackets and may hold blanks; state is field 3, starttime field 22.
     fields = stat.rpartition(")")[2].split()
     if fields[0] in "ZX":
@@ -41,7 +41,7 @@ def started_mark(pid: int) -> str | None:
     return f"{boot}:{fields[19]}"
 
 
-def _started_mark_from_ps(pid: int) -> str | None:
+def started_mark_from_ps(pid: int) -> str | None:
     """The same for systems without /proc, macOS among them (to the second)."""
     answer = subprocess.run(
         ["ps", "-p", str(pid), "-o", "state=", "-o", "lstart="],

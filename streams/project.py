@@ -131,9 +131,9 @@ class Project:
         return self.run_dir / "worker-ready.json"
 
     @property
-    def door_file(self) -> Path:
-        """Address and token of the analysts' door; whoever writes it uses mode 0600."""
-        return self.run_dir / "door.json"
+    def endpoint_file(self) -> Path:
+        """Address and token of the SQL endpoint; whoever writes it uses mode 0600."""
+        return self.run_dir / "sql-endpoint.json"
 
     @property
     def playbook_file(self) -> Path:

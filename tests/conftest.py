@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from streams import kafka_local
-from streams.java import docker_answers
-from streams.kafka_admin import admin
-from streams.kafka_jars import kafka_version
+from streams.kafka.admin import admin
+from streams.kafka.topics import PARTITIONS, create_topics, ensure_topics, existing_topics
+from streams.local.broker import free_ports, start_broker, stop_broker
+from streams.local.jars import kafka_version
+from streams.local.java import docker_answers
 from streams.process_record import ProcessRecord
 from streams.project import Project
-from streams.topics import PARTITIONS, create_topics, ensure_topics, existing_topics
 
 TESTS = Path(__file__).parent
 # Folders whose tests have a broker, or processes that are told to be somewhere in time.
-TOGETHER = ("bench", "faults", "streams")
+TOGETHER = ("benchmarks", "faults", "streams")
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
 
 
@@ -83,16 +83,16 @@ def _local_kafka() -> Iterator[str]:
     for left_over in BROKERS.glob("*"):  # a test run that was killed could not stop its broker
         owner = ProcessRecord.read(left_over / "owner.json")
         if owner is not None and not owner.is_running():
-            kafka_local.stop_broker(Project(home=left_over, cwd=left_over))
+            stop_broker(Project(home=left_over, cwd=left_over))
             shutil.rmtree(left_over, ignore_errors=True)
     BROKERS.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(dir=BROKERS))
     ProcessRecord.of(os.getpid()).write(home / "owner.json")
     project = Project(home=home, cwd=home)
     try:
-        yield kafka_local.start_broker(project).bootstrap
+        yield start_broker(project).bootstrap
     finally:
-        kafka_local.stop_broker(project)
+        stop_broker(project)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -100,7 +100,7 @@ def _kafka_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
 
     # Clients must be told the address they can reach, so the port is chosen before the container starts.
-    port = kafka_local.free_ports()[0]
+    port = free_ports()[0]
     host = DockerContainer("unused").get_container_host_ip()
     settings = {
         "KAFKA_NODE_ID": "1",

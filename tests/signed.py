@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from projections.in_force import Proposal, Signature, signed_content
+from projections.agreement import Proposal, Signature, signed_content
 from projections.playbook import Playbook
 from projections.signing_keys import SigningKey
 

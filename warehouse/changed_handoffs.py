@@ -11,22 +11,24 @@ from collections.abc import Iterator, Mapping
 import duckdb
 
 from projections.projection import Projection, states
+from projections.relations import dependencies, relations
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
-from warehouse.layout import Extract, live_as_of
+from warehouse.layout import live_as_of
 
 _STATE = next(state for state in states() if state.name == "handoff")
 # Contact is a fact each, and may name a lead only.
 _CONTACT = tuple(e for e in CATALOGUE.facts if e.table in ("contact_attempted", "buyer_reached"))
 _NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTACT)
-_HANDOFF_VIEWS = tuple(view for view in Extract.of(["handoff"]).views if view.name != "lead_identity")
+_READ = dependencies().upstream(["funnel.handoff"]) - {"funnel.lead_identity"}
+_HANDOFF_VIEWS = tuple(view for name, view in relations().items() if name in _READ)
 # What the views read -> what they read here. A deal is no moment of a handoff, so none is looked up.
 _NAMES = {
     "state.handoff": "changed_state",
     "state.opportunity": "(select * from state.opportunity limit 0) as opportunity",
     "funnel.lead_identity": "identity_now",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
-    **{f"funnel.{view.name}": f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
+    **{view.relation: f"changed_{view.name}_view" for view in _HANDOFF_VIEWS},
 }
 _IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
 # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
@@ -58,7 +60,7 @@ _OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from 
 # An offer told twice may name two leads; the handoff is that of the one which stands.
 _CHANGED_STATE = f"""
 create or replace temp table changed_state as
-from ({_STATE.merged(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
+from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
 where offer.lead_id in (from changed_lead)
 """
 

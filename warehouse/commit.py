@@ -10,10 +10,10 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from projections.projection import Projection, states
+from projections.projection import Projection
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
-from warehouse.agreement import DECIDING
+from warehouse.authority import AGREEMENT_FACTS
 
 FAILED_COLUMNS = pa.schema(
     [
@@ -117,18 +117,16 @@ class Committer:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        projections: Sequence[Projection] | None = None,
+        projections: Sequence[Projection],
         on_agreement: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> None:
-        """`projections` defaults to all states; an empty sequence is append-only (the benchmark's limit).
-
-        `on_agreement` is called inside the transaction of a batch that holds a word on playbooks.
-        """
+        """`projections`: the states to keep. `on_agreement` is called inside the transaction of a batch that
+        holds a word on playbooks."""
         self.connection = connection
         self.on_agreement = on_agreement
         # Slots and plans belong to the connection, and one connection may see several committers.
         self._number = next(_COMMITTERS)
-        self.projections = states() if projections is None else projections
+        self.projections = projections
         self._slots: dict[str, _Slot] = {}
         self._prepared: set[str] = set()
         self._reached = self._registered(_REACHED, _Slot(_REACHED_COLUMNS))
@@ -153,7 +151,7 @@ class Committer:
                 if present.keys() & set(projection.fact_tables):
                     execute(f"execute partial_{self._number}_{projection.name}")
             # 3. the playbook in force, when these facts have a word in it
-            if self.on_agreement and present.keys() & DECIDING:
+            if self.on_agreement and present.keys() & AGREEMENT_FACTS:
                 self.on_agreement(self.connection)
             # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
@@ -186,7 +184,7 @@ class Committer:
         if name not in self._prepared:
             for table in projection.fact_tables:
                 self._slot(table)
-            rows = projection.merged(f"({projection.lifted(self._batch_table)})")
+            rows = projection.from_facts(self._batch_table)
             self.connection.execute(f"prepare {name} as insert into partial.{projection.name} by name {rows}")
             self._prepared.add(name)
 

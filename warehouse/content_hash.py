@@ -7,7 +7,7 @@ counts a row as often as it stands there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -15,8 +15,9 @@ from functools import cache
 import duckdb
 
 from projections.projection import states, views
+from projections.relations import dependencies, relations
+from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-from warehouse.layout import Extract
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class TableHash:
 
 
 @dataclass(frozen=True)
-class Books:
+class RecordCounts:
     """What became of every record of the log: total = good + failed + duplicate."""
 
     good: int
@@ -42,21 +43,19 @@ class Books:
 
 
 @cache
-def groups() -> tuple[tuple[str, ...], ...]:
+def hash_groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: facts and states, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
-    known = {view.name: view for view in views()}
-    closures = {name: {v.name for v in Extract.of([name]).views} for name in known}
     found = [
         tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
         tuple(f"state.{state.name}" for state in states()),
     ]
-    left = dict(closures)
+    left = {view.relation: dependencies().upstream([view.relation]) for view in views()}
+    shown = frozenset(left)
     while left:
-        widest = max(left, key=lambda name: (len(left[name]), name))
-        together = [name for name in left if left[name] <= closures[widest]]
-        found.append(tuple(f"funnel.{name}" for name in known if name in together))
-        left = {name: closure for name, closure in left.items() if name not in together}
+        widest = max(left, key=lambda name: (len(left[name] & shown), name))
+        found.append(tuple(name for name in left if left[name] & shown <= left[widest]))
+        left = {name: read for name, read in left.items() if name not in found[-1]}
     return tuple(found)
 
 
@@ -65,11 +64,13 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
 
     One statement, so that all of it is one snapshot even while a worker writes.
     """
-    instant = f"timestamptz '{as_of.isoformat()}'"
     # The installed views read their own as_of; here each view reads the others at the same instant.
-    asked = [name.removeprefix("funnel.") for name in names if name.startswith("funnel.")]
-    read = Extract.of(asked).views if asked else ()
-    named = [f"{_inlined(v.name)} as ({_over_inlined(v.evaluated(instant))})" for v in read]
+    read = dependencies().upstream(names)
+    named = [
+        f"{_over_inlined(name)} as ({_over_inlined(view.evaluated(sql_literal(as_of)))})"
+        for name, view in relations().items()
+        if name in read
+    ]
     hashed = [
         f"select '{name}' as name, count(*) as rows, coalesce(sum(hash(t)::hugeint), 0)::varchar as content"
         f" from {_over_inlined(name)} as t"
@@ -78,7 +79,7 @@ def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
     return f"{'with ' if named else ''}{', '.join(named)} {' union all '.join(hashed)}"
 
 
-def books_sql() -> str:
+def record_counts_sql() -> str:
     """One SELECT: (good, failed, duplicate, total) of all records read so far."""
     good = " + ".join(f"(select count(distinct event_id) from log.{e.table})" for e in CATALOGUE.facts)
     readable = " + ".join(f"(select count(*) from log.{e.table})" for e in CATALOGUE.facts)
@@ -89,20 +90,18 @@ def books_sql() -> str:
     )
 
 
-def hashes(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> Mapping[str, TableHash]:
-    """The hash of every table, by name, a group at a time."""
-    rows = [row for group in groups() for row in connection.execute(hashes_sql(as_of, group)).fetchall()]
+def hashes(
+    connection: duckdb.DuckDBPyConnection, as_of: datetime, names: Sequence[str]
+) -> dict[str, TableHash]:
+    """The hash of each of these tables, by name, in one statement."""
+    rows = connection.execute(hashes_sql(as_of, names)).fetchall()
     return {name: TableHash(count, content) for name, count, content in rows}
 
 
-def books(connection: duckdb.DuckDBPyConnection) -> Books:
+def record_counts(connection: duckdb.DuckDBPyConnection) -> RecordCounts:
     """What became of every record read so far."""
-    return Books(*connection.execute(books_sql()).fetchall()[0])
+    return RecordCounts(*connection.execute(record_counts_sql()).fetchall()[0])
 
 
-def _inlined(view: str) -> str:
-    return f"funnel_{view}"
-
-
-def _over_inlined(select: str) -> str:
-    return re.sub(r"\bfunnel\.(\w+)", lambda match: _inlined(match[1]), select)
+def _over_inlined(sql: str) -> str:
+    return re.sub(r"\b(funnel|resolved)\.(\w+)", r"\1_\2", sql)

@@ -41,7 +41,7 @@ def _check(warehouse: Warehouse, example: Example, where: str) -> None:
         f"The example {example.id!r} is not what the playbook says",
         where=f"{where}:{example.line}",
         why=f"expected: {expected}; came: {came}",
-        next_command=f"change the example or the criterion in {where}, then: baton playbook check {where}",
+        next_command=f"baton playbook check {where}   (once the example or the criterion is changed)",
         exit_code=ExitCode.CONFIGURATION,
     )
 

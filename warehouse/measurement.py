@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from projections.projection import VIEWS_FOLDER, read_projection
+from projections.projection import DERIVED_FOLDER, read_projection
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from warehouse.changed_handoffs import ChangedHandoffs, over_changed
@@ -20,12 +20,12 @@ SOURCE = "baton"
 MOST_PER_PASS = 20_000
 ROWS_AT_A_TIME = 2_000
 
-_MEASURED = read_projection(VIEWS_FOLDER.with_name("derived") / "handoff_measured.sql")
+_MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
 
 # Evaluated as if all time had passed: a deadline still to come waits here for its day.
-_EVER = "'infinity'::timestamptz"
+_EVER = "timestamptz 'infinity'"
 _UNSENT = "event_id not in (select message_id from warehouse.outbox)"
 _LOOK_AT_ALL = f"""
 create or replace temp table measurable as

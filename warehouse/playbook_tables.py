@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from projections import open_time
+from projections.agreement import InForce
 from projections.business_time import Calendar
-from projections.in_force import InForce
 from projections.playbook import Playbook
 
 # Table -> columns after playbook_version.
@@ -66,7 +66,7 @@ def statements() -> Iterator[str]:
             """
 
 
-def put_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> None:
+def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> None:
     """Make the tables hold exactly these versions, oldest first. Writes nothing when they already do.
 
     Needs an open transaction around it: a reader must see all of it or nothing.

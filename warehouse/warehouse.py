@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 
 from projections.playbook import Playbook
-from projections.projection import Projection
+from projections.projection import states
 from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
-from warehouse.agreement import Authority
+from warehouse.authority import Authority
 from warehouse.commit import Committer
 
 MEMORY_LIMIT = "2GB"
@@ -83,7 +83,7 @@ class Warehouse:
                         self.connection.execute(statement)
                 self.connection.execute("delete from warehouse.laid_out")
                 self.connection.execute("insert into warehouse.laid_out values (?)", [layout.fingerprint()])
-            self.authority.put(self.connection)
+            self.authority.store_playbooks(self.connection)
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
@@ -124,17 +124,17 @@ class Warehouse:
             cursor.execute(f"use {self.database}")
         return cursor
 
-    def committer(self, projections: Sequence[Projection] | None = None) -> Committer:
+    def committer(self) -> Committer:
         """Writes batches into this warehouse, through a connection of its own.
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.cursor(), projections, on_agreement=self.authority.put)
+        return Committer(self.cursor(), states(), on_agreement=self.authority.store_playbooks)
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""
         as_of = self.cursor().execute("select as_of from warehouse.as_of").fetchall()[0][0]
-        return self.authority.agreed(self.cursor()).at(as_of).playbook
+        return self.authority.agreement(self.cursor()).at(as_of).playbook
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         """Where to read on, by (topic, partition). A partition never read is not in it."""
@@ -153,7 +153,7 @@ class Warehouse:
                     "A topic was deleted and made again since the warehouse read it",
                     where=topic,
                     why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
-                    next_command=f"restore the topic, or begin anew: mv {self.path} {self.path}.old",
+                    next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",
                 )
             if topic not in known:
                 self.connection.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])
@@ -223,7 +223,7 @@ def _make_folder(path: Path) -> None:
             "The warehouse's folder cannot be made",
             where=str(path.parent),
             why=str(error),
-            next_command="set BATON_HOME to a folder you may write to",
+            next_command="export BATON_HOME=/a/folder/you/can/write",
             exit_code=ExitCode.CONFIGURATION,
         ) from error
 
@@ -235,11 +235,11 @@ def _cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
             "The warehouse is in use by another process",
             where=str(path),
             why=why,
-            next_command="ask the running worker with `baton sql`, or stop it with `baton down`",
+            next_command="baton down   (stops the worker; `baton sql` asks it while it runs)",
         )
     return BatonError(
         "The warehouse cannot be opened",
         where=str(path),
         why=why,
-        next_command=f"free disk space or move {path} aside; the next start reads the whole log again",
+        next_command=f"mv {path} {path}.old   (free disk space first; the log is read again)",
     )

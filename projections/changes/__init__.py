@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from projections.changes import duties, qualified_lead, revenue, working_time
+from projections.changes import obligations, qualified_lead, revenue, working_time
 from projections.changes.sentences import EVERYBODY, Change, pairs, percent
 from projections.playbook import Playbook
 
@@ -43,14 +43,14 @@ _COMPARISONS: tuple[Callable[[Playbook, Playbook], Iterator[Change]], ...] = (
     working_time.calendars,
     working_time.teams,
     working_time.members,
-    duties.stages,
-    duties.slas,
+    obligations.stages,
+    obligations.slas,
     qualified_lead.criteria,
     qualified_lead.groups,
     revenue.goals,
     revenue.currencies,
     revenue.costs,
     revenue.cascade,
-    duties.alerts,
+    obligations.alerts,
     _examples,
 )

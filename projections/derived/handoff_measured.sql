@@ -1,4 +1,4 @@
--- view:   handoff_measured
+-- derived: handoff_measured
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
 -- key:    event_id
 -- reads:  funnel.handoff, state.handoff

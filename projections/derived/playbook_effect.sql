@@ -1,8 +1,8 @@
--- view:   playbook_effect
+-- derived: playbook_effect
 -- grain:  one row per measure and whom it concerns
 -- key:    measure, whom
 -- reads:  funnel.lead_verdict, funnel.lead_outcome, funnel.handoff_history, funnel.handoff_sla, playbook.sla,
---         playbook.team, playbook.version
+--         playbook.team
 -- says:   what a playbook would have made of the recorded events: what two playbooks are compared by
 -- means:  Qualified: leads that met the definition since the first day asked for. Held back: offers of a
 --         marketing team for leads that were not qualified when they were offered: under the playbook these

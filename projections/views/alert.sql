@@ -38,7 +38,7 @@ acknowledged as (
     from facts.alert_acknowledged
     group by alert_id
 ),
-resolved as (
+resolution as (
     select alert_id, min(occurred_at) as resolved_at
     from facts.alert_resolved
     group by alert_id
@@ -78,5 +78,5 @@ select
     told.summary as summary
 from opened
 left join acknowledged using (alert_id)
-left join resolved using (alert_id)
+left join resolution using (alert_id)
 left join retracted using (alert_id)

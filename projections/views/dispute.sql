@@ -22,7 +22,7 @@ opened as (
     where occurred_at <= $as_of
     qualify row_number() over (partition by dispute_id order by occurred_at, event_id) = 1
 ),
-resolved as (
+resolution as (
     select dispute_id, occurred_at as resolved_at, resolution, resolved_by
     from facts.dispute_resolved
     where occurred_at <= $as_of
@@ -35,11 +35,11 @@ select
     opened.subject_kind,
     opened.subject_id,
     opened.reason,
-    resolved.resolved_at,
-    resolved.resolution,
-    resolved.resolved_by,
-    (epoch_us(coalesce(resolved.resolved_at, $as_of)) - epoch_us(opened.occurred_at)) / 86400000000.0::double
+    resolution.resolved_at,
+    resolution.resolution,
+    resolution.resolved_by,
+    (epoch_us(coalesce(resolution.resolved_at, $as_of)) - epoch_us(opened.occurred_at)) / 86400000000.0::double
         as open_days,
-    resolved.dispute_id is null as is_open
+    resolution.dispute_id is null as is_open
 from opened
-left join resolved using (dispute_id)
+left join resolution using (dispute_id)

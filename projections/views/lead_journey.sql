@@ -1,7 +1,7 @@
 -- view:   lead_journey
 -- grain:  one row per event of a lead
 -- key:    lead_id, position
--- reads:  facts.event, funnel.lead_identity
+-- reads:  resolved.event
 -- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
 -- columns:
 --   lead_id                 the lead; of merged ones the one that survives, with the events of all of them
@@ -15,18 +15,17 @@
 --   recorded_late_minutes   minutes from the event to Baton knowing it
 --   event_id                the event itself
 select
-    coalesce(surviving_lead_id, happened.lead_id) as lead_id,
-    row_number() over life as position,
+    lead_id,
+    row_number() over journey as position,
     occurred_at,
     event_type,
     source,
     handoff_id,
     opportunity_id,
-    (epoch_us(occurred_at) - epoch_us(lag(occurred_at) over life)) / 60000000.0::double
+    (epoch_us(occurred_at) - epoch_us(lag(occurred_at) over journey)) / 60000000.0::double
         as minutes_since_previous,
     (epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double as recorded_late_minutes,
-    happened.event_id
-from facts.event as happened
-left join funnel.lead_identity as identity on identity.lead_id = happened.lead_id
-where happened.lead_id is not null
-window life as (partition by coalesce(surviving_lead_id, happened.lead_id) order by occurred_at, event_type, happened.event_id)
+    event_id
+from resolved.event
+where lead_id is not null
+window journey as (partition by lead_id order by occurred_at, event_type, event_id)

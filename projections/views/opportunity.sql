@@ -1,7 +1,7 @@
 -- view:   opportunity
 -- grain:  one row per opportunity opened
 -- key:    opportunity_id
--- reads:  state.opportunity, funnel.lead_identity
+-- reads:  funnel.deal
 -- says:   each deal as it is known now: whose, how much, where it stands, and how it ended
 -- columns:
 --   opportunity_id  the opportunity
@@ -20,19 +20,18 @@
 --   lost_reason     reason code, when lost
 select
     opportunity_id,
-    opened.account_id as account_id,
-    coalesce(surviving_lead_id, opened.lead_id) as lead_id,
-    opened.handoff_id as handoff_id,
-    opened.owner as owner,
-    opened.occurred_at as opened_at,
-    stage.stage as stage,
-    stage.probability as probability,
-    worth.amount as amount,
-    worth.currency as currency,
-    closing.closes_on as closes_on,
-    coalesce(outcome.status, 'open') as status,
-    outcome.occurred_at as closed_at,
-    outcome.reason as lost_reason
-from state.opportunity
-left join funnel.lead_identity as identity on identity.lead_id = opened.lead_id
-where opened is not null
+    account_id,
+    lead_id,
+    handoff_id,
+    owner,
+    opened_at,
+    stage,
+    probability,
+    amount,
+    currency,
+    closes_on,
+    status,
+    closed_at,
+    lost_reason
+from funnel.deal
+where opened_at is not null

@@ -6,7 +6,7 @@ import click
 
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
-from streams.reading import ask_warehouse
+from streams.queries.warehouse_access import ask_warehouse
 
 STATES = ("opened", "acknowledged", "resolved", "retracted")
 SHOWN = ("opened_at", "rule", "severity", "subject", "observed", "threshold", "sample_size", "state")

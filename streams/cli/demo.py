@@ -14,12 +14,10 @@ from schemas.errors import ExitCode
 from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
-from streams.opening import authority_of
-from streams.past import recorded
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.replay import Verification, verify
-from streams.whatif import EXTRACT, WhatIf, compare
+from streams.queries.verification import Verification, verify
+from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.whatif import VIEWS, WhatIf, compare
 
 _THIS_QUARTER = """(
     select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""
@@ -87,7 +85,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         verification = verify(project)
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
-        with recorded(project, EXTRACT) as records:
+        with recorded(project, VIEWS) as records:
             tried = compare(records, authority_of(project), read_playbook(proposed), run.as_of)
     except BaseException:
         demonstration.tidy(project)
@@ -181,11 +179,11 @@ def _show_whatif(tried: WhatIf, in_force: Path, proposed: Path) -> None:
 
 
 def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped: bool) -> None:
-    books = verification.live.books
+    counts = verification.live.record_counts
     quarter = f"{run.as_of.year}-Q{(run.as_of.month + 2) // 3}"
     data.print(
-        f"The log holds {books.total:,} records: {books.good:,} good + {books.failed:,} failed"
-        f" + {books.duplicate:,} duplicate."
+        f"The log holds {counts.total:,} records: {counts.good:,} good + {counts.failed:,} failed"
+        f" + {counts.duplicate:,} duplicate."
     )
     tables = len(verification.live.tables)
     verdict = "equal" if verification.is_equal else f"NOT EQUAL: {', '.join(verification.differing)}"

@@ -9,13 +9,14 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from projections.projection import Projection, views
+from projections.resolved_facts import SUBJECTS
+from streams.cli.options import as_known_option, known_at
 from streams.cli.output import data, json_option, print_json, print_rows
-from streams.cli.values import named, shortened, shown
-from streams.explanation import MOST_ROWS, Explanation
-from streams.explanation import explain as explained
-from streams.past import as_known_option, asking
 from streams.project import Project
-from warehouse.layout import SUBJECTS
+from streams.queries.explanation import MOST_ROWS, Explanation
+from streams.queries.explanation import explain as explained
+from streams.queries.values import named, shortened, shown
+from streams.queries.warehouse_access import asking
 
 MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5
@@ -55,7 +56,7 @@ def explain(
         numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
         print_rows(("number", "one row per", "says"), numbers)
         return
-    with asking(Project.here(), as_known) as ask:
+    with asking(Project.here(), known_at(as_known)) as ask:
         explanations = explained(ask, name, which, most_events)
     if as_json:
         print_json([explanation.as_dict() for explanation in explanations])

@@ -6,13 +6,11 @@ import sys
 
 import click
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.redrive import redrive as redrive_records
-
-_PLACE = "topic || '/' || kafka_partition || '/' || kafka_offset"
+from streams.queries.failed_events import find_failed, list_failed
+from streams.queries.redrive import redrive as redrive_records
 
 
 @click.group()
@@ -25,17 +23,12 @@ def failed() -> None:
 @json_option
 def ls(limit: int, as_json: bool) -> None:
     """List failed records: where they lie, which stage refused them, and why."""
-    columns, rows = ask_warehouse(
-        Project.here(),
-        f"select {_PLACE} as place, stage, event_type, bytes, reason from funnel.failed_events"
-        f" order by kafka_at desc, place limit {limit}",
-    )
+    columns, rows, count = list_failed(Project.here(), limit)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
     print_rows(columns, rows)
-    _, counted = ask_warehouse(Project.here(), "select count(*) from funnel.failed_events")
-    say(f"{counted[0][0]:,} in all; look at one: baton failed show PLACE")
+    say(f"{count:,} in all; look at one: baton failed show PLACE")
 
 
 @failed.command()
@@ -43,19 +36,7 @@ def ls(limit: int, as_json: bool) -> None:
 @json_option
 def show(place: str, as_json: bool) -> None:
     """Show one failed record with its bytes. PLACE is topic/partition/offset, as `ls` prints it."""
-    quoted = place.replace("'", "''")
-    columns, rows = ask_warehouse(
-        Project.here(), f"select * from funnel.failed_events where {_PLACE} = '{quoted}'"
-    )
-    if not rows:
-        raise BatonError(
-            "There is no such failed record",
-            where=place,
-            why="no failed record lies there",
-            next_command="baton failed ls",
-            exit_code=ExitCode.USAGE,
-        )
-    record = dict(zip(columns, rows[0], strict=True))
+    record = find_failed(Project.here(), place)
     if as_json:
         print_json(record)
         return

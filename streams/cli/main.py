@@ -18,7 +18,7 @@ VERBS = {
     "doctor": ("streams.cli.doctor", "Find what is wrong before you do."),
     "demo": ("streams.cli.demo", "A made-up company through a real Kafka."),
     "publish": ("streams.cli.publish", "Send events from a file of JSON lines."),
-    "simulate": ("streams.cli.simulate", "Write a lifelike funnel, and the truth about it."),
+    "simulate": ("streams.cli.simulate", "Write the events of a lifelike funnel to a file."),
     "worker": ("streams.cli.worker", "Follow the log in the foreground."),
     "sql": ("streams.cli.sql", "One SELECT over the live tables."),
     "explain": ("streams.cli.explain", "Open any number, down to its events."),
@@ -29,7 +29,6 @@ VERBS = {
     "alerts": ("streams.cli.alerts", "Alerts raised on the stream."),
     "playbook": ("streams.cli.playbook", "What Marketing and Sales agreed on."),
     "contract": ("streams.cli.contract", "The event contract: check it, document it."),
-    "bench": ("streams.cli.bench", "Measure speed as ratios, side by side."),
 }
 
 

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from streams.queries.values import cell
+
 WIDTH_IN_A_PIPE = 2_000  # what reads a pipe folds for itself
 
 messages = Console(stderr=True, highlight=False)
@@ -50,21 +52,6 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     for row in rows:
         table.add_row(*(escape(cell(value)) for value in row))
     data.print(table)
-
-
-def cell(value: Any) -> str:
-    """A value as a table shows it."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    if isinstance(value, int | Decimal):
-        return f"{value:,}"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return str(value)
 
 
 def say(text: str) -> None:

@@ -10,15 +10,14 @@ from typing import Any
 
 import click
 
+from projections.agreement import Agreement, Proposed
 from projections.changes import changes
 from projections.changes.sentences import EVERYBODY, Change, span, team_name
-from projections.in_force import Agreement, InForce, Proposed
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, key_block
-from schemas.errors import BatonError
-from streams import signing
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
+from streams.queries import signing
 from warehouse.examples import check_examples
 
 _team_option = click.option(
@@ -43,7 +42,7 @@ def check(file: Path | None, as_json: bool) -> None:
     path = file or project.playbook_file
     found = read_playbook(path)
     examples = check_examples(found, str(path))
-    unsigned = "" if file else unsigned_change(project, found)
+    unsigned = "" if file else signing.unsigned_change(project, found)
     if as_json:
         summary = {"file": str(path), "name": found.name, "version": found.version, "slas": len(found.slas)}
         print_json({**summary, "examples": examples, "unsigned_change": unsigned})
@@ -67,25 +66,6 @@ def check(file: Path | None, as_json: bool) -> None:
             )
             for s in found.slas
         ],
-    )
-
-
-def unsigned_change(project: Project, own: Playbook) -> str:
-    """What to know when the project's file is not what both teams signed; empty when it is, or nobody signed.
-
-    A warehouse that cannot be asked now has nothing to say here.
-    """
-    try:
-        found = signing.agreed(project)
-    except BatonError:
-        return ""
-    governing = found.at(datetime.now(UTC))
-    if not governing.is_signed or governing.playbook.version == own.version:
-        return ""
-    first = next(period.since for period in found.periods if period.since)
-    return (
-        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's"
-        f" {own.short_version} differs and judges only what happened before {first:%Y-%m-%d %H:%M} UTC"
     )
 
 
@@ -186,7 +166,7 @@ def log(as_json: bool) -> None:
     """What was proposed, who signed it and whether that counts, and what was in force when."""
     found = signing.agreed(Project.here())
     if as_json:
-        print_json(_as_dict(found))
+        print_json(signing.agreement_as_dict(found))
         return
     print_rows(
         ("in force since", "until", "version", "playbook", "signed"),
@@ -211,47 +191,4 @@ def log(as_json: bool) -> None:
 
 def _proposal_row(found: Agreement, proposed: Proposed) -> tuple[Any, ...]:
     p = proposed.proposal
-    return (p.proposed_at, p.proposed_by, p.playbook_version[:12], _state(found, proposed))
-
-
-def _state(found: Agreement, proposed: Proposed) -> str:
-    """What became of a proposal, in words."""
-    if proposed.fault:
-        return proposed.fault
-    if proposed.complete_at is not None:
-        return f"signed by both at {proposed.complete_at.isoformat(sep=' ', timespec='seconds')}"
-    signed = {
-        judged.signature.team
-        for judged in found.signed
-        if not judged.fault and judged.signature.playbook_version == proposed.proposal.playbook_version
-    }
-    return f"waits for {' and '.join(side for side in SIDES if side not in signed)}"
-
-
-def _as_dict(found: Agreement) -> dict[str, Any]:
-    def period(p: InForce) -> dict[str, Any]:
-        return {"version": p.playbook.version, "since": p.since, "until": p.until, "is_signed": p.is_signed}
-
-    return {
-        "in_force": [period(p) for p in found.periods],
-        "proposals": [
-            {
-                "version": p.proposal.playbook_version,
-                "proposed_at": p.proposal.proposed_at,
-                "proposed_by": p.proposal.proposed_by,
-                "state": _state(found, p),
-            }
-            for p in found.proposed
-        ],
-        "signatures": [
-            {
-                "version": s.signature.playbook_version,
-                "team": s.signature.team,
-                "key_id": s.signature.key_id,
-                "signed_at": s.signature.signed_at,
-                "is_valid": not s.fault,
-                "why": s.fault,
-            }
-            for s in found.signed
-        ],
-    }
+    return (p.proposed_at, p.proposed_by, p.playbook_version[:12], signing.proposal_state(found, proposed))

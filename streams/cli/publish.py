@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from time import monotonic
@@ -21,15 +20,14 @@ from schemas.copies import Copies
 from schemas.errors import BatonError, ExitCode
 from schemas.validation import ContractViolation, EventReader, Record
 from streams.cli.output import json_option, messages, print_json, print_rows, progress
+from streams.kafka.json_lines import LONGEST_LINE, parse_line, read_lines
+from streams.kafka.publisher import Publisher, PublishReport
 from streams.project import Project
-from streams.publisher import Publisher, PublishReport
 
-LONGEST_LINE = 1024 * 1024
 MOST_SAID = 20
 MOST_LISTED = 1000
 _LINES_BETWEEN_UPDATES = 500
 _WORTH_A_RATE = 1000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -143,43 +141,15 @@ def _each_event(
     read = 0
     with progress() as bar:
         task = bar.add_task("events", total=size)
-        for number, line in _lines(stream):
+        for number, line in read_lines(stream):
             read += len(line)
             if number % _LINES_BETWEEN_UPDATES == 0:
                 bar.update(task, completed=read, description=f"line {number:,}, bytes")
             try:
                 if line and not line.isspace():
-                    take(_parsed(line), number)
+                    take(parse_line(line), number)
             except ContractViolation as violation:
                 refused.add(RefusedLine(name, number, violation.field, violation.why))
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line). Of an overlong line only the beginning is kept, so memory stays bounded."""
-    number = 0
-    while line := stream.readline(LONGEST_LINE + 1):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        rest = line
-        while not rest.endswith(b"\n") and rest:
-            rest = stream.readline(LONGEST_LINE)
-        yield number, line
-
-
-def _parsed(line: bytes) -> Any:
-    """The line's JSON value. Raises ContractViolation, so that both kinds of bad line are told alike."""
-    if len(line) > LONGEST_LINE:
-        raise ContractViolation("", f"the line is longer than {LONGEST_LINE:,} bytes")
-    try:
-        return json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        why = f"the line is not UTF-8: {error.reason} at byte {error.start + 1}"
-        raise ContractViolation("", why) from None
-    except json.JSONDecodeError as error:
-        raise ContractViolation("", f"the line is not JSON: {error.msg} at column {error.colno}") from None
-    except (ValueError, RecursionError) as error:
-        raise ContractViolation("", f"the line is not JSON that can be read: {error}") from None
 
 
 def _open(file: str) -> BinaryIO:

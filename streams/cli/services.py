@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from projections.playbook import read_playbook
-from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
-from streams import kafka_local, worker_process
 from streams.cli.output import json_option, print_json, print_rows, say
-from streams.kafka_admin import admin
-from streams.project import Project
-from streams.topics import (
+from streams.kafka.admin import admin
+from streams.kafka.topics import (
     PARTITIONS,
     REPAIR_COMMAND,
     TopicReport,
-    committed_offsets,
     ensure_topics,
-    log_extent,
     repair_topics,
 )
+from streams.local import worker_process
+from streams.local.broker import start_broker, stop_broker
+from streams.project import Project
+from streams.queries.status import read_status
 
 
 @click.command()
@@ -71,7 +68,7 @@ def _broker_up(project: Project) -> dict[str, Any]:
             "cluster_id": cluster["cluster_id"],
             "notes": [],
         }
-    broker = kafka_local.start_broker(project, say)
+    broker = start_broker(project, say)
     for note in broker.notes:
         say(f"note: {note}")
     return {
@@ -146,7 +143,7 @@ def down(as_json: bool) -> None:
     project = Project.here()
     outcomes = {
         "worker": worker_process.stop_worker(project),
-        "broker": kafka_local.stop_broker(project),
+        "broker": stop_broker(project),
     }
     if as_json:
         print_json({"project": str(project.home), **outcomes})
@@ -163,16 +160,6 @@ def down(as_json: bool) -> None:
         say(f"Kafka at {project.kafka} was left alone (BATON_KAFKA).")
 
 
-@dataclass(frozen=True)
-class _TopicState:
-    """One row of `baton status`. lag: events the sink has not committed yet; None where it does not read."""
-
-    topic: str
-    partitions: int
-    events: int
-    lag: int | None
-
-
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
@@ -180,62 +167,13 @@ def status(as_json: bool) -> None:
 
     Exit code 4 when no broker answers.
     """
-    project = Project.here()
-    problem: BatonError | None = None
-    topics: list[_TopicState] = []
-    try:
-        topics = _topic_states(project)
-    except BatonError as error:
-        problem = error
-    state = _status_document(project, topics, problem)
+    state, problem = read_status(Project.here())
     if as_json:
         print_json(state)
     else:
         _print_status(state, problem)
     if problem is not None:
         sys.exit(int(ExitCode.UNREACHABLE))
-
-
-def _topic_states(project: Project) -> list[_TopicState]:
-    extent = log_extent(project, PARTITIONS)
-    committed = committed_offsets(project)
-    states = []
-    for topic in PARTITIONS:
-        places = [place for place in extent if place[0] == topic]
-        events = sum(extent[place][1] - extent[place][0] for place in places)
-        lag = sum(extent[place][1] - committed.get(place, extent[place][0]) for place in places)
-        is_read = topic in CATALOGUE.fact_topics
-        states.append(_TopicState(topic, len(places), events, lag if is_read else None))
-    return states
-
-
-def _status_document(
-    project: Project, topics: list[_TopicState], problem: BatonError | None
-) -> dict[str, Any]:
-    broker = None if project.kafka else kafka_local.find_broker(project)
-    worker = worker_process.find_worker(project)
-    return {
-        "project": str(project.home),
-        "broker": {
-            "bootstrap": project.kafka or (broker.bootstrap if broker else None),
-            "is_local": project.kafka is None,
-            "is_reachable": problem is None,
-            "pid": broker.pid if broker else None,
-            "problem": problem.as_dict() if problem else None,
-        },
-        "topics": [asdict(topic) for topic in topics],
-        "worker": {
-            "is_running": worker is not None,
-            "is_ready": worker is not None and worker.is_ready,
-            "pid": worker.pid if worker else None,
-            "ready_at": worker.ready_at if worker else None,
-        },
-        "bytes": {
-            "warehouse": _size(project.warehouse_file) + _size(Path(f"{project.warehouse_file}.wal")),
-            "kafka": _size(project.kafka_data_dir),
-            "logs": _size(project.logs_dir),
-        },
-    }
 
 
 def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
@@ -268,16 +206,6 @@ def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
 def _moment(instant: str) -> str:
     """An instant as people read it: this machine's own time, to the second."""
     return datetime.fromisoformat(instant).astimezone().isoformat(sep=" ", timespec="seconds")
-
-
-def _size(path: Path) -> int:
-    """Bytes on disk of a file or of everything below a folder (Kafka's indexes are sparse files)."""
-    if path.is_dir():
-        return sum(_size(entry) for entry in path.iterdir() if not entry.is_symlink())
-    try:
-        return path.stat().st_blocks * 512
-    except FileNotFoundError:
-        return 0
 
 
 def _human(size: float) -> str:

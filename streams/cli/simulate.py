@@ -1,4 +1,4 @@
-"""`baton simulate`: a funnel to try things on, with the truth about it in a file."""
+"""`baton simulate`: a made-up funnel to try things on."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def simulate(
     late: float,
     as_json: bool,
 ) -> None:
-    """Write a simulated funnel: events.jsonl in order of arrival, truth.json and the rows in truth/."""
+    """Write a simulated funnel to events.jsonl, in order of arrival. `baton publish` reads it."""
     with progress() as bar:
-        task = bar.add_task("telling stories", total=leads)
+        task = bar.add_task("simulating leads", total=leads)
         summary = write_simulation(
             seed,
             leads,
@@ -62,7 +62,8 @@ def _show(summary: Summary, as_json: bool) -> None:
     if as_json:
         print_json(summary.as_dict())
         return
-    say(f"{summary.events:,} events of {summary.leads:,} leads up to {summary.as_of} in {summary.out}")
+    as_of = summary.as_dict()["as_of"]
+    say(f"{summary.events:,} events of {summary.leads:,} leads up to {as_of} in {summary.out}")
     print_rows(
         ("type", "events"),
         [*summary.by_type.items(), ("duplicates", summary.duplicates), ("all", summary.events)],

@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from streams.cli.options import as_known_option, known_at
 from streams.cli.output import json_option, print_json, print_rows
-from streams.past import as_known_option, asking
 from streams.project import Project
+from streams.queries.warehouse_access import asking
 
 
 @click.command()
@@ -25,7 +26,7 @@ def sql(statement: str | None, as_known: str | None, as_json: bool) -> None:
       baton sql "select table_name, comment from duckdb_views() where schema_name = 'funnel'"
     """
     text = sys.stdin.read() if statement in (None, "-") else str(statement)
-    with asking(Project.here(), as_known) as ask:
+    with asking(Project.here(), known_at(as_known)) as ask:
         columns, rows = ask(text.strip().rstrip(";"))
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])

@@ -7,14 +7,14 @@ import time
 
 import click
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, progress, say
-from streams.opening import open_warehouse
 from streams.project import Project
-from streams.replay import Verification
-from streams.replay import verify as verify_project
-from streams.sink import Progress as SinkProgress
-from warehouse.folding import rebuild as rebuild_states
+from streams.queries.verification import Verification
+from streams.queries.verification import verify as verify_project
+from streams.queries.warehouse_access import open_existing_warehouse
+from streams.worker.sink import Progress as SinkProgress
+from warehouse.compaction import rebuild as rebuild_states
 
 
 @click.command()
@@ -41,11 +41,11 @@ def verify(as_json: bool) -> None:
 
 
 def show(verification: Verification) -> None:
-    """The verdict, the books, and what differs."""
-    books = verification.live.books
+    """The verdict, the record counts, and what differs."""
+    counts = verification.live.record_counts
     print_rows(
         ("records in the log", "good", "failed", "duplicate"),
-        [(verification.log_records, books.good, books.failed, books.duplicate)],
+        [(verification.log_records, counts.good, counts.failed, counts.duplicate)],
     )
     tables = verification.as_dict()["tables"]
     shown = verification.differing or [name for name in tables if name.startswith(("funnel.", "state."))]
@@ -60,8 +60,8 @@ def show(verification: Verification) -> None:
         print(f"verify: equal ({len(tables)} tables)")
         return
     print("verify: NOT EQUAL")
-    if not books.add_up or books.total != verification.log_records:
-        say(f"the books do not add up: {books}, the log holds {verification.log_records}")
+    if not counts.add_up or counts.total != verification.log_records:
+        say(f"the record counts do not add up: {counts}, the log holds {verification.log_records}")
     say("next: keep .baton/ for a report, then `baton down` and `baton rebuild`; the log has every event")
 
 
@@ -76,16 +76,7 @@ def rebuild(as_json: bool) -> None:
 
     The worker must be stopped: one process owns the file.
     """
-    project = Project.here()
-    if not project.warehouse_file.exists():
-        raise BatonError(
-            "There is nothing to rebuild",
-            where=str(project.warehouse_file),
-            why="no worker has run in this project folder",
-            next_command="baton up",
-            exit_code=ExitCode.CONFIGURATION,
-        )
-    with open_warehouse(project) as warehouse:
+    with open_existing_warehouse(Project.here()) as warehouse:
         started = time.perf_counter()
         rows = rebuild_states(warehouse.connection)
         seconds = time.perf_counter() - started

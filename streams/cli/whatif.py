@@ -9,26 +9,11 @@ from pathlib import Path
 import click
 
 from projections.playbook import read_playbook
+from streams.cli.options import instant
 from streams.cli.output import json_option, print_json, print_rows, say
-from streams.opening import authority_of
-from streams.past import instant, recorded
 from streams.project import Project
-from streams.reading import ask_warehouse
-from streams.whatif import EXTRACT, Change, Measure, WhatIf, compare
-
-WORDS = {
-    "qualified": "leads qualified",
-    "qualified_per_week": "qualified leads a week to answer",
-    "held_back": "offers held back to recycle: not qualified yet",
-    "precision_at_acceptance": "precision: of the qualified answered, accepted",
-    "precision_at_win": "precision: of the qualified decided, won",
-    "recall": "recall: of the wins, named before",
-    "missed_value": "booked on wins it had not named",
-    "expected_revenue": "revenue it points at",
-    "owed": "duties with a clock",
-    "late": "duties ever late",
-}
-LEADS_SHOWN = 5
+from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 
 
 @click.command()
@@ -52,7 +37,7 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     start = instant(since, "--since") if since else None
     _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
-    with recorded(project, EXTRACT) as records:
+    with recorded(project, VIEWS) as records:
         found = compare(records, authority_of(project), proposed, rows[0][0], start)
     seconds = time.perf_counter() - begun
     if as_json:
@@ -103,34 +88,3 @@ def _shown(value: Decimal | None, unit: str, currency: str, *, is_change: bool =
         case "per_week":
             return f"{value:{sign},.1f}"
     return f"{value:{sign},.0f}"
-
-
-def sentences(found: WhatIf) -> list[str]:
-    """What changes, in words a meeting can use."""
-    gained = [change for change in found.changes if change.is_gained]
-    lost = [change for change in found.changes if not change.is_gained]
-    told = []
-    if not found.changes:
-        told.append("Both playbooks qualify the same leads.")
-    if gained:
-        told.append(f"{len(gained):,} leads would qualify that did not: {_some(gained)}.")
-    if lost:
-        reasons: dict[str, int] = {}
-        for change in lost:
-            for criterion in change.missing:
-                reasons[criterion] = reasons.get(criterion, 0) + 1
-        why = ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items(), key=lambda r: -r[1]))
-        told.append(
-            f"{len(lost):,} leads would no longer qualify: {_some(lost)}. What they lack: {why or 'time'}."
-        )
-    for measure in found.measures:
-        if measure.measure == "late" and measure.change:
-            more = "more" if measure.change > 0 else "fewer"
-            whom = measure.whom.replace("_", " ")
-            told.append(f"{whom} would have been late {abs(measure.change):,.0f} times {more}.")
-    return told
-
-
-def _some(changes: list[Change]) -> str:
-    names = ", ".join(change.lead_id for change in changes[:LEADS_SHOWN])
-    return names + (", ..." if len(changes) > LEADS_SHOWN else "")

@@ -1,6 +1,6 @@
-"""The simulator: a company's funnel as events, out of order and with copies, and what is true of it.
+"""The simulator: a company's funnel as events, out of order and with copies.
 
-`simulate` writes files, `stories` yields the events. Both are decided by the seed alone.
+`simulate` writes them to a file, `stories` yields them. Both are decided by the seed alone.
 """
 
 from streams.simulator.simulation import stories

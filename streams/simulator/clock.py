@@ -1,8 +1,8 @@
-"""Business time of the simulator: who is at work when, and how much open time lies between two instants.
+"""Business time of the simulator: who is at work when, and when so much open time has passed.
 
-It walks the open windows day by day and shares nothing with `projections.business_time`, because the truth
-of a simulation is only worth something if it was counted another way than the warehouse counts it.
-Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times, resolved with fold=0.
+It walks the open windows day by day and shares nothing with `projections.business_time`, so that tests can
+compare the two. Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times, resolved
+with fold=0.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def minutes(microseconds: int) -> float:
     return microseconds / 60000000.0
 
 
-def instant_of(text: str) -> int:
-    """An ISO-8601 instant with its zone, in microseconds."""
-    return microseconds_of(datetime.fromisoformat(text))
-
-
 def microseconds_of(when: datetime) -> int:
     """An aware datetime in microseconds, without passing through a float."""
     since = when - EPOCH
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def datetime_of(instant: int) -> datetime:
+    """Microseconds as a datetime in UTC."""
+    return EPOCH + timedelta(microseconds=instant)
 
 
 def iso(instant: int) -> str:
@@ -118,18 +118,6 @@ class Calendar:
             for begin, end in self.opened(day):
                 if end > instant:
                     yield begin, end
-
-    def between(self, start: int, end: int) -> int:
-        """Open microseconds from start to end; negative when end lies before start."""
-        if end < start:
-            return -self.between(end, start)
-        total = 0
-        for day in range(start // DAY - 1, end // DAY + 2):
-            for begin, close in self.opened(day):
-                opened = (end if close > end else close) - (start if begin < start else begin)
-                if opened > 0:
-                    total += opened
-        return total
 
     def after(self, start: int, allowed: int) -> int:
         """The earliest instant at which the open time since start reaches `allowed` microseconds."""

@@ -1,12 +1,11 @@
-"""Leads that turn out to be one person: who is told twice, when the two are merged, and who survives."""
+"""Leads that turn out to be one person: which ones, and when the two are merged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from streams.simulator.chance import Dice
 from streams.simulator.clock import DAY
-from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
 from streams.simulator.world import Account, World
 
@@ -46,27 +45,3 @@ def tell_merges(world: World, pairs: Pairs, leads: Sequence[Lead]) -> None:
         event_id = dice.event_id()
         if at <= world.as_of:
             stayed.told.append(Told(at, "LeadsMerged", event_id, source, None, fields))
-
-
-def survivors(merges: Iterable[Fact]) -> dict[str, str]:
-    """Each merged lead with the lead it lives on as.
-
-    Merges are taken in order of time. Only the first of each lead counts, and one that would close a circle
-    does not.
-    """
-    into: dict[str, str] = {}
-    seen: set[str] = set()
-    for merge in sorted(merges, key=lambda fact: (fact.occurred_at, fact.event_id)):
-        stays, goes = merge.fields["lead_id"], merge.fields["merged_lead_id"]
-        if goes == stays or goes in seen:
-            continue
-        seen.add(goes)
-        if _end(into, stays) != goes:
-            into[goes] = stays
-    return {lead_id: _end(into, lead_id) for lead_id in into}
-
-
-def _end(into: dict[str, str], lead_id: str) -> str:
-    while lead_id in into:
-        lead_id = into[lead_id]
-    return lead_id

@@ -1,4 +1,4 @@
-"""What the playbook says to a simulation: calendars, members, SLAs, stages, read straight from its file."""
+"""Who works when, by the playbook: calendars, teams and members, read straight from its file."""
 
 from __future__ import annotations
 
@@ -8,39 +8,19 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from schemas.errors import BatonError, ExitCode
-from streams.simulator.clock import DAY, HOUR, MINUTE, Calendar
-
-UNITS = {"minute": MINUTE, "minutes": MINUTE, "hour": HOUR, "hours": HOUR, "day": DAY, "days": DAY}
-
-
-@dataclass(frozen=True)
-class Sla:
-    """One clause: what a pair of teams owes, by which clock, in microseconds."""
-
-    id: str
-    is_owed_by_receiver: bool
-    allowed: int
-    is_business: bool
-    attempts: int
+from streams.simulator.clock import Calendar
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The playbook, as far as a story and its truth need it. Order is the order of the file."""
+    """The playbook, as far as a story needs it. Order is the order of the file."""
 
     calendars: Mapping[str, Calendar]
     team_calendars: Mapping[str, str]
     member_calendars: Mapping[str, str]
     members: Mapping[str, tuple[str, ...]]
-    slas: Mapping[tuple[str, str], tuple[Sla, ...]]
-    stages: tuple[tuple[str, str], ...]
-    at_risk_share: float
-    zone: ZoneInfo
-    window: str
-    text: Mapping[str, Any]  # the whole playbook as its file says it, for truths that ask for more
 
     def team_calendar(self, team: str) -> Calendar:
         """The team's calendar; the first of the playbook for a team it does not name."""
@@ -78,9 +58,6 @@ def _rules(text: dict[str, Any]) -> Rules:
     for row in text.get("member", []):
         members.setdefault(row["team"], []).extend(row["ids"])
         member_calendars.update((member, row["calendar"]) for member in row["ids"] if "calendar" in row)
-    slas: dict[tuple[str, str], list[Sla]] = {}
-    for row in text.get("sla", []):
-        slas.setdefault((row["from_team"], row["to_team"]), []).append(_sla(row))
     return Rules(
         calendars={
             row["id"]: Calendar(row["zone"], row["open"], row.get("holidays", ())) for row in text["calendar"]
@@ -88,21 +65,4 @@ def _rules(text: dict[str, Any]) -> Rules:
         team_calendars={row["id"]: row["calendar"] for row in text["team"]},
         member_calendars=member_calendars,
         members={team: tuple(ids) or (f"{team}-1",) for team, ids in members.items()},
-        slas={pair: tuple(clauses) for pair, clauses in slas.items()},
-        stages=tuple((row["id"], row["entered_by"]) for row in text["stage"]),
-        at_risk_share=float(text["playbook"]["at_risk_share"]),
-        zone=ZoneInfo(text["playbook"]["zone"]),
-        window=text["playbook"]["window"],
-        text=text,
-    )
-
-
-def _sla(row: dict[str, Any]) -> Sla:
-    count, _, unit = row["within"].partition(" ")
-    return Sla(
-        id=row["id"],
-        is_owed_by_receiver=row["owed_by"] == "receiver",
-        allowed=int(count) * UNITS[unit],
-        is_business=row["clock"] == "business",
-        attempts=int(row.get("attempts", 0)),
     )

@@ -15,9 +15,8 @@ from streams.simulator.clock import DAY, LAST_DAY, iso, microseconds_of
 from streams.simulator.company import tell_company
 from streams.simulator.customer import was_customer
 from streams.simulator.disorder import LONGEST_LATE, Disorder
-from streams.simulator.facts import Fact
 from streams.simulator.lead import Lead, Told
-from streams.simulator.merges import make_one, plan_merges, survivors, tell_merges
+from streams.simulator.merges import make_one, plan_merges, tell_merges
 from streams.simulator.relationship import tell_relationship
 from streams.simulator.rules import default_playbook, read_rules
 from streams.simulator.story import tell_lead
@@ -65,7 +64,7 @@ class Plan:
 
     @property
     def as_of(self) -> int:
-        """The instant at which the period ends, in mid-afternoon UTC; what would happen later is not told."""
+        """The instant at which the period ends, in mid-afternoon UTC; what would happen later is left out."""
         start = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
         return microseconds_of(start) + self.days * DAY + LAST_DAY
 
@@ -79,16 +78,10 @@ class Emitted(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """The emitted events of one lead, or of the company itself, with the facts the truth is counted from.
-
-    Leads that were merged into each other are one chapter. Its events name each lead as it was then; its
-    facts name the one that survives.
-    """
+    """The emitted events of one lead, or of the company itself."""
 
     is_lead: bool
     emitted: list[Emitted]
-    facts: list[Fact]
-    leads: int = 1
 
 
 def chapters(plan: Plan) -> Iterator[Chapter]:
@@ -110,39 +103,13 @@ def chapters(plan: Plan) -> Iterator[Chapter]:
             tell_relationship(lead)
             walk_in(lead)
         tell_merges(world, pairs, leads)
-        told = {lead.lead_id: _chapter(plan, world, f"lead/{lead.number}", lead.told) for lead in leads}
-        yield from _joined(told)
-
-
-def _joined(told: dict[str, Chapter]) -> Iterator[Chapter]:
-    """The chapters of an account's leads, with those of merged leads made one."""
-    merged = survivors(fact for chapter in told.values() for fact in chapter.facts if _is_merge(fact))
-    parts: dict[str, list[Chapter]] = {}
-    for lead_id, chapter in told.items():
-        parts.setdefault(merged.get(lead_id, lead_id), []).append(chapter)
-    for lead_id, chapters_of_one in parts.items():
-        if len(chapters_of_one) == 1:
-            yield chapters_of_one[0]
-            continue
-        emitted = [event for chapter in chapters_of_one for event in chapter.emitted]
-        facts = [_renamed(fact, lead_id) for chapter in chapters_of_one for fact in chapter.facts]
-        yield Chapter(True, emitted, facts, len(chapters_of_one))
-
-
-def _is_merge(fact: Fact) -> bool:
-    return fact.type == "LeadsMerged"
-
-
-def _renamed(fact: Fact, lead_id: str) -> Fact:
-    """The fact as one of the surviving lead; a merge keeps saying who was merged into whom."""
-    if _is_merge(fact) or fact.fields.get("lead_id") is None:
-        return fact
-    return fact._replace(fields={**fact.fields, "lead_id": lead_id})
+        for lead in leads:
+            yield _chapter(plan, world, f"lead/{lead.number}", lead.told)
 
 
 def _chapter(plan: Plan, world: World, name: str, told: list[Told]) -> Chapter:
     disorder = Disorder(f"{plan.seed}/disorder/{name}", plan.late, plan.duplicates, world.clock_errors)
-    emitted, facts, as_of = [], [], world.as_of
+    emitted, as_of = [], world.as_of
     for at, type_, event_id, source, by, fields in told:
         occurred_at, recorded_at, arrives_at, repeated_at = disorder.see(at, source, by)
         if occurred_at > as_of:
@@ -158,9 +125,7 @@ def _chapter(plan: Plan, world: World, name: str, told: list[Told]) -> Chapter:
             if value is not None:
                 event[key] = value
         emitted.append(Emitted(event, arrives_at, repeated_at))
-        facts.append(Fact(occurred_at, event_id, type_, recorded_at, fields))
-    is_lead = name != "company"
-    return Chapter(is_lead, emitted, facts, int(is_lead))
+    return Chapter(name != "company", emitted)
 
 
 class Arrivals:

@@ -1,45 +1,44 @@
-"""Writes a simulation: events.jsonl in arrival order, and beside it what is true of them."""
+"""Writes a simulation: events.jsonl in order of arrival."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from schemas.errors import BatonError
-from streams.simulator.clock import iso
-from streams.simulator.rules import default_playbook, read_rules
+from streams.simulator.clock import datetime_of, iso, microseconds_of
+from streams.simulator.rules import default_playbook
 from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START, Arrivals, Plan, chapters
-from streams.simulator.truths import KEYS, Row, all_truths
 
 EVENTS_FILE = "events.jsonl"
-TRUTH_FILE = "truth.json"
-TRUTH_FOLDER = "truth"
 
 compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was written, and where. events = distinct + duplicates; as_of is an ISO-8601 instant."""
+    """What was written, and where.
+
+    as_of is the instant at which the story ends, to read its numbers at. events = distinct + duplicates.
+    """
 
     out: str
     seed: int
     leads: int
-    as_of: str
+    as_of: datetime
     events: int
     distinct: int
     duplicates: int
     by_type: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for `--json`."""
-        return asdict(self)
+        """The same for `--json`; as_of in ISO 8601."""
+        return {**asdict(self), "as_of": iso(microseconds_of(self.as_of))}
 
 
 def simulate(
@@ -54,9 +53,9 @@ def simulate(
     playbook: Path | None = None,
     advance: Callable[[int], object] | None = None,
 ) -> Summary:
-    """Write a simulation into the folder `out`, over what an earlier one left there.
+    """Write events.jsonl into the folder `out`, in place of an earlier one.
 
-    The same arguments give the same bytes. advance(n) is called as leads are told. Raises BatonError for
+    The same arguments give the same bytes. advance(n) is called as leads are simulated. Raises BatonError for
     arguments that make no sense, a playbook that cannot be read and a folder that cannot be written.
     """
     plan = Plan(seed, leads, start, days, duplicates, late, playbook or default_playbook())
@@ -72,45 +71,18 @@ def simulate(
 
 
 def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
-    """Truth first and the events last, so that a folder with events.jsonl is complete."""
-    folder = out / TRUTH_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    (out / EVENTS_FILE).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     arrivals = Arrivals(compact)
-    with ExitStack() as stack:
-        files = {
-            view: stack.enter_context((folder / f"{view}.jsonl").open("w", encoding="utf-8", newline="\n"))
-            for view in KEYS
-        }
-        truths = all_truths(read_rules(plan.playbook), plan.as_of)
-        for chapter in chapters(plan):
-            arrivals.add(chapter)
-            for truth in truths:
-                _write_rows(files, truth.add(chapter))
-            advance(chapter.leads)
-        for truth in truths:
-            _write_rows(files, truth.finish())
-    summary = _summary(plan, out, arrivals)
-    stated = summary.as_dict()
-    counts = {name: stated.pop(name) for name in ("events", "distinct", "duplicates", "by_type")}
-    del stated["out"]
-    _write_lines(out / TRUTH_FILE, [json.dumps({**stated, "counts": counts}, indent=2)])
+    for chapter in chapters(plan):
+        arrivals.add(chapter)
+        advance(int(chapter.is_lead))
     _write_lines(out / EVENTS_FILE, arrivals.in_order())
-    return summary
-
-
-def _write_rows(files: Mapping[str, TextIO], rows: Iterable[tuple[str, Row]]) -> None:
-    for view, row in rows:
-        files[view].write(compact(row) + "\n")
-
-
-def _summary(plan: Plan, out: Path, arrivals: Arrivals) -> Summary:
     distinct, copies = arrivals.distinct.total(), arrivals.copies.total()
     return Summary(
         out=str(out),
         seed=plan.seed,
         leads=plan.leads,
-        as_of=iso(plan.as_of),
+        as_of=datetime_of(plan.as_of),
         events=distinct + copies,
         distinct=distinct,
         duplicates=copies,

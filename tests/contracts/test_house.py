@@ -33,9 +33,9 @@ def _place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-MODULES = _files("*.py", *PACKAGES, "tests")
+MODULES = _files("*.py", *PACKAGES, "benchmarks", "tests")
 SQL_OF_MEANING = _files("*.sql", "projections")
-PROJECTIONS = _files("*.sql", "projections/states", "projections/views")
+PROJECTIONS = _files("*.sql", "projections/states", "projections/views", "projections/derived")
 EVIDENCE = _files("*.sql", "projections/evidence")
 
 
@@ -90,6 +90,67 @@ def test_imports_go_one_way() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("path", MODULES, ids=_place)
+def test_no_module_imports_another_s_private_name(path: Path) -> None:
+    found = [
+        f"line {node.lineno}: {node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES
+        for alias in node.names
+        if any(re.match(r"_(?!_)", part) for part in (*node.module.split("."), alias.name))
+    ]
+    assert not found, "make the name public, or use what is"
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+# What a next command begins with: a program, a variable that is set, or an option of the command that failed.
+PROGRAMS = "baton|make|mv|rm|cp|chmod|git|df|ps|fuser|curl|mvn|apt|brew|docker|export|unset"
+COMMAND = re.compile(rf"({PROGRAMS})( |$)|[A-Z_]+=|--[a-z]", re.ASCII)
+RAISING = _files("*.py", "schemas", "projections", "warehouse")
+
+
+def _called(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _first_words(node: ast.expr) -> list[str]:
+    """What an expression of text begins with, each way it can turn out; a name is not looked into."""
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        return _first_words(node.values[0])
+    if isinstance(node, ast.BinOp):
+        return _first_words(node.left)
+    if isinstance(node, ast.IfExp):
+        return [*_first_words(node.body), *_first_words(node.orelse)]
+    return []
+
+
+@pytest.mark.parametrize("path", RAISING, ids=_place)
+def test_an_error_says_the_next_command(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    errors = [node for node in nodes if _called(node, "BatonError")]
+    given = [node for node in nodes if isinstance(node, ast.keyword) and node.arg == "next_command"]
+    for error in errors:
+        assert isinstance(error, ast.Call)
+        assert {"next_command"} & {keyword.arg for keyword in error.keywords}, f"line {error.lineno}: none"
+    # Where a variable stands, what is assigned to it anywhere in the module has to be commands too.
+    assigned = [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == "next_command" for target in node.targets)
+    ]
+    prose = [
+        words
+        for value in [*(keyword.value for keyword in given), *assigned]
+        for words in _first_words(value)
+        if not COMMAND.match(words)
+    ]
+    assert not prose, "begin with the command, and put the rest behind it in parentheses"
+
+
 # --- SQL ----------------------------------------------------------------------------------------
 
 
@@ -109,7 +170,7 @@ def test_a_projection_opens_with_what_it_says(path: Path) -> None:
     kind = path.parent.name.removesuffix("s")
     assert next(iter(header), None) == kind, f"the first line is '-- {kind}: {path.stem}'"
     assert header[kind].split()[0] == path.stem, "the name in the header is the name of the file"
-    empty = [label for label in ("grain", "reads", "says") if not header.get(label)]
+    empty = [label for label in ("grain", "key", "reads", "says") if not header.get(label)]
     assert not empty, f"missing in the header: {empty}"
 
 
@@ -119,6 +180,14 @@ def test_evidence_opens_with_what_stands_behind_a_row(path: Path) -> None:
     assert list(header) == ["evidence", "says"], "the lines are '-- evidence: NAME' and '-- says: ...'"
     assert header["evidence"] == path.stem and header["says"]
     assert (ROOT / "projections" / "views" / path.name).exists(), "it is that of a view"
+
+
+# --- what is shipped ----------------------------------------------------------------------------
+
+
+def test_the_wheel_holds_the_product_and_nothing_else() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert tuple(build["targets"]["wheel"]["packages"]) == PACKAGES
 
 
 # --- dependencies -------------------------------------------------------------------------------
@@ -168,7 +237,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 
 
 def test_docker_and_maven_bring_the_same_kafka() -> None:
-    pom = (ROOT / "streams" / "kafka" / "pom.xml").read_text()
+    pom = (ROOT / "streams" / "local" / "pom.xml").read_text()
     jars = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom)
     image = re.search(r"image: apache/kafka:([\d.]+)", COMPOSE.read_text())
     assert jars and image and jars[1] == image[1]

@@ -26,12 +26,12 @@ from kafka.partitioner import murmur2
 from projections.playbook import read_playbook
 from schemas.codec import encode
 from schemas.validation import read_event
+from streams.kafka.topics import PARTITIONS
 from streams.project import Project
-from streams.reading import ask_warehouse
+from streams.queries.warehouse_access import ask_warehouse
 from streams.simulator import simulate
-from streams.topics import PARTITIONS
-from warehouse.content_hash import hashes
-from warehouse.door import Door, load_extensions
+from tests.given import all_hashes
+from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 from warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,13 +206,13 @@ class Running:
         self._wait(process, lambda: self.records_read() >= records, seconds)
 
     def records_read(self) -> int:
-        """Records committed, as the worker says through its door; 0 while it does not answer."""
-        door = Door.read(self.project.door_file)
-        if door is None:
+        """Records committed, as the worker says through its endpoint; 0 while it does not answer."""
+        endpoint = SqlEndpoint.read(self.project.endpoint_file)
+        if endpoint is None:
             return 0
         try:
             asked = self._analyst.execute(
-                "select * from quack_query(?, ?, token = ?)", [door.address, RECORDS_READ, door.token]
+                "select * from quack_query(?, ?, token = ?)", [endpoint.address, RECORDS_READ, endpoint.token]
             )
             return int(asked.fetchall()[0][0])
         except duckdb.Error:
@@ -231,7 +231,7 @@ class Running:
     def tables_at(self, instant: datetime) -> dict[str, str]:
         """The hash of each table with open clocks read at an instant. The worker must be stopped."""
         with Warehouse.open(self.project.warehouse_file, read_playbook()) as warehouse:
-            return {name: t.content for name, t in hashes(warehouse.connection, instant).items()}
+            return {name: t.content for name, t in all_hashes(warehouse.connection, instant).items()}
 
     def _wait(self, process: subprocess.Popen[str], is_done: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds

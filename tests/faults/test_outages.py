@@ -21,9 +21,9 @@ import pytest
 
 from projections.playbook import read_playbook
 from schemas.errors import ExitCode
-from streams import kafka_local
-from streams.kafka_admin import admin
-from streams.topics import ensure_topics, existing_topics
+from streams.kafka.admin import admin
+from streams.kafka.topics import ensure_topics, existing_topics
+from streams.local.broker import find_broker, start_broker, stop_broker
 from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
 
@@ -113,12 +113,12 @@ def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_wher
 def own_broker(tmp_path: Path) -> Iterator[Running]:
     """A project with a broker of its own, which may be killed."""
     running = Running(tmp_path, None)
-    running.kafka = kafka_local.start_broker(running.project).bootstrap
+    running.kafka = start_broker(running.project).bootstrap
     ensure_topics(running.kafka)
     try:
         yield running
     finally:
-        kafka_local.stop_broker(running.project)
+        stop_broker(running.project)
 
 
 def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
@@ -129,11 +129,11 @@ def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
     with running.worker() as worker:
         running.wait_ready(worker)
         running.wait_for(worker, 1_000)
-        broker = kafka_local.find_broker(running.project)
+        broker = find_broker(running.project)
         assert broker is not None
         os.kill(broker.pid, signal.SIGKILL)
         time.sleep(3)
-        assert kafka_local.start_broker(running.project).bootstrap == running.kafka
+        assert start_broker(running.project).bootstrap == running.kafka
         produce(running.kafka, load.records[half:])
         with_it = _reads_on(running, worker, len(load.records))
         if with_it:

@@ -11,13 +11,11 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
-from streams.simulator.clock import microseconds_of
-from streams.simulator.facts import Fact
-from streams.simulator.merges import survivors
 from tests.given import as_bytes, given
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
-from warehouse.playbook_tables import InForce, put_playbooks
+from tests.oracle import Log
+from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
 
 Event = dict[str, Any]
@@ -39,7 +37,7 @@ def shared() -> Iterator[Warehouse]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         first, second = read_playbook(), parse_playbook(STRICTER)
         assert sum(c.is_required for c in second.definition.criteria) == 6
-        put_playbooks(
+        store_playbooks(
             warehouse.connection, [InForce(first, None, CHANGE), InForce(second, CHANGE, None, True)]
         )
         yield warehouse
@@ -231,9 +229,5 @@ def test_every_merged_lead_lives_on_as_one_that_was_not_merged(shared: Warehouse
     found = {row["lead_id"]: row["surviving_lead_id"] for row in rows(shared, told, "lead_identity")}
 
     assert not found.keys() & set(found.values())
-    facts = []
-    for event in told:
-        at = microseconds_of(datetime.fromisoformat(event["occurred_at"]))
-        facts.append(Fact(at, event["event_id"], event["type"], at, event))
-    # The simulator takes merges one after the other, and the view walks along them.
-    assert found == survivors(facts)
+    # The oracle applies merges one after the other, and the view walks along them.
+    assert found == Log.from_events(told).surviving_leads

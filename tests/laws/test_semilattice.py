@@ -1,4 +1,4 @@
-"""The laws of the numbers: order, batches, duplicates, folding and rebuilding change nothing, ever."""
+"""The laws of the numbers: order, batches, duplicates, compaction and rebuilding change nothing, ever."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
 from projections.projection import states
-from tests.given import given
+from tests.given import all_hashes, given
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Told, arrivals, funnels
-from warehouse.content_hash import TableHash, books, hashes
-from warehouse.folding import rebuild, replace_states
+from warehouse.compaction import rebuild, replace_states
+from warehouse.content_hash import TableHash, record_counts
 from warehouse.warehouse import Warehouse
 
 
@@ -37,7 +37,7 @@ def emptied(warehouse: Warehouse) -> Warehouse:
 
 
 def said(warehouse: Warehouse, as_of: datetime) -> Mapping[str, TableHash]:
-    return dict(hashes(warehouse.connection, as_of))
+    return all_hashes(warehouse.connection, as_of)
 
 
 def differing(left: Mapping[str, TableHash], right: Mapping[str, TableHash]) -> list[str]:
@@ -57,7 +57,7 @@ def test_order_batches_and_duplicates_change_nothing(
     as_it_came = said(shared, as_of)
 
     assert differing(at_once, as_it_came) == []
-    found = books(shared.connection)
+    found = record_counts(shared.connection)
     assert found.add_up and found.total == len(values)
 
 
@@ -70,9 +70,11 @@ def test_folding_at_any_moment_and_rebuilding_change_nothing(
     given(emptied(shared), values, cuts=cuts)
     never_folded = said(shared, as_of)
 
-    until = data.draw(st.integers(0, len(values)), label="folded after")
+    until = data.draw(st.integers(0, len(values)), label="compacted after")
     given(emptied(shared), values[:until], cuts=cuts)
-    replace_states(shared.connection, {state: state.merged(f"partial.{state.name}") for state in states()})
+    replace_states(
+        shared.connection, {state: state.merge_select(f"partial.{state.name}") for state in states()}
+    )
     given(shared, values[until:], cuts=cuts)
 
     assert differing(never_folded, said(shared, as_of)) == []

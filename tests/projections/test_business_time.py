@@ -19,6 +19,7 @@ from schemas.limits import EARLIEST, LATEST
 from streams.simulator.clock import Calendar as OtherCalendar
 from streams.simulator.clock import microseconds_of
 from tests.laws.records import effort
+from tests.oracle.business_time import open_time
 
 HOUR = 3_600_000_000
 MINUTE = 60_000_000
@@ -175,10 +176,10 @@ INSTANTS = st.one_of(
 
 @effort(60)
 @for_all(st.lists(st.tuples(st.sampled_from(list(CALENDARS)), INSTANTS, INSTANTS), min_size=1, max_size=20))
-def test_the_same_open_time_as_the_simulator_counts_window_by_window(
+def test_the_same_open_time_as_the_oracle_counts_window_by_window(
     connection: duckdb.DuckDBPyConnection, asked: list[tuple[str, datetime, datetime]]
 ) -> None:
-    counted = [OTHERS[name].between(microseconds_of(a), microseconds_of(b)) for name, a, b in asked]
+    counted = [open_time(OTHERS[name], microseconds_of(a), microseconds_of(b)) for name, a, b in asked]
 
     assert open_between(connection, asked) == counted
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from projections.changes import changes
-from projections.playbook import _KEYS, DEFAULT_PLAYBOOK, parse_playbook
+from projections.playbook import DEFAULT_PLAYBOOK, KEYS, parse_playbook
 from streams.cli.playbook import playbook as playbook_command
 
 OLD = DEFAULT_PLAYBOOK.read_text()
@@ -108,7 +108,7 @@ def test_a_change_is_a_sentence_for_whom_it_concerns(
 
 
 def test_no_block_of_a_playbook_changes_in_silence() -> None:
-    assert {case[0] for case in CHANGED} == _KEYS.keys()
+    assert {case[0] for case in CHANGED} == KEYS.keys()
 
 
 def test_the_same_playbook_changes_nothing() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from projections.playbook import read_playbook
 from projections.projection import Projection, views
-from streams.explanation import EVIDENCE_FOLDER, evidence
-from warehouse.layout import SUBJECTS
+from projections.resolved_facts import SUBJECTS
+from streams.queries.explanation import EVIDENCE_FOLDER, evidence
 from warehouse.warehouse import Warehouse
 
 AS_OF = datetime(2026, 4, 1, tzinfo=UTC)

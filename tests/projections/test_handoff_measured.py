@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,9 +214,8 @@ def test_a_pass_that_failed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], datetime]:
     folder = tmp_path_factory.mktemp("story")
-    simulate(11, 250, folder)
+    as_of = simulate(11, 250, folder).as_of
     lines = (folder / "events.jsonl").read_text().splitlines()
-    as_of = datetime.fromisoformat(json.loads(Path(folder / "truth.json").read_text())["as_of"])
     return as_bytes(json.loads(line) for line in lines), as_of
 
 

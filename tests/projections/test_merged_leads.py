@@ -10,7 +10,7 @@ import pytest
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
 from tests.given import as_bytes, given, view
-from warehouse.playbook_tables import InForce, put_playbooks
+from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
 
 AS_OF = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -160,7 +160,7 @@ def test_a_verdict_keeps_its_version_and_a_new_version_may_qualify_who_was_not(w
     first = read_playbook()
     easier = parse_playbook(DEFAULT_PLAYBOOK.read_text().replace("at_least = 20", "at_least = 10"))
     change = datetime(2026, 3, 10, tzinfo=UTC)
-    put_playbooks(warehouse.connection, [InForce(first, None, change), InForce(easier, change, None, True)])
+    store_playbooks(warehouse.connection, [InForce(first, None, change), InForce(easier, change, None, True)])
     given(
         warehouse,
         as_bytes(

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from projections.playbook import read_playbook
-from projections.projection import Projection, read_projection, states, views
+from projections.projection import DERIVED_FOLDER, Projection, read_projection, states, views
 from projections.reference import REFERENCE, render
 from schemas.errors import BatonError
 from warehouse.warehouse import Warehouse
 
-FILES = pytest.mark.parametrize("projection", [*states(), *views()], ids=lambda p: f"{p.kind} {p.name}")
+DERIVED = [read_projection(path) for path in sorted(DERIVED_FOLDER.glob("*.sql"))]
+FILES = pytest.mark.parametrize(
+    "projection", [*states(), *views(), *DERIVED], ids=lambda p: f"{p.kind} {p.name}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,12 @@ def warehouse() -> Warehouse:
 def test_the_header_names_the_columns_there_are_in_their_order(
     warehouse: Warehouse, projection: Projection
 ) -> None:
-    schema = "state" if projection.kind == "state" else "funnel"
-
-    described = warehouse.connection.execute(f"describe {schema}.{projection.name}").fetchall()
+    at = "timestamptz '2026-04-01'"
+    described = warehouse.connection.execute(
+        f"describe {projection.evaluated(at, since=at)}"
+        if projection.kind == "derived"
+        else f"describe {'state' if projection.kind == 'state' else 'funnel'}.{projection.name}"
+    ).fetchall()
 
     named = [column.name for column in projection.columns]
     if projection.kind == "state":  # a state's columns merge; its key does not
@@ -40,7 +46,7 @@ def test_the_header_names_the_columns_there_are_in_their_order(
 def test_the_header_names_every_table_that_is_read_and_no_other(projection: Projection) -> None:
     code = re.sub(r"--.*", "", projection.select)
 
-    read = set(re.findall(r"\b(?:facts|state|funnel|playbook|warehouse)\.[a-z_]+", code))
+    read = set(re.findall(r"\b(?:facts|resolved|state|funnel|playbook|warehouse)\.[a-z_]+", code))
 
     assert read == set(projection.reads)
 
@@ -57,6 +63,23 @@ def test_each_branch_of_a_state_reads_one_fact_table(state: Projection) -> None:
 
 def test_the_reference_page_is_fresh() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == render(), "stale; run: make reference"
+
+
+@pytest.mark.parametrize("first", ["--         goes on", "--   a  says", "-- a remark"])
+def test_a_header_that_begins_with_no_label_is_refused_with_the_line(tmp_path: Path, first: str) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_text(f"{first}\n-- view: mine\nselect 1")
+
+    with pytest.raises(BatonError, match=r"mine\.sql:1[\s\S]*cannot read"):
+        read_projection(file)
+
+
+def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_text("-- view: mine\n-- grain: one row\n-- reads: facts.event\n-- says: it\nselect 1")
+
+    with pytest.raises(BatonError, match=r"no line '-- key:'"):
+        read_projection(file)
 
 
 def test_columns_taken_from_a_file_that_is_not_there_are_refused_with_the_line(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from projections.playbook import read_playbook
 from projections.projection import views
-from streams.explanation import evidence
+from streams.queries.explanation import evidence
 from streams.simulator import simulate
 from tests.given import as_bytes, given
 from warehouse.warehouse import Warehouse
@@ -142,16 +141,12 @@ IDENTITIES = {
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder: Path = tmp_path_factory.mktemp("story")
-    simulate(7, 300, folder)
+    as_of = simulate(7, 300, folder).as_of
     lines = (folder / "events.jsonl").read_text().splitlines()
     warehouse = Warehouse.open(None, read_playbook())
     given(warehouse, as_bytes(json.loads(line) for line in lines))
-    warehouse.pin_as_of(_as_of(folder))
+    warehouse.pin_as_of(as_of)
     return warehouse
-
-
-def _as_of(folder: Path) -> datetime:
-    return datetime.fromisoformat(json.loads((folder / "truth.json").read_text())["as_of"])
 
 
 def _behind(warehouse: Warehouse, name: str) -> str:

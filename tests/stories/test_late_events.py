@@ -13,7 +13,7 @@ import pytest
 
 from projections.playbook import read_playbook
 from tests.given import as_bytes, given
-from warehouse.second_look import Records
+from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "numbers" / "playbook.toml"
@@ -180,11 +180,11 @@ def test_what_comes_late_revises_the_numbers_and_the_old_ones_can_be_had_again(
         assert _says(warehouse, case) == after
         authority = warehouse.authority
 
-    with Records.of_file(path) as records:
-        assert _says(records.look(authority, known_at=KNOWN_BEFORE), case) == before
-        assert _says(records.look(authority, as_of=AS_OF, known_at=KNOWN_BEFORE), case) == before
-        assert _says(records.look(authority, known_at=AS_OF), case) == after
-        assert _says(records.look(authority, as_of=AS_OF), case) == after
+    with RecordedLog.of_file(path) as records:
+        assert _says(records.snapshot(authority, known_at=KNOWN_BEFORE), case) == before
+        assert _says(records.snapshot(authority, as_of=AS_OF, known_at=KNOWN_BEFORE), case) == before
+        assert _says(records.snapshot(authority, known_at=AS_OF), case) == after
+        assert _says(records.snapshot(authority, as_of=AS_OF), case) == after
 
 
 def _says(warehouse: Warehouse, case: Revision) -> list[list[Row]]:

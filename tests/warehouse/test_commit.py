@@ -12,11 +12,12 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
-from streams.sink import Fetched, to_batch
+from projections.projection import states
+from streams.worker.sink import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
-from warehouse.content_hash import Books, books
-from warehouse.folding import rebuild
+from warehouse.compaction import rebuild
+from warehouse.content_hash import RecordCounts, record_counts
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -82,7 +83,7 @@ class Failing:
 def _statements_of_a_commit() -> list[str]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         counting = Failing(warehouse.connection, 0, OSError())
-        Committer(counting).commit(batch())  # type: ignore[arg-type]
+        Committer(counting, states()).commit(batch())  # type: ignore[arg-type]
         return counting.statements
 
 
@@ -132,11 +133,11 @@ def test_an_error_at_any_statement_leaves_nothing_behind(
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(type(error)):
-        Committer(Failing(connection, at, error)).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, at, error), states()).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == {}
 
     with duckdb.connect(str(path)) as connection:
-        Committer(connection).commit(batch())
+        Committer(connection, states()).commit(batch())
     assert rows_of(path) == EVERYTHING
 
 
@@ -144,7 +145,7 @@ def test_an_error_that_comes_after_the_commit_leaves_everything(tmp_path: Path, 
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(OSError):
-        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True)).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True), states()).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == EVERYTHING
 
 
@@ -152,9 +153,9 @@ def test_the_same_connection_can_commit_after_a_failure() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
         cursor = warehouse.connection.cursor()
         with pytest.raises(OSError):
-            Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
-        Committer(cursor).commit(batch())
-        assert books(warehouse.connection) == Books(2, 1, 0, 3)
+            Committer(Failing(cursor, len(STATEMENTS), OSError("no space")), states()).commit(batch())  # type: ignore[arg-type]
+        Committer(cursor, states()).commit(batch())
+        assert record_counts(warehouse.connection) == RecordCounts(2, 1, 0, 3)
 
 
 class Full:
@@ -176,7 +177,7 @@ class Full:
 @pytest.mark.parametrize(
     "work",
     [
-        pytest.param(lambda connection: Committer(connection).commit(batch()), id="a batch"),
+        pytest.param(lambda connection: Committer(connection, states()).commit(batch()), id="a batch"),
         pytest.param(lambda connection: Measurement(connection).measure(), id="measuring"),
         pytest.param(lambda connection: rebuild(connection), id="a rebuild"),
     ],
@@ -186,24 +187,24 @@ def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object])
     with Warehouse.open(None, read_playbook()) as warehouse:
         with pytest.raises(duckdb.IOException, match="no space left"):
             work(Full(warehouse.connection.cursor()))
-        assert books(warehouse.connection) == Books(0, 0, 0, 0)
+        assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)
 
 
 def test_offsets_move_on_and_records_are_added_up() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
-        committer = Committer(warehouse.connection.cursor())
+        committer = warehouse.committer()
         committer.commit(batch())
         committer.commit(batch(offset=7))
 
         assert warehouse.next_offsets() == {("funnel.marketing", 0): 9, ("funnel.sales", 0): 8}
-        assert books(warehouse.connection) == Books(good=2, failed=2, duplicate=2, total=6)
+        assert record_counts(warehouse.connection) == RecordCounts(good=2, failed=2, duplicate=2, total=6)
 
 
 def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -> None:
     fetched = Fetched()
     fetched.add("funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, 0, 0, None, None, None, 0, 0, ())])
     with Warehouse.open(None, read_playbook()) as warehouse:
-        Committer(warehouse.connection.cursor()).commit(to_batch(fetched))
+        warehouse.committer().commit(to_batch(fetched))
 
         kept = warehouse.connection.execute("select key, value from warehouse.failed_event").fetchall()
         sent = warehouse.connection.execute("select key, value from warehouse.outbox").fetchall()
@@ -227,5 +228,5 @@ def test_a_record_with_an_absurd_kafka_timestamp_fails_like_any_other(timestamp:
 
 def test_a_batch_of_nothing_changes_nothing() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
-        Committer(warehouse.connection.cursor()).commit(Batch({}))
-        assert books(warehouse.connection) == Books(0, 0, 0, 0)
+        warehouse.committer().commit(Batch({}))
+        assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)

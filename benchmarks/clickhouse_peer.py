@@ -1,0 +1,128 @@
+"""The peer: ClickHouse, embedded (chdb), fed the very batches Baton's sink makes.
+
+It does the same work on the same cores: a MergeTree table for each event type, and the same states in
+AggregatingMergeTree tables kept by materialized views. It is spared what it has no means for: offsets in
+the same transaction as the rows, all tables of a batch at once or not at all, and a flush to disk that
+survives a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks.case import Bench, Case, Figure, Target
+from schemas.catalogue import CATALOGUE, EventType
+from schemas.codec import column_type
+
+METHOD = (
+    "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
+    "fetching, decoding and batches, one MergeTree table for each event type, one insert for each type "
+    "of a batch, and the same three states as AggregatingMergeTree tables fed by a materialized view "
+    "for each event that feeds them. It keeps no offsets, its tables do not change together, and "
+    "nothing it wrote is forced to disk: it does less than Baton does, so the ratio is not in Baton's "
+    "favour."
+)
+
+STATES = ("handoff", "lead", "opportunity")
+SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
+# Words from a short list, which ClickHouse keeps as numbers.
+FEW_VALUES = frozenset(
+    "source team from_team to_team from_owner to_owner owner channel activity reason reason_code currency"
+    " stage disposition acknowledged_by region industry outcome category status segment plan".split()
+)
+SORTED_BY = ("handoff_id", "lead_id", "opportunity_id", "account_id")
+
+
+def measure(bench: Bench) -> Case:
+    """Baton against the peer, with all states."""
+    if "clickhouse" not in bench.rounds:
+        note = "not measured: chdb is not installed (pip install -r requirements-bench.lock)"
+        return Case("clickhouse", METHOD, notes=(note,))
+    rows = bench.rounds["clickhouse"][-1]["rows"]
+    held = ", ".join(f"{count:,} of {name}" for name, count in rows.items())
+    figure = Figure(
+        "ingestion with states, against ClickHouse",
+        "events/s",
+        bench.rates("states"),
+        "chdb, same batches",
+        bench.rates("clickhouse"),
+        Target(">", 1),
+    )
+    return Case("clickhouse", METHOD, (figure,), (f"ClickHouse held in the end: {held}",), rows)
+
+
+class ClickHouse:
+    """One embedded database in a folder of its own. Not safe to open twice in one process."""
+
+    def __init__(self, folder: Path) -> None:
+        from chdb import session
+
+        self._ask: Any = session.Session(str(folder)).query
+        for setting in SETTINGS:
+            self._ask(f"set {setting}")
+        self._ask("create database log")
+        self._ask("create database funnel")
+        for event in CATALOGUE.facts:
+            self._ask(_log_table(event))
+        for statement in states_statements():
+            self._ask(statement)
+
+    def insert(self, facts: Mapping[str, pl.DataFrame]) -> None:
+        """One insert for each event type of a batch; the materialized views do the states."""
+        for name, frame in facts.items():
+            table = CATALOGUE.event_types[name].table
+            batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            columns = ", ".join(batch.column_names)
+            self._ask(f"insert into log.{table} ({columns}) select {columns} from Python(batch)")
+
+    def rows(self) -> dict[str, int]:
+        """Events stored and entities of each state, to show that it did the work."""
+        events = " union all ".join(f"select count() as n from log.{e.table}" for e in CATALOGUE.facts)
+        found = {"event": int(str(self._ask(f"select sum(n) from ({events})")))}
+        for state in STATES:
+            found[state] = int(str(self._ask(f"select uniqExact({state}_id) from funnel.{state}")))
+        return found
+
+
+def states_statements() -> list[str]:
+    """The statements of clickhouse_states.sql, without its comments."""
+    text = Path(__file__).with_name("clickhouse_states.sql").read_text()
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in code.split(";") if statement.strip()]
+
+
+def _log_table(event: EventType) -> str:
+    columns = [_column(field["name"], field["type"]) for field in event.fields]
+    columns += ["kafka_partition Int32", "kafka_offset Int64"]
+    required = [field["name"] for field in event.fields if not isinstance(field["type"], list)]
+    order = next((name for name in SORTED_BY if name in required), "event_id")
+    listed = ", ".join(columns)
+    return f"create table log.{event.table} ({listed}) engine = MergeTree order by ({order}, occurred_at)"
+
+
+def _column(name: str, avro: Any) -> str:
+    is_nullable = isinstance(avro, list)
+    kind = column_type(avro)
+    if isinstance(kind, pl.Decimal):
+        typed = f"Decimal({kind.precision}, {kind.scale})"
+    elif isinstance(kind, pl.Datetime):
+        typed = "DateTime64(6, 'UTC')"
+    else:
+        typed = _PLAIN[str(kind)]
+    if is_nullable:
+        typed = f"Nullable({typed})"
+    return f"{name} LowCardinality({typed})" if name in FEW_VALUES else f"{name} {typed}"
+
+
+_PLAIN = {
+    "String": "String",
+    "Boolean": "Bool",
+    "Int32": "Int32",
+    "Int64": "Int64",
+    "Float64": "Float64",
+    "Date": "Date32",
+}

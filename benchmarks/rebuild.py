@@ -1,0 +1,46 @@
+"""Case: all states computed again from the stored facts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks.case import Bench, Case, Figure, Target
+from benchmarks.own_process import Measured, in_own_process
+from benchmarks.reading import loaded_warehouse
+from benchmarks.sink_run import WAREHOUSE
+from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
+from warehouse.compaction import rebuild
+from warehouse.warehouse import Warehouse
+
+METHOD = (
+    "A warehouse that holds the whole load is opened, and all states are computed from its facts and "
+    "swapped in, as `baton rebuild` does it, several times in one process. The rate counts every fact "
+    "stored, whether a state reads it or not; reading the log again from Kafka is not in it."
+)
+
+
+def measure(bench: Bench) -> Case:
+    """Facts a second of a rebuild."""
+    with loaded_warehouse(bench) as folder:
+        found = in_own_process(rebuild_states, folder=folder, rounds=bench.scale.rounds)
+    rates = [found["facts"] / seconds for seconds in found["seconds"]]
+    figure = Figure("rebuild of all states", "events/s", rates, target=Target(">=", 500_000))
+    states = ", ".join(f"{rows:,} of {state}" for state, rows in found["rows"].items())
+    note = f"{found['facts']:,} facts gave rows: {states}"
+    return Case("rebuild", METHOD, (figure,), (note,), found["rows"])
+
+
+def rebuild_states(folder: str, rounds: int) -> Measured:
+    """Time rebuilds of the warehouse in a folder."""
+    with Warehouse.open(Path(folder) / WAREHOUSE, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
+        _, [[facts]] = warehouse.ask(
+            "select (sum(records) - (select count(*) from warehouse.failed_event))::bigint"
+            " from warehouse.next_offset"
+        )
+        rows, seconds = {}, []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            rows = rebuild(warehouse.connection)
+            seconds.append(time.perf_counter() - started)
+    return {"facts": facts, "rows": rows, "seconds": seconds}

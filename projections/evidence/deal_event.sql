@@ -1,0 +1,3 @@
+-- evidence: deal_event
+-- says: the event itself
+select event_type, event_id from funnel.deal_event

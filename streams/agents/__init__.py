@@ -1,1 +1,0 @@
-"""Agents of the reaction plane: plain async generators that are given what they need."""

@@ -1,0 +1,1 @@
+"""Everything that speaks to Kafka for the rest: topics, publishing, headers, admin, schema registry."""

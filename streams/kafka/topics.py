@@ -1,0 +1,220 @@
+"""The topics: which there are, how they must be set, and how far each partition reaches.
+
+Events are the memory everything is rebuilt from, so their topics keep everything for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
+from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+
+from schemas.errors import BatonError, ExitCode
+from streams.kafka.admin import admin
+from streams.project import Project
+
+EVENT_TOPICS = {
+    "funnel.marketing": 4,
+    "funnel.sales": 4,
+    "funnel.success": 2,
+    "funnel.revenue": 2,
+    "funnel.handoff-latency": 2,
+    "funnel.alerts": 2,
+}
+DEAD_LETTER = "funnel.dead-letter"
+PARTITIONS = {**EVENT_TOPICS, DEAD_LETTER: 1}
+KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+
+# The group the sink commits its offsets under. For lag tools only: the warehouse's own offsets decide.
+SINK_GROUP = "baton-sink"
+
+# Faust's consumer group, and the first part of the names of its own topics.
+REACTION_GROUP = "baton-reaction"
+OVERDUE_BY_PAIR = f"{REACTION_GROUP}-overdue-by-pair"
+
+REPAIR_COMMAND = "baton up --repair-topics"
+
+
+@dataclass(frozen=True)
+class TopicFault:
+    """A topic that exists with other settings than Baton needs. setting is 'partitions' or a config name."""
+
+    topic: str
+    setting: str
+    found: str
+    needed: str
+
+    @property
+    def consequence(self) -> str:
+        """What the setting does to the numbers."""
+        if self.setting == "partitions":
+            return "works, but fewer partitions spread less load"
+        if self.setting == "cleanup.policy":
+            return "compaction deletes earlier events of the same key: numbers cannot be rebuilt"
+        return "Kafka deletes old events: numbers cannot be rebuilt, nor a playbook tried on the past"
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.setting} is {self.found}, needed {self.needed} ({self.consequence})"
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """What ensure_topics found: created now, there before, and there but set otherwise."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+    faults: tuple[TopicFault, ...]
+
+
+def ensure_topics(where: Project | str) -> TopicReport:
+    """Create every missing topic and check those that exist. Idempotent; changes no existing topic.
+
+    Replication is the cluster's own default. Raises BatonError when Kafka refuses to create one.
+    """
+    with admin(where) as client:
+        existing = existing_topics(client)
+        missing = {name: count for name, count in PARTITIONS.items() if name not in existing}
+        create_topics(client, missing)
+        return TopicReport(
+            created=tuple(missing),
+            existing=tuple(name for name in PARTITIONS if name in existing),
+            faults=topic_faults(client, {name: existing[name] for name in PARTITIONS if name in existing}),
+        )
+
+
+def existing_topics(client: KafkaAdminClient) -> dict[str, int]:
+    """Number of partitions of every topic on the cluster, by name."""
+    return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
+
+
+def create_topics(
+    client: KafkaAdminClient, partitions: Mapping[str, int], settings: Mapping[str, str] = KEPT_FOR_EVER
+) -> None:
+    """Create topics and wait until each partition has a leader. By default they keep everything for ever.
+
+    One that somebody else creates meanwhile is fine. Raises BatonError when Kafka refuses to create one.
+    """
+    if not partitions:
+        return
+    answer = client.create_topics(
+        {name: {"num_partitions": n, "configs": dict(settings)} for name, n in partitions.items()},
+        raise_errors=False,
+    )
+    for topic in answer["topics"]:
+        error = for_code(topic["error_code"])
+        if topic["error_code"] and error is not TopicAlreadyExistsError:
+            raise BatonError(
+                "Kafka did not create a topic",
+                where=topic["name"],
+                why=f"{error.__name__}: {topic.get('error_message') or error.description}",
+                next_command="let the cluster's administrator create it (settings: baton doctor --json)",
+                exit_code=ExitCode.CONFIGURATION,
+            )
+    client.wait_for_topics(list(partitions))
+
+
+def topic_faults(client: KafkaAdminClient, found: dict[str, int]) -> tuple[TopicFault, ...]:
+    """What is set otherwise on these existing topics ({name: partitions}). More partitions are fine."""
+    if not found:
+        return ()
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
+    configs = client.describe_configs(resources, config_filter="all")["topic"]
+    faults = []
+    for name, count in found.items():
+        if count < PARTITIONS[name]:
+            faults.append(TopicFault(name, "partitions", str(count), str(PARTITIONS[name])))
+        for setting, needed in KEPT_FOR_EVER.items():
+            value = str(configs[name][setting]["value"])
+            if value != needed:
+                faults.append(TopicFault(name, setting, value, needed))
+    return tuple(faults)
+
+
+def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
+    """Give the topics the settings they lack. Events that Kafka has already deleted do not come back.
+
+    Added partitions move some keys to another partition: harmless here, as no number depends on order.
+    """
+    with admin(where) as client:
+        configs: dict[str, dict[str, str]] = {}
+        for fault in faults:
+            if fault.setting == "partitions":
+                client.create_partitions({fault.topic: int(fault.needed)})
+            else:
+                configs.setdefault(fault.topic, {})[fault.setting] = fault.needed
+        if not configs:
+            return
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, name, configs=values) for name, values in configs.items()
+        ]
+        for topic, outcome in client.alter_configs(resources)["topic"].items():
+            if outcome != "OK":
+                raise BatonError(
+                    "Kafka did not change a topic's settings",
+                    where=topic,
+                    why=outcome,
+                    next_command="let the cluster's administrator set " + ", ".join(configs[topic]),
+                    exit_code=ExitCode.CONFIGURATION,
+                )
+
+
+def log_extent(
+    where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """(first offset, next offset) of every partition, keyed by (topic, partition), in that order.
+
+    A topic that does not exist has no rows. next - first counts events unless somebody wrote
+    transactions, whose markers take offsets too.
+    """
+    with admin(where) as client:
+        existing = existing_topics(client)
+        places = [
+            TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
+        ]
+        if not places:
+            return {}
+        first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+        after = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+    return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
+
+
+def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)) -> dict[str, str]:
+    """What Kafka itself knows each topic by: another id after it was deleted and made again.
+
+    A topic that does not exist, or a broker too old to have ids, has no row.
+    """
+    with admin(where) as client:
+        wanted = [name for name in topics if name in existing_topics(client)]
+        found = client.describe_topics(wanted) if wanted else []
+    ids = {topic["name"]: topic.get("topic_id") for topic in found}
+    return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
+
+
+def end_offsets(
+    where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)
+) -> dict[tuple[str, int], int]:
+    """The next offset of every partition, keyed by (topic, partition)."""
+    return {place: after for place, (_, after) in log_extent(where, topics).items()}
+
+
+def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tuple[str, int], int]:
+    """What a consumer group has committed to Kafka, keyed by (topic, partition); empty if it never did."""
+    with admin(where) as client:
+        # The very first question about any group makes the broker create the topic of offsets.
+        for _ in range(50):
+            try:
+                found = client.list_group_offsets(group).get(group, {})
+                break
+            except CoordinatorNotAvailableError:
+                time.sleep(0.2)
+        else:
+            found = client.list_group_offsets(group).get(group, {})
+    return {
+        (place.topic, place.partition): position.offset
+        for place, position in found.items()
+        if position.offset >= 0
+    }

@@ -1,0 +1,267 @@
+"""Health checks: everything that must be right on this machine, one by one. Changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import duckdb
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from projections.playbook import read_playbook
+from schemas.errors import BatonError
+from streams.kafka.admin import admin
+from streams.kafka.topics import PARTITIONS, REPAIR_COMMAND, existing_topics, topic_faults
+from streams.local import worker_process
+from streams.local.broker import LEAST_FREE_BYTES, find_broker, is_free, recorded_ports
+from streams.local.jars import cache_folder, kafka_version, present_jars
+from streams.local.java import docker_answers, find_java
+from streams.process_record import ProcessRecord
+from streams.project import Project
+from streams.queries.signing import unsigned_change
+from streams.queries.warehouse_access import keys_of
+
+OLDEST_PYTHON = (3, 11)
+LOW_DISK_BYTES = 5_000_000_000
+LARGEST_SKEW_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. level: 'ok', 'warn' (works, but) or 'fail' (must be mended)."""
+
+    name: str
+    level: str
+    what: str
+    why: str = ""
+    next: str = ""
+
+    @classmethod
+    def failed(cls, name: str, error: BatonError, level: str = "fail") -> Check:
+        why = ": ".join(part for part in (error.where, error.why) if part)
+        return cls(name, level, error.what, why, error.next_command)
+
+
+def run_checks() -> Iterable[Check]:
+    """All checks in their order; one that fails does not keep the next from being made."""
+    try:
+        project = Project.here()
+    except BatonError as error:
+        yield Check.failed("settings", error)
+        return
+    for name, check in CHECKS:
+        try:
+            yield from check(project)
+        except BatonError as error:
+            yield Check.failed(name, error)
+
+
+# --- this machine ---------------------------------------------------------------------------------
+
+
+def _python(project: Project) -> Iterable[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        yield Check("python", "fail", f"Python {version} is too old", f"{oldest} is the oldest that works")
+    else:
+        yield Check("python", "ok", f"Python {version}")
+
+
+def _java(project: Project) -> Iterable[Check]:
+    try:
+        path, version = find_java()
+    except BatonError as error:
+        # With a broker elsewhere nothing here needs Java.
+        yield Check.failed("java", error, "warn" if project.kafka else "fail")
+        return
+    yield Check("java", "ok", f"Java {version} ({path})")
+
+
+def _jars(project: Project) -> Iterable[Check]:
+    try:
+        folder = present_jars()
+    except BatonError as error:
+        yield Check.failed("jars", error, "warn" if project.kafka else "fail")
+        return
+    maven = shutil.which("mvn")
+    if folder is not None:
+        yield Check("jars", "ok", f"Kafka {kafka_version()}'s jars are in {folder}")
+    elif maven is not None:
+        yield Check("jars", "ok", f"Kafka {kafka_version()}'s jars will be fetched at baton up ({maven})")
+    else:
+        yield Check(
+            "jars",
+            "warn" if project.kafka else "fail",
+            "Neither Kafka's jars nor Maven to fetch them",
+            f"{cache_folder()} is not complete and mvn is not on PATH",
+            "install Maven (apt install maven | brew install maven), or set BATON_KAFKA_JARS",
+        )
+
+
+def _docker(project: Project) -> Iterable[Check]:
+    answers = "answers" if docker_answers() else "does not answer (nothing needs it)"
+    yield Check("docker", "ok", f"Docker {answers}")
+
+
+def _duckdb(project: Project) -> Iterable[Check]:
+    from duckdb_extensions import import_extension
+
+    for name in ("httpfs", "quack"):
+        # A folder of its own: installing into the user's would hide that a wheel is missing next time.
+        with tempfile.TemporaryDirectory() as folder:
+            connection = duckdb.connect(config={"extension_directory": folder})
+            try:
+                import_extension(name, con=connection)
+                connection.load_extension(name)
+            except (ImportError, duckdb.Error, RuntimeError) as error:
+                yield Check(
+                    "duckdb",
+                    "fail",
+                    f"DuckDB's extension {name} does not load",
+                    f"DuckDB {duckdb.__version__}: {error}",
+                    f"pip install duckdb-extension-{name}=={duckdb.__version__}",
+                )
+                continue
+            finally:
+                connection.close()
+            yield Check("duckdb", "ok", f"DuckDB {duckdb.__version__} loads its extension {name}")
+
+
+# --- this project ---------------------------------------------------------------------------------
+
+
+def _folder(project: Project) -> Iterable[Check]:
+    nearest = next(path for path in (project.home, *project.home.parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        yield Check(
+            "folder",
+            "fail",
+            "The project folder cannot be written",
+            f"{nearest}: {error.strerror}",
+            "export BATON_HOME=/a/folder/you/can/write",
+        )
+        return
+    exists = "can be written" if project.home.exists() else "does not exist yet (baton up makes it)"
+    yield Check("folder", "ok", f"{project.home} {exists}")
+    free = shutil.disk_usage(nearest).free
+    level = "fail" if free < LEAST_FREE_BYTES else "warn" if free < LOW_DISK_BYTES else "ok"
+    advice = ("events are kept for ever, so the disk must have room", f"df -h {nearest}")
+    yield Check("disk", level, f"{free / 1e9:.1f} GB free", *(advice if level != "ok" else ()))
+
+
+def _playbook(project: Project) -> Iterable[Check]:
+    playbook = read_playbook(project.playbook_file)
+    own = "" if project.playbook_file.parent == project.cwd else " (the packaged one)"
+    yield Check("playbook", "ok", f"{project.playbook_file}{own}, version {playbook.short_version}")
+    keys = keys_of(project)
+    if keys:
+        yield Check("playbook", "ok", f"{project.keys_file} holds {len(keys)} keys that may sign")
+    if unsigned := unsigned_change(project, playbook):
+        what = f"{project.playbook_file} is not what both teams signed"
+        yield Check("playbook", "warn", what, unsigned, "baton playbook log")
+
+
+def _records(project: Project) -> Iterable[Check]:
+    for what, path in (("broker", project.kafka_record_file), ("worker", project.worker_record_file)):
+        record = ProcessRecord.read(path)
+        if record is None:
+            yield Check("process", "ok", f"no {what} is recorded")
+        elif record.is_running():
+            yield Check("process", "ok", f"the {what} runs (pid {record.pid})")
+        else:
+            why = f"{path} names pid {record.pid}, which ended without baton down"
+            yield Check("process", "warn", f"The {what} was killed or crashed", why, "baton up")
+    worker = worker_process.find_worker(project)
+    if worker is not None and not worker.is_ready:
+        yield Check("process", "warn", "The worker is not ready", f"log {worker.log_file}", "baton status")
+
+
+def _ports(project: Project) -> Iterable[Check]:
+    ports = recorded_ports(project)
+    if project.kafka or ports is None:
+        return
+    if find_broker(project) is not None:
+        yield Check("ports", "ok", f"the broker has 127.0.0.1:{ports[0]} and :{ports[1]}")
+        return
+    for port in ports:
+        if is_free(port):
+            yield Check("ports", "ok", f"127.0.0.1:{port} is free")
+        else:
+            why = "baton up will choose another; clients that were told the old address must be told again"
+            yield Check("ports", "warn", f"Another program has 127.0.0.1:{port}", why, "baton up")
+
+
+# --- Kafka ----------------------------------------------------------------------------------------
+
+
+def _kafka(project: Project) -> Iterable[Check]:
+    if project.kafka is None and find_broker(project) is None:
+        yield Check("kafka", "warn", "The local broker is not running", "", "baton up")
+        return
+    try:
+        with admin(project, timeout_seconds=5.0) as client:
+            servers = project.bootstrap()
+            brokers = len(client.describe_cluster()["brokers"])
+            yield Check("kafka", "ok", f"{servers} answers ({brokers} broker{'s' * (brokers != 1)})")
+            existing = existing_topics(client)
+            missing = [name for name in PARTITIONS if name not in existing]
+            if missing:
+                yield Check("topics", "fail", "Topics are missing", ", ".join(missing), "baton up")
+            found = {name: existing[name] for name in PARTITIONS if name in existing}
+            faults = topic_faults(client, found)
+            for fault in faults:
+                level = "warn" if fault.setting == "partitions" else "fail"
+                what = f"{fault.topic}: {fault.setting} is {fault.found}, needed {fault.needed}"
+                yield Check("topics", level, what, fault.consequence, REPAIR_COMMAND)
+            if found and not faults:
+                yield Check("topics", "ok", f"{len(found)} topics, their events are kept for ever")
+            yield _clock(client)
+    except BatonError as error:
+        # "baton doctor" is no advice inside baton doctor.
+        advice = "is BATON_KAFKA right, and the broker up?" if project.kafka else "baton down && baton up"
+        hint = error.next_command if error.next_command != "baton doctor" else advice
+        yield Check("kafka", "fail", error.what, f"{error.where}: {error.why}", hint)
+
+
+def _clock(client: KafkaAdminClient) -> Check:
+    """Our clock against Kafka's. The quorum's leader reports itself as caught up at its own present time."""
+    try:
+        asked = time.time()
+        quorum = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
+        answered = time.time()
+        leader = next(v for v in quorum["current_voters"] if v["replica_id"] == quorum["leader_id"])
+        at_broker = leader["last_caught_up_timestamp"] / 1000
+    except (KafkaError, KeyError, StopIteration) as error:
+        return Check(
+            "clock", "ok", f"not compared: this Kafka does not tell its time ({type(error).__name__})"
+        )
+    skew = at_broker - (asked + answered) / 2
+    if abs(skew) > LARGEST_SKEW_SECONDS + (answered - asked) / 2:
+        why = "times of events come from many machines; a wrong clock makes latencies wrong"
+        return Check(
+            "clock", "warn", f"Kafka's clock differs by {skew:+.1f} s", why, "timedatectl   (NTP on?)"
+        )
+    return Check("clock", "ok", f"Kafka's clock agrees to {abs(skew) * 1000:.0f} ms")
+
+
+CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
+    ("python", _python),
+    ("java", _java),
+    ("jars", _jars),
+    ("docker", _docker),
+    ("duckdb", _duckdb),
+    ("folder", _folder),
+    ("playbook", _playbook),
+    ("process", _records),
+    ("ports", _ports),
+    ("kafka", _kafka),
+)

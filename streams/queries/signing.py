@@ -1,0 +1,267 @@
+"""Proposing and signing a playbook: what is published, and every reason not to."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import os
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from projections.agreement import (
+    Agreement,
+    InForce,
+    Proposal,
+    Proposed,
+    Signature,
+    evaluate_agreement,
+    signed_content,
+)
+from projections.playbook import Playbook, read_playbook
+from projections.signing_keys import SIDES, SigningKey
+from schemas.errors import BatonError, ExitCode
+from streams.kafka.publisher import Publisher
+from streams.project import Project
+from streams.queries.warehouse_access import ask_warehouse, authority_of, keys_of
+from warehouse.authority import PROPOSALS, SIGNATURES
+
+SOURCE = "baton"
+_SHORTEST_VERSION = 6
+
+
+def agreed(project: Project) -> Agreement:
+    """Everything proposed and signed that the warehouse has read, judged by this project's keys."""
+    authority = authority_of(project)
+    if not project.warehouse_file.exists():
+        return evaluate_agreement(authority.base)
+    proposals = [Proposal(*row) for row in ask_warehouse(project, PROPOSALS)[1]]
+    signatures = [Signature(*row) for row in ask_warehouse(project, SIGNATURES)[1]]
+    return evaluate_agreement(authority.base, proposals, signatures, authority.keys)
+
+
+def unsigned_change(project: Project, own: Playbook) -> str:
+    """What to know when the project's file is not what both teams signed; empty when it is, or nobody signed.
+
+    A warehouse that cannot be asked now has nothing to say here.
+    """
+    try:
+        found = agreed(project)
+    except BatonError:
+        return ""
+    governing = found.at(datetime.now(UTC))
+    if not governing.is_signed or governing.playbook.version == own.version:
+        return ""
+    first = next(period.since for period in found.periods if period.since)
+    return (
+        f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's"
+        f" {own.short_version} differs and judges only what happened before {first:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def proposal_state(found: Agreement, proposed: Proposed) -> str:
+    """What became of a proposal, in words."""
+    if proposed.fault:
+        return proposed.fault
+    if proposed.complete_at is not None:
+        return f"signed by both at {proposed.complete_at.isoformat(sep=' ', timespec='seconds')}"
+    signed = {
+        judged.signature.team
+        for judged in found.signed
+        if not judged.fault and judged.signature.playbook_version == proposed.proposal.playbook_version
+    }
+    return f"waits for {' and '.join(side for side in SIDES if side not in signed)}"
+
+
+def agreement_as_dict(found: Agreement) -> dict[str, Any]:
+    """What was in force when, proposed and signed, for `--json`."""
+
+    def period(p: InForce) -> dict[str, Any]:
+        return {"version": p.playbook.version, "since": p.since, "until": p.until, "is_signed": p.is_signed}
+
+    return {
+        "in_force": [period(p) for p in found.periods],
+        "proposals": [
+            {
+                "version": p.proposal.playbook_version,
+                "proposed_at": p.proposal.proposed_at,
+                "proposed_by": p.proposal.proposed_by,
+                "state": proposal_state(found, p),
+            }
+            for p in found.proposed
+        ],
+        "signatures": [
+            {
+                "version": s.signature.playbook_version,
+                "team": s.signature.team,
+                "key_id": s.signature.key_id,
+                "signed_at": s.signature.signed_at,
+                "is_valid": not s.fault,
+                "why": s.fault,
+            }
+            for s in found.signed
+        ],
+    }
+
+
+def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
+    """Publish PlaybookProposed with the file as it stands."""
+    playbook = read_playbook(file)
+    event = {
+        "type": "PlaybookProposed",
+        "occurred_at": _now().isoformat(),
+        "source": SOURCE,
+        "playbook_version": playbook.version,
+        "text": playbook.text,
+        "proposed_by": proposed_by or getpass.getuser(),
+    }
+    _publish(project, event)
+    return playbook
+
+
+def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> Proposed:
+    """Publish PlaybookSigned for what was proposed. Raises BatonError when it must not be signed, or
+    when the signature would not count."""
+    private = read_private_key(key_file)
+    found = agreed(project)
+    proposed = _find(found, version_or_file)
+    assert proposed.playbook is not None
+    if proposed.fault:
+        raise _refused(
+            f"Playbook {proposed.playbook.short_version} can no longer be signed",
+            where=f"proposed at {proposed.proposal.proposed_at.isoformat(timespec='seconds')}",
+            why=proposed.fault,
+            next_command="baton playbook propose FILE   (with what is in force now taken in)",
+        )
+    now = _now()
+    key = _own_key(project, private.public_key().public_bytes_raw(), team, key_file, now)
+    event = {
+        "type": "PlaybookSigned",
+        "occurred_at": now.isoformat(),
+        "source": SOURCE,
+        "playbook_version": proposed.playbook.version,
+        "team": team,
+        "key_id": key.id,
+        "signature": base64.b64encode(private.sign(signed_content(proposed.playbook))).decode(),
+    }
+    _publish(project, event)
+    return proposed
+
+
+def make_key(file: Path, team: str, key_id: str) -> SigningKey:
+    """Draw a key and write its private half with mode 0600; never over a file that is there."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    private = Ed25519PrivateKey.generate()
+    content = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+    except OSError as error:
+        raise _refused(
+            "The key cannot be written",
+            where=str(file),
+            why=error.strerror or str(error),
+            next_command="name a file that is not there yet, in a folder you may write to",
+        ) from error
+    return SigningKey(key_id, team, private.public_key().public_bytes_raw())
+
+
+def read_private_key(file: Path) -> Any:
+    """The Ed25519 key of a file that nobody but its owner can read."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        with file.open("rb") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            if mode not in (0o600, 0o400):
+                raise _refused(
+                    "The key may be read by others",
+                    where=str(file),
+                    why=f"its mode is {mode:04o}; a key is its owner's alone, 0600 or 0400",
+                    next_command=f"chmod 600 {file}   (and make a new key if anybody else may have read it)",
+                )
+            content = opened.read(64 * 1024)
+    except OSError as error:
+        raise _refused(
+            "The key cannot be read",
+            where=str(file),
+            why=error.strerror or str(error),
+            next_command="baton playbook keygen --as TEAM --id NAME --out FILE",
+        ) from error
+    try:
+        private = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        private = None  # what the library says of it may hold parts of a secret
+    if not isinstance(private, Ed25519PrivateKey):
+        raise _refused(
+            "The key cannot be used",
+            where=str(file),
+            why="it is no Ed25519 private key in PEM without a password",
+            next_command="baton playbook keygen --as TEAM --id NAME --out FILE",
+        )
+    return private
+
+
+def _find(found: Agreement, version_or_file: str) -> Proposed:
+    """What was proposed under a version (its beginning is enough), or as the content of a file."""
+    is_file = Path(version_or_file).is_file()
+    version = read_playbook(Path(version_or_file)).version if is_file else version_or_file.lower()
+    beginning = [p for p in found.proposed if p.proposal.playbook_version.startswith(version)]
+    usable = {p.proposal.playbook_version for p in beginning if p.playbook}
+    if len(version) >= _SHORTEST_VERSION and len(usable) == 1:
+        proposed = found.of_version(usable.pop())
+        assert proposed is not None
+        return proposed
+    why = "the warehouse has read no such proposal (does a worker run?)"
+    if usable:
+        why = f"{len(usable)} proposed versions begin so; give more digits, at least {_SHORTEST_VERSION}"
+    elif beginning:
+        why = beginning[0].fault
+    raise _refused(
+        "This playbook was not proposed",
+        where=version_or_file,
+        why=why,
+        next_command="baton playbook propose FILE, with `baton up` running; then: baton playbook log",
+    )
+
+
+def _own_key(project: Project, public: bytes, team: str, file: Path, now: datetime) -> SigningKey:
+    """The configured key this private key belongs to, if it may sign for the team now."""
+    key = next((key for key in keys_of(project) if key.public == public), None)
+    if key is None:
+        why = f"its public key is not in {project.keys_file}"
+    elif key.team != team:
+        why = f"key {key.id!r} speaks for {key.team}, not for {team}"
+    else:
+        why = key.refusal_at(now)
+    if key is None or why:
+        raise _refused(
+            f"This key may not sign for {team}",
+            where=str(file),
+            why=why,
+            next_command=f"ask who keeps {project.keys_file} (BATON_KEYS) for a [[key]] of team {team!r}",
+        )
+    return key
+
+
+def _publish(project: Project, event: Mapping[str, Any]) -> None:
+    with Publisher(project) as publisher:
+        publisher.publish(event)
+        publisher.flush()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _refused(what: str, *, where: str, why: str, next_command: str) -> BatonError:
+    return BatonError(what, where=where, why=why, next_command=next_command, exit_code=ExitCode.CONFIGURATION)

@@ -1,0 +1,69 @@
+"""Waiting until a worker has nothing left to do: all is read, measured, and seen by the agents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
+from schemas.errors import BatonError
+from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, committed_offsets, end_offsets, log_extent
+from streams.local.worker_process import worker_log
+from streams.project import Project
+from streams.queries.warehouse_access import ask_warehouse
+from warehouse.measurement import waiting_sql
+
+WAIT_SECONDS = 120.0
+
+Advance = Callable[[int, int], None]
+
+
+def wait_until_read(
+    project: Project, advance: Advance = lambda done, total: None, seconds: float = WAIT_SECONDS
+) -> int:
+    """Wait until the warehouse stands where the log ended; the number of records it has read.
+
+    Raises BatonError when that takes longer than `seconds`.
+    """
+    total = sum(end - begin for begin, end in log_extent(project, CATALOGUE.fact_topics).values())
+    deadline = time.monotonic() + seconds
+    while True:
+        _, rows = ask_warehouse(
+            project, "select coalesce(sum(records), 0)::bigint from warehouse.next_offset"
+        )
+        advance(rows[0][0], total)
+        if rows[0][0] >= total:
+            return int(rows[0][0])
+        if time.monotonic() > deadline:
+            raise _stuck(project, f"{rows[0][0]} of {total} records are read after {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
+    """Wait until every handoff is measured and the agents have read all that was measured.
+
+    What the agents raised is then in Kafka; the warehouse may still have to read it.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        _, rows = ask_warehouse(project, waiting_sql())
+        if rows == [(0, 0)]:
+            # Read first, then the ends: what the first agent forwarded before it committed is in the ends.
+            read = committed_offsets(project, REACTION_GROUP)
+            ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
+            if all(read.get(place, 0) >= end for place, end in ends.items()):
+                return
+        if time.monotonic() > deadline:
+            unmeasured, unsent = rows[0]
+            why = f"after {seconds:.0f} s, {unmeasured} measurements and {unsent} messages are waiting"
+            raise _stuck(project, why)
+        time.sleep(0.5)
+
+
+def _stuck(project: Project, why: str) -> BatonError:
+    return BatonError(
+        "The worker has not caught up",
+        where=str(worker_log(project)),
+        why=why,
+        next_command=f"BATON_HOME={project.home} baton status",
+    )

@@ -1,0 +1,131 @@
+"""Access to a project's warehouse: something that answers a SELECT, whether the worker runs or not.
+
+While a worker runs it owns the file, and statements go to its SQL endpoint. Otherwise the file is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from projections.playbook import read_playbook
+from projections.signing_keys import SigningKey, read_keys
+from schemas.errors import BatonError, ExitCode
+from streams.project import Project
+from warehouse.authority import Authority
+from warehouse.recorded_log import RecordedLog
+from warehouse.sql_endpoint import SqlEndpoint, ask
+from warehouse.warehouse import Warehouse
+
+Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
+Access = TypeVar("Access")
+
+
+def authority_of(project: Project) -> Authority:
+    """The project's playbook file and its keys. Raises BatonError when one of them cannot be used."""
+    return Authority(read_playbook(project.playbook_file), keys_of(project))
+
+
+def keys_of(project: Project) -> tuple[SigningKey, ...]:
+    """The keys that may sign. Without a file there are none, and no signature counts."""
+    if project.keys is None and not project.keys_file.exists():
+        return ()
+    return read_keys(project.keys_file)
+
+
+def open_warehouse(
+    project: Project, path: Path | None = None, *, threads: int = 2, wait_seconds: float = 0
+) -> Warehouse:
+    """The project's warehouse, created if it is missing, or another file (`path`) with the same views.
+
+    Raises BatonError, also when a worker owns the file.
+    """
+    authority = authority_of(project)
+    return Warehouse.open(
+        path or project.warehouse_file,
+        authority.base,
+        keys=authority.keys,
+        threads=threads,
+        wait_seconds=wait_seconds,
+    )
+
+
+def open_existing_warehouse(project: Project) -> Warehouse:
+    """The same, but a warehouse that does not exist is an error."""
+    return open_warehouse(project, _existing_file(project))
+
+
+def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SELECT; (column names, rows). Works while the worker writes, and when nothing runs."""
+
+    def of_file(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with open_warehouse(project, path) as warehouse:
+            return warehouse.ask(statement)
+
+    return _worker_or_file(project, lambda endpoint: ask(endpoint, statement), of_file)
+
+
+@contextmanager
+def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
+    """Something that answers one SELECT after another: the live warehouse, or the one known at an instant."""
+    if known_at is None:
+        with _worker_or_file(project, _asking_worker, partial(_asking_file, project)) as ask_live:
+            yield ask_live
+        return
+    with recorded(project) as records:
+        yield records.snapshot(authority_of(project), known_at=known_at).ask
+
+
+@contextmanager
+def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[RecordedLog]:
+    """All recorded events of a project. Raises BatonError when there is no warehouse."""
+    records = _worker_or_file(
+        project,
+        lambda endpoint: RecordedLog.of_worker(endpoint, views),
+        lambda path: RecordedLog.of_file(path, views),
+    )
+    try:
+        yield records
+    finally:
+        records.close()
+
+
+def _worker_or_file(
+    project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
+) -> Access:
+    """Access through the running worker, else through the file. A dead worker may have left its address."""
+    endpoint = SqlEndpoint.read(project.endpoint_file)
+    if endpoint is not None:
+        try:
+            return of_worker(endpoint)
+        except BatonError as error:
+            if error.exit_code != ExitCode.UNREACHABLE:
+                raise
+    return of_file(_existing_file(project))
+
+
+def _existing_file(project: Project) -> Path:
+    if not project.warehouse_file.exists():
+        raise BatonError(
+            "There is no warehouse yet",
+            where=str(project.warehouse_file),
+            why="no worker has run in this project folder",
+            next_command="baton up",
+            exit_code=ExitCode.CONFIGURATION,
+        )
+    return project.warehouse_file
+
+
+def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
+    ask(endpoint, "select 1")  # raises here, not in the middle of the caller's work, when no worker answers
+    return nullcontext(partial(ask, endpoint))
+
+
+@contextmanager
+def _asking_file(project: Project, path: Path) -> Iterator[Ask]:
+    with open_warehouse(project, path) as warehouse:
+        yield warehouse.ask

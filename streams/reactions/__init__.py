@@ -1,0 +1,1 @@
+"""The reaction plane: the Faust app and its agents."""

@@ -1,0 +1,191 @@
+"""The Faust app of the reaction plane. Only this module builds it; agents are given what they need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+from faust.transport.drivers import aiokafka
+from faust.types import TP, EventT, StreamT
+from yarl import URL
+
+from projections.playbook import AlertRule, Playbook
+from schemas.catalogue import DERIVED_TOPIC
+from schemas.codec import RegistryLookup
+from streams.kafka.admin import admin
+from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, create_topics, existing_topics
+from streams.project import Project
+from streams.reactions.measurements import BeforeAck, Deliver, read_measured, route_overdue
+from streams.reactions.overdue_alerts import KIND, Tally, open_alerts
+
+PARTITIONS = 2
+
+# A killed worker's partitions are free again after this long; until then its successor waits.
+SESSION_SECONDS = 10.0
+
+
+def make_app(
+    project: Project,
+    playbook: Playbook,
+    deliver: Deliver,
+    before_ack: BeforeAck,
+    registry: RegistryLookup | None = None,
+) -> faust.App:
+    """The app with its agents and tables. Its topics must exist before it starts: ensure_own_topics()."""
+    app = faust.App(
+        REACTION_GROUP,
+        **_connection(project.client_settings()),
+        store="memory://",
+        datadir=str(project.home / "faust"),
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=SESSION_SECONDS / 5,
+        stream_wait_empty=True,  # on a stop, events in hand are finished before their offsets are committed
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    rules = [rule for rule in playbook.alerts if rule.kind == KIND]
+    tables = {_table_name(rule): _EventTimeTable(app, rule, registry) for rule in rules}
+    measured = app.topic(DERIVED_TOPIC, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    overdue = app.topic(OVERDUE_BY_PAIR, key_serializer="raw", value_serializer="raw", value_type=bytes)
+
+    async def route_overdue_answers(stream: StreamT[bytes]) -> AsyncIterator[None]:
+        async for done in route_overdue(
+            stream.events(),
+            to_topic=OVERDUE_BY_PAIR,
+            deliver=deliver,
+            before_ack=before_ack,
+            registry=registry,
+        ):
+            yield done
+
+    async def open_overdue_alerts(stream: StreamT[bytes]) -> AsyncIterator[None]:
+        async for done in open_alerts(
+            stream.events(),
+            rules=rules,
+            windows_of=lambda rule: tables[_table_name(rule)],
+            deliver=deliver,
+            before_ack=before_ack,
+            clock=lambda: datetime.now(UTC),
+            registry=registry,
+        ):
+            yield done
+
+    app.on_rebalance_complete.connect(_stop_fetching)  # type: ignore[arg-type]  # Faust calls it by keyword
+    app.agent(measured)(route_overdue_answers)
+    app.agent(overdue)(open_overdue_alerts)
+    return app
+
+
+class _Consumer(aiokafka.Consumer):
+    """Faust's consumer, where a fetch asks for the partitions it was started with.
+
+    In 0.15.3 it shares a set with the code that pauses partitions. Emptied meanwhile, it asks for all.
+    """
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        wanted = None if active_partitions is None else set(active_partitions)
+        return await super()._getmany(wanted, timeout)
+
+
+class _Transport(aiokafka.Transport):
+    Consumer = _Consumer
+
+
+async def _stop_fetching(app: faust.App, **_: Any) -> None:
+    """Once tables are recovered: take no records until Faust has found the offsets to read on from.
+
+    Left alone, 0.15.3 goes on fetching, seeks, and then empties the agents' queues: events that came in
+    between are not seen before the next start. It turns the flow on again itself, after the seek.
+    """
+    app.consumer.stop_flow()
+
+
+class _EventTimeTable:
+    """A Faust tumbling table whose window is chosen by the event's occurred_at, never by a clock.
+
+    Its windows do not expire: a log from years ago is counted like today's. There is one small tally for
+    each window in which anything went overdue.
+    """
+
+    def __init__(self, app: faust.App, rule: AlertRule, registry: RegistryLookup | None) -> None:
+        def occurred_at(event: EventT[Any] | None = None) -> float:
+            assert event is not None
+            found = read_measured(event.message.value, registry)
+            assert isinstance(found, dict)
+            instant: datetime = found["occurred_at"]
+            return instant.timestamp()
+
+        table = app.Table(_table_name(rule), partitions=PARTITIONS).tumbling(rule.window)
+        self._table = table.relative_to(occurred_at)  # type: ignore[attr-defined]  # its declared type lacks it
+
+    def get(self, key: str) -> Tally | None:
+        try:
+            tally: Tally | None = self._table[key].value()
+        except KeyError:
+            return None
+        return tally
+
+    def put(self, key: str, tally: Tally) -> None:
+        self._table[key] = tally
+
+
+def _table_name(rule: AlertRule) -> str:
+    """Rules with windows of one length share a table: its topic's name then needs no text of the playbook."""
+    return f"overdue-{int(rule.window.total_seconds())}s"
+
+
+def ensure_own_topics(project: Project, playbook: Playbook) -> None:
+    """Create the app's own topics where they are missing: Faust would make them with one replica only,
+    and would never notice a source topic that appears later."""
+    changelogs = {f"{REACTION_GROUP}-{_table_name(rule)}-changelog" for rule in playbook.alerts}
+    with admin(project) as client:
+        existing = existing_topics(client)
+        for policy, names in (("delete", {OVERDUE_BY_PAIR}), ("compact", changelogs)):
+            missing = dict.fromkeys(names - existing.keys(), PARTITIONS)
+            create_topics(client, missing, {"cleanup.policy": policy, "retention.ms": "-1"})
+
+
+def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:
+    """Faust's form of the connection settings that every other client takes."""
+    servers = str(kafka["bootstrap_servers"]).split(",")
+    settings: dict[str, Any] = {"broker": [URL(f"kafka://{server.strip()}") for server in servers]}
+    context = kafka.get("ssl_context")
+    if "sasl_mechanism" in kafka:
+        # Without a context this speaks SASL_PLAINTEXT; Project lets that happen on loopback only.
+        settings["broker_credentials"] = faust.SASLCredentials(
+            username=kafka["sasl_plain_username"],
+            password=kafka["sasl_plain_password"],
+            mechanism=kafka["sasl_mechanism"],
+            ssl_context=context,
+        )
+    elif context is not None:
+        settings["broker_credentials"] = faust.SSLCredentials(context=context)
+    return settings
+
+
+class ReactionWorker(faust.Worker):
+    """Faust's worker without its grip on the process: signals, logging and exit code are the caller's."""
+
+    def __init__(self, app: faust.App, *services: Any) -> None:
+        loop = asyncio.get_running_loop()
+        own: dict[str, Any] = {
+            "quiet": True,
+            "redirect_stdouts": False,
+            "override_logging": False,
+            "daemon": False,
+        }
+        super().__init__(app, *services, loop=loop, **own)
+        self.is_ready = asyncio.Event()
+
+    async def on_first_start(self) -> None:
+        """Nothing: the default would take over signals, logging and the working directory."""
+
+    async def on_startup_finished(self) -> None:
+        """Faust calls this once tables are recovered and agents read."""
+        self.is_ready.set()

@@ -1,0 +1,72 @@
+"""The outbox relay: messages the warehouse decided on reach Kafka at least once, in the order it wrote them.
+
+A message is marked as sent only after Kafka has it. A crash in between sends it again under the same
+id, so a second delivery is the same event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import pyarrow as pa
+
+from streams.kafka.producer import Message, Producer
+from streams.worker.shutdown import wait_for_stop
+
+MOST_MESSAGES = 1_000
+MOST_BYTES = 8 << 20
+IDLE_SECONDS = 0.2
+
+
+class OutboxRelay:
+    """Takes unsent messages from the outbox to Kafka. One relay per warehouse."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, producer: Producer) -> None:
+        """`connection`: a connection of its own."""
+        self.connection = connection
+        self.producer = producer
+        self.sent = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what is there, wait for more, until `stop`. Raises when Kafka does not take a message."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "outbox") as pool:
+            while not stop.is_set():
+                waiting = await loop.run_in_executor(pool, self._next)
+                if not waiting:
+                    await wait_for_stop(stop, IDLE_SECONDS)
+                    continue
+                await self.producer.deliver([message for _, message in waiting])
+                await loop.run_in_executor(pool, self._mark_sent, [message_id for message_id, _ in waiting])
+                self.sent += len(waiting)
+
+    def _next(self) -> list[tuple[str, Message]]:
+        """The oldest unsent messages: at most MOST_MESSAGES and, unless the first is larger, MOST_BYTES."""
+        rows = self.connection.execute(
+            """
+            with waiting as (
+                select rowid as place, coalesce(octet_length(value), 0) as bytes
+                from warehouse.outbox where not is_sent order by rowid limit $messages),
+            chosen as (
+                select place from waiting qualify sum(bytes) over (order by place) - bytes < $bytes)
+            select message_id, topic, key, value, headers::varchar
+            from warehouse.outbox where rowid in (select place from chosen) order by rowid
+            """,
+            {"messages": MOST_MESSAGES, "bytes": MOST_BYTES},
+        ).fetchall()
+        return [
+            (message_id, Message(topic, key, value, json.loads(headers)))
+            for message_id, topic, key, value, headers in rows
+        ]
+
+    def _mark_sent(self, message_ids: list[str]) -> None:
+        # A table, no parameter: the client tries to import pandas, which is not here, for each value.
+        self.connection.register("sent_now", pa.table({"message_id": message_ids}))
+        self.connection.execute(
+            "update warehouse.outbox set is_sent = true"
+            " where not is_sent and message_id in (select message_id from sent_now)"
+        )
+        self.connection.unregister("sent_now")

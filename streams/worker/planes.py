@@ -1,0 +1,143 @@
+"""The two planes of a worker in one event loop: the data plane (sink, relay, measurement), and the agents.
+
+Crash-only: the first error anywhere ends the process, and a start is the one way of recovery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import mode
+
+from projections.playbook import Playbook
+from schemas.catalogue import CATALOGUE
+from streams.kafka.producer import Producer
+from streams.kafka.registry import registry_lookup
+from streams.kafka.topics import log_extent, topic_ids
+from streams.project import Project
+from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
+from streams.worker.lag_log import LagLog
+from streams.worker.measurement_loop import MeasurementLoop
+from streams.worker.outbox_relay import OutboxRelay
+from streams.worker.shutdown import Shutdown
+from streams.worker.sink import Extent, Sink
+from warehouse.measurement import Measurement
+from warehouse.warehouse import Warehouse
+from warehouse.writer import WarehouseWriter
+
+# Fewer records than this waiting in Kafka count as caught up.
+FEW_RECORDS = 1_000
+FAUST_STOP_SECONDS = 5.0
+
+
+class DataPlane:
+    """Sink, outbox relay and measurement loop over one warehouse."""
+
+    def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer) -> None:
+        """`extent` is what Kafka held before the start; nothing is measured before the sink has read it."""
+        self.warehouse = warehouse
+        self.extent = extent
+        self.sink = Sink(
+            WarehouseWriter(warehouse),
+            project.client_settings(),
+            extent,
+            registry=registry_lookup(project),
+            on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
+        )
+        self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
+        measurement = Measurement(warehouse.connection.cursor())
+        self.measurement_loop = MeasurementLoop(
+            measurement, self.is_caught_up, lambda: self.sink.progress.batches
+        )
+        self._has_read_what_was_there = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; then each part finishes what it has in hand. Raises the first error of any part."""
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self.sink.run(stop))
+            parts.create_task(self.relay.run(stop))
+            parts.create_task(self.measurement_loop.run(stop))
+
+    def is_caught_up(self) -> bool:
+        """True while the sink has read all but a few of the records it knows of."""
+        if not self._has_read_what_was_there:
+            stored = self.warehouse.next_offsets()
+            behind = sum(end - max(first, stored.get(p, 0)) for p, (first, end) in self.extent.items())
+            self._has_read_what_was_there = behind < FEW_RECORDS
+        return self._has_read_what_was_there and self.sink.progress.waiting < FEW_RECORDS
+
+
+class DataService(mode.Service):
+    """The data plane as a service that Faust's worker supervises."""
+
+    def __init__(self, plane: DataPlane, shutdown: Shutdown) -> None:
+        super().__init__()
+        self.plane = plane
+        self.shutdown = shutdown
+        self.running: asyncio.Future[None] | None = None
+
+    async def on_start(self) -> None:
+        """Start the parts. What fails in them ends the process, whatever mode makes of it."""
+        self.running = self.add_future(self.shutdown.watch("data plane", self.plane.run(self.shutdown.stop)))
+
+    async def on_stop(self) -> None:
+        """Let the parts finish what they have in hand; mode would cancel them."""
+        if self.running:
+            await self.running
+
+
+async def run_planes(
+    project: Project,
+    playbook: Playbook,
+    warehouse: Warehouse | None,
+    shutdown: Shutdown,
+    tell_ready: Callable[[], None],
+    *,
+    is_reacting: bool,
+) -> None:
+    """Run until `shutdown` is decided; raises what decided it. Without a warehouse only the agents run."""
+    if is_reacting:
+        ensure_own_topics(project, playbook)
+    async with Producer(project.client_settings()) as producer:
+        plane = None
+        if warehouse is not None:
+            warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
+            plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), producer)
+        if not is_reacting:
+            assert plane is not None
+            running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
+            tell_ready()
+            await shutdown.wait()
+            await running
+        else:
+            app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
+            data = DataService(plane, shutdown) if plane else None
+            worker = ReactionWorker(app, *([data] if data else []))
+            starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, tell_ready)))
+            await shutdown.wait()
+            await _stop(worker, starting)
+            if data and data.running:
+                await data.running
+        await shutdown.wait()  # an error on the way out is an error
+
+
+async def _follow(worker: ReactionWorker, tell_ready: Callable[[], None]) -> None:
+    """Start Faust, say so when it follows the log, and return when it stops. Raises what crashed it."""
+    await worker.start()
+    ready = asyncio.create_task(worker.is_ready.wait())
+    stopped = asyncio.create_task(worker.wait_until_stopped())
+    await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if ready.done():
+        tell_ready()
+    await stopped
+    if worker.crash_reason:
+        raise worker.crash_reason
+
+
+async def _stop(worker: ReactionWorker, starting: asyncio.Task[None]) -> None:
+    """Stop Faust in bounded time. What it has not committed by then it reads again at the next start."""
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.wait([stopping], timeout=FAUST_STOP_SECONDS)
+    starting.cancel()

@@ -1,0 +1,64 @@
+"""A worker in this process: its planes, from the first signal handler to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+
+from projections.playbook import Playbook
+from schemas.errors import ExitCode
+from streams.project import Project
+from streams.worker.planes import run_planes
+from streams.worker.shutdown import Shutdown, as_baton_error, end_process
+from warehouse.warehouse import Warehouse
+
+# After a signal: what has not come to its end by then is cut off. Nothing is lost by that, see Shutdown.
+STOP_SECONDS = 9.0
+
+
+def run_until_shutdown(
+    project: Project, playbook: Playbook, warehouse: Warehouse | None, *, is_reacting: bool
+) -> int:
+    """Run the planes until a signal; the exit code. An error ends the process, its message the last words."""
+    ready_file = project.worker_ready_file if warehouse else project.run_dir / "reaction-ready.json"
+
+    def tell_ready() -> None:
+        ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}
+        ready_file.write_text(json.dumps(ready))
+
+    async def follow() -> None:
+        shutdown = Shutdown()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop_soon, shutdown)
+        # An error in one of Faust's threads would be printed and forgotten.
+        threading.excepthook = lambda died: loop.call_soon_threadsafe(
+            shutdown.fail, died.exc_value or died.exc_type()
+        )
+        try:
+            await run_planes(project, playbook, warehouse, shutdown, tell_ready, is_reacting=is_reacting)
+        except Exception as error:
+            baton_error = as_baton_error(error)
+            for file in (ready_file, *([project.endpoint_file] if warehouse else [])):
+                file.unlink(missing_ok=True)
+            print(f"baton: {baton_error}", file=sys.stderr)
+            end_process(int(baton_error.exit_code))
+
+    try:
+        asyncio.run(follow())
+    finally:
+        ready_file.unlink(missing_ok=True)
+    return int(ExitCode.OK)
+
+
+def _stop_soon(shutdown: Shutdown) -> None:
+    shutdown.request()
+    threading.excepthook = lambda died: None  # Faust's threads stumble over their own end
+    cut_off = threading.Timer(STOP_SECONDS, end_process, [int(ExitCode.OK)])
+    cut_off.daemon = True
+    cut_off.start()

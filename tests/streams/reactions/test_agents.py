@@ -1,0 +1,145 @@
+"""The agents alone, over a stream in memory: when an alert opens, and what is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from projections.playbook import AlertRule
+from schemas.catalogue import CATALOGUE
+from schemas.codec import decode, encode
+from streams.kafka.producer import Message
+from streams.reactions.measurements import route_overdue
+from streams.reactions.overdue_alerts import Tally, open_alerts
+from streams.worker.shutdown import Shutdown
+
+MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def overdue(handoff: str, at: datetime) -> bytes:
+    instants = {"occurred_at": at, "recorded_at": at, "offered_at": at - timedelta(hours=2), "due_at": at}
+    record = {
+        **instants,
+        "event_id": f"overdue-{handoff}",
+        "source": "baton",
+        "handoff_id": handoff,
+        "lead_id": "l",
+        "measure": "overdue",
+        "from_team": "marketing",
+        "to_team": "sales_development",
+        "is_clock_suspect": False,
+        "playbook_version": "v",
+    }
+    return encode(CATALOGUE.event_types["HandoffMeasured"], record)
+
+
+class Stream:
+    """A stream of one partition that notes what was acknowledged: an event is, once the next is asked for."""
+
+    def __init__(self, values: list[bytes]) -> None:
+        self.records = [ConsumerEvent(offset, value) for offset, value in enumerate(values)]
+        self.acked: list[int] = []
+
+    async def __aiter__(self) -> AsyncIterator[ConsumerEvent]:
+        for record in self.records:
+            yield record
+            self.acked.append(record.offset)
+
+
+class ConsumerEvent:
+    def __init__(self, offset: int, value: bytes) -> None:
+        self.topic, self.partition, self.offset = "funnel.handoff-latency", 0, offset
+        self.key, self.value = b"k", value
+
+    @property
+    def message(self) -> ConsumerEvent:
+        return self
+
+
+class OneWindow:
+    """The tallies of one window, in memory."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, Tally] = {}
+
+    def get(self, key: str) -> Tally | None:
+        return self.tallies.get(key)
+
+    def put(self, key: str, tally: Tally) -> None:
+        self.tallies[key] = json.loads(json.dumps(tally))
+
+
+def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
+    stream, shutdown = Stream([overdue(f"h{n}", MONDAY) for n in range(3)]), Shutdown()
+    delivered = 0
+
+    async def deliver(messages: Iterable[Message]) -> None:
+        nonlocal delivered
+        delivered += 1
+        if delivered == 2:
+            raise OSError("the network is gone")
+
+    async def run() -> None:
+        agent = route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack)
+
+        async def work() -> None:
+            async for _ in agent:
+                pass
+
+        working = asyncio.create_task(work())
+        with pytest.raises(OSError, match="the network is gone"):
+            await shutdown.wait()
+        assert not working.done() and stream.acked == [0]
+        working.cancel()
+
+    asyncio.run(run())
+
+
+RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning", "sales_development")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "opened"),
+    [
+        pytest.param([0, 1], [], id="below the threshold"),
+        pytest.param([0, 1, 0, 1], [], id="the same handoffs again"),
+        pytest.param([0, 1, 2], [2], id="at the threshold"),
+        pytest.param([0, 1, 2, 3, 4, 5, 0, 2, 5], [2], id="far above it, and some again"),
+        pytest.param([5, 4, 3, 2, 1, 0], [5, 4, 3, 2], id="told backwards"),
+        pytest.param([4, 0, 3, 4, 1], [4, 3], id="one told late moves it back"),
+    ],
+)
+def test_an_alert_opened_when_the_third_went_overdue(minutes: list[int], opened: list[int]) -> None:
+    sent: list[Message] = []
+    windows = OneWindow()
+
+    async def deliver(messages: Iterable[Message]) -> None:
+        sent.extend(messages)
+
+    async def run() -> None:
+        shutdown = Shutdown()
+        stream = Stream([overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in minutes])
+        agent = open_alerts(
+            stream,
+            rules=[RULE],
+            windows_of=lambda rule: windows,
+            deliver=deliver,
+            before_ack=shutdown.before_ack,
+            clock=lambda: MONDAY,
+        )
+        async for _ in agent:
+            pass
+        assert shutdown.error is None
+
+    asyncio.run(run())
+
+    told = [decode([message.value], CATALOGUE).frames["AlertOpened"].row(0, named=True) for message in sent]
+    assert [alert["occurred_at"] for alert in told] == [MONDAY + timedelta(minutes=n) for n in opened]
+    assert len({alert["alert_id"] for alert in told}) == min(len(opened), 1)
+    for alert in told:
+        assert (alert["window_start_at"], alert["window_end_at"]) == (MONDAY, MONDAY + timedelta(hours=1))
+        assert alert["sample_size"] == 3
