@@ -35,6 +35,15 @@ class EventVersion:
     schema: Schema = field(repr=False, hash=False)
     path: Path = field(repr=False)
 
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        fields: list[dict[str, Any]] = self.schema["fields"]
+        return fields
+
+    @property
+    def key(self) -> str:
+        return str(self.schema["key"])
+
     @cached_property
     def fingerprint(self) -> bytes:
         """CRC-64-AVRO of the parsing canonical form, little endian as in Avro's single-object encoding."""
@@ -71,12 +80,16 @@ class EventType:
 
     @property
     def key(self) -> str:
-        return str(self.schema["key"])
+        return self.newest.key
 
     @property
     def fields(self) -> list[dict[str, Any]]:
-        fields: list[dict[str, Any]] = self.schema["fields"]
-        return fields
+        return self.newest.fields
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """What a field says when a source says nothing; those without a default are not in it."""
+        return {field["name"]: field["default"] for field in self.fields if "default" in field}
 
     @cached_property
     def table(self) -> str:
@@ -102,6 +115,7 @@ class Catalogue:
 
     @cached_property
     def by_fingerprint(self) -> Mapping[bytes, tuple[EventType, EventVersion]]:
+        """Versions that differ in words and defaults only are one on the wire: the newest of them stands."""
         return {
             version.fingerprint: (event, version)
             for event in self.event_types.values()

@@ -24,7 +24,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.catalogue import Catalogue, EventType, Schema
+from schemas.avro_types import is_attributes
+from schemas.catalogue import Catalogue, EventType, EventVersion, Schema
 from schemas.limits import WIDEST_MONEY, impossible
 
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
@@ -86,10 +87,10 @@ def decode(
         if isinstance(found, str):
             batch.failures += [Failure(row, "schema", found) for row in rows.to_pylist()]
             continue
-        event, writer = found
+        event, version, writer = found
         frame, broken = _decode_group(writer, bodies, rows)
         frame = _as_newest(frame, event)
-        frame, refused = impossible(frame, event, ROW)
+        frame, refused = impossible(frame, version, ROW)
         batch.failures += [Failure(row, "decode", reason, event.name) for row, reason in broken]
         batch.failures += [Failure(row, "validate", reason, event.name) for row, reason in refused]
         if frame.height:
@@ -132,8 +133,11 @@ def _not_framed(value: bytes | None) -> str:
 
 def _writer(
     header: bytes, catalogue: Catalogue, registry: RegistryLookup | None
-) -> tuple[EventType, Schema] | str:
-    """The event and the writer schema of a header, or why there is none."""
+) -> tuple[EventType, EventVersion, Schema] | str:
+    """The event, the version whose limits hold, and the writer schema of a header; or why there is none.
+
+    A registry's schema that is no version of ours stands under the newest one's limits.
+    """
     if header[:1] == CONFLUENT_MAGIC:
         schema_id = int.from_bytes(header[1:5], "big")
         if registry is None:
@@ -145,13 +149,20 @@ def _writer(
         if event is None:
             return f"{schema.get('name')} is not an event of the contract"
         why = unfit(schema, event)
-        return f"registry schema {schema_id} is no version of {event.name}: {why}" if why else (event, schema)
+        if why:
+            return f"registry schema {schema_id} is no version of {event.name}: {why}"
+        same = (v for v in reversed(event.versions) if _layout(v.schema) == _layout(schema))
+        return event, next(same, event.newest), schema
     if len(header) < 10 or not header.startswith(SINGLE_OBJECT_MAGIC):
         return f"its header 0x{header.hex()} is cut short or not Avro single-object encoding"
     found = catalogue.by_fingerprint.get(header[2:])
     if found is None:
         return f"no published schema has the fingerprint {header[2:].hex()}"
-    return found[0], found[1].schema
+    return found[0], found[1], found[1].schema
+
+
+def _layout(schema: Schema) -> list[tuple[str, Any]]:
+    return [(field["name"], field["type"]) for field in schema["fields"]]
 
 
 def _decode_group(
@@ -303,6 +314,8 @@ def column_type(avro: Any) -> pl.DataType:
                 return pl.Date()
             case "decimal":
                 return pl.Decimal(avro["precision"], avro["scale"])
+        if is_attributes(avro):
+            return pl.List(pl.Struct({"name": pl.String(), "value": pl.String()}))
         avro = avro["type"]
     plain: dict[str, pl.DataType] = {
         "string": pl.String(),

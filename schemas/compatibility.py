@@ -20,15 +20,13 @@ import avro.schema
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.errors import AvroException
 
+from schemas.avro_types import ATTRIBUTES, DAY, INSTANT, MONEY
 from schemas.errors import BatonError, ExitCode
 
 EVENTS_FOLDER = Path(__file__).parent / "events"
 PUBLISHED = "published.json"
 NAMESPACE = "funnel"
 
-INSTANT = {"type": "long", "logicalType": "timestamp-micros"}
-DAY = {"type": "int", "logicalType": "date"}
-MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4}
 ENVELOPE: dict[str, Any] = {
     "event_id": "string",
     "occurred_at": INSTANT,
@@ -39,8 +37,10 @@ ENVELOPE: dict[str, Any] = {
 _FILE_NAME = re.compile(r"([A-Z][A-Za-z0-9]*)\.v([1-9][0-9]*)\.avsc")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _RECORD_ATTRIBUTES = {"type", "name", "namespace", "doc", "topic", "key", "fields"}
-_FIELD_ATTRIBUTES = {"name", "type", "doc", "default", "pii", "minimum"}
+_FIELD_ATTRIBUTES = {"name", "type", "doc", "default", "pii", "minimum", "maximum"}
 _PLAIN_TYPES = ("string", "boolean", "int", "long", "double")
+# What a required field may be when a source says nothing: not known, the usual flag, no attributes.
+_DEFAULTS: tuple[Any, ...] = (("string", ""), ("boolean", False), ("boolean", True), (ATTRIBUTES, []))
 _NUMBERS: tuple[Any, ...] = ("int", "long", "double", MONEY)
 _INSTEAD = {
     "map": "name the fields; readers decode whole batches, and a map stops them",
@@ -191,6 +191,8 @@ def _key(schema: Mapping[str, Any]) -> Iterator[Finding]:
     elif field.get("type") != "string" or key in ENVELOPE:
         why = "it is the key, so it must be a required string that names the event's subject"
         yield field["name"], why, "choose an id that every event of the type has"
+    elif "default" in field:
+        yield field["name"], "it is the key, and every event has a subject", "remove the default"
     elif field.get("pii"):
         yield field["name"], "it is the key and may identify a person", "key by a pseudonymous id"
 
@@ -213,14 +215,15 @@ def _field(field: Mapping[str, Any]) -> Iterator[Finding]:
         yield name, f"pii is {field['pii']!r}, not true or false", "mark it true, or leave the mark out"
     for attribute in sorted(field.keys() - _FIELD_ATTRIBUTES):
         yield name, f"{attribute!r} is no attribute of a field", "remove or correct it"
-    if "minimum" in field and (type(field["minimum"]) not in (int, float) or base not in _NUMBERS):
-        yield name, f"minimum {field['minimum']!r} on {json.dumps(base)}", "keep it for numbers, as a number"
+    for bound in ("minimum", "maximum"):
+        if bound in field and (type(field[bound]) not in (int, float) or base not in _NUMBERS):
+            yield name, f"{bound} {field[bound]!r} on {json.dumps(base)}", "keep it for numbers, as a number"
     if isinstance(avro_type, list):
         yield from _nullable(field)
-    elif "default" in field:
-        why = "a required field has a default, which would hide that a source left it out"
-        yield name, why, 'remove the default, or make the type ["null", ...]'
-    if base in (INSTANT, DAY, MONEY) or base in _PLAIN_TYPES:
+    elif "default" in field and not _says_nothing(base, field["default"]):
+        why = "its default is a value, which would hide that a source left it out"
+        yield name, why, 'make it "" (not known), true or false, or the type ["null", ...]'
+    if base in (INSTANT, DAY, MONEY, ATTRIBUTES) or base in _PLAIN_TYPES:
         yield from _named_after_its_type(name, base)
     elif not isinstance(avro_type, list) or len(avro_type) == 2:
         instead = _INSTEAD.get(
@@ -228,6 +231,10 @@ def _field(field: Mapping[str, Any]) -> Iterator[Finding]:
             f"instants are {json.dumps(INSTANT)}, days {json.dumps(DAY)}, money {json.dumps(MONEY)}",
         )
         yield name, f"{json.dumps(base)} is not one of the contract's types", instead
+
+
+def _says_nothing(base: Any, default: Any) -> bool:
+    return any(base == kind and default == d and type(default) is type(d) for kind, d in _DEFAULTS)
 
 
 def _nullable(field: Mapping[str, Any]) -> Iterator[Finding]:
@@ -323,7 +330,7 @@ def _incompatible(reader: SchemaFile, writer: SchemaFile) -> Iterator[Problem]:
     kinds = ", ".join(sorted({kind.value for kind in result.incompatibilities}))
     said = "; ".join(sorted(result.messages))
     why = f"v{reader.version} cannot read what v{writer.version} wrote: {kinds} ({said})"
-    remedy = "add only fields that may be null with default null, and remove only such fields"
+    remedy = "add only fields with a default (null, or one that says nothing), and remove only such fields"
     newer = max(reader, writer, key=lambda file: file.version)
     yield Problem(newer.label, ", ".join(_at_fault(_parsed(reader), _parsed(writer))), why, remedy)
 

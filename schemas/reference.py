@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from schemas.avro_types import is_attributes
 from schemas.catalogue import CATALOGUE, ENVELOPE, Catalogue, EventType
 
 EXAMPLE = {
@@ -31,11 +33,24 @@ An event is a fact that a source reports. As JSON it is one flat object; `type` 
 `baton publish FILE` sends a file of such objects, one to a line.
 
 - An **instant** is ISO-8601 with a zone, from 2000 up to 2100; digits below a microsecond are cut off.
-- A **day** is `YYYY-MM-DD`.
-- **Money** is a decimal as text, with at most 14 digits before the point and 4 after it, and stands beside
-  its currency. Whole numbers are taken too; binary floats are refused.
-- **Text** is at most 32 KiB of UTF-8, without NUL. An id is never blank.
-- A field that *may be left out* is null then. A field that is not listed here is refused.
+- A **day** is `YYYY-MM-DD`. Of deals, subscriptions, goals, costs and captured leads a source may know no
+  more than the day: `"occurred_on": "2026-03-31"` stands for `occurred_at` then. It is read as the midnight
+  in UTC that begins the day, with `is_day_only`.
+- **Money** is a decimal as text, with at most 14 digits before the point and 4 after it. Whole numbers are
+  taken too; binary floats are refused. So are more than 4 decimals that are not zero: sums are exact and
+  rounded once, at the end, to cents, and an amount rounded on its way in could not be summed so. Book a sum
+  of such amounts.
+- A **currency** is a code of ISO 4217 in capitals, those withdrawn since 2000 among them. It and its amount
+  come together or not at all.
+- A **probability** is a number from 0 to 1. Beside `"probability_unit": "percent"` it is one from 0 to 100.
+- **Text** is at most 32 KiB of UTF-8, without NUL. An id is never blank; blanks and invisible characters
+  around it are taken off, and an invisible one inside it is refused.
+- **Attributes** are an object, as in `{{"product": "basic", "utm_source": "newsletter"}}`: names in
+  lower_case of at most 64 characters, values as text (numbers and flags are taken as they are written). In
+  SQL: `map_from_entries(attributes)['product']`.
+- A **period** is `2026`, `2026-Q1` or `2026-03`, or `FY2026` or `FY2026-Q1` by the playbook's fiscal year.
+- A field that *may be left out* is null then, or what stands in brackets. A field that is not listed here
+  is refused.
 - **Personal**: the field may identify a person, and erasure looks there.
 
 Keys decide the Kafka partition: events with the same key keep their order.
@@ -73,15 +88,27 @@ def _section(event: EventType) -> str:
 
 def _table(fields: Sequence[Mapping[str, Any]]) -> str:
     rows = ["| field | type | presence | meaning |", "|---|---|---|---|"]
-    rows += ["| " + " | ".join(_cell(text) for text in _row(field)) + " |" for field in fields]
+    is_amount_optional = any(field["name"] == "is_amount_known" for field in fields)
+    for field in fields:
+        presence = _presence(field)
+        if is_amount_optional and field["name"] in ("amount", "currency"):
+            presence = "may be left out, both"
+        rows.append("| " + " | ".join(_cell(text) for text in _row(field, presence)) + " |")
     return "\n".join(rows) + "\n"
 
 
-def _row(field: Mapping[str, Any]) -> Iterator[str]:
+def _row(field: Mapping[str, Any], presence: str) -> Iterator[str]:
     yield f"`{field['name']}`"
     yield in_words(field)
-    yield "may be left out" if isinstance(field["type"], list) else "required"
+    yield presence
     yield field["doc"] + (" **Personal.**" if field.get("pii") else "")
+
+
+def _presence(field: Mapping[str, Any]) -> str:
+    if "default" not in field:
+        return "required"
+    default = field["default"]
+    return "may be left out" + ("" if default is None else f" (`{json.dumps(default)}`)")
 
 
 def in_words(field: Mapping[str, Any]) -> str:
@@ -89,6 +116,8 @@ def in_words(field: Mapping[str, Any]) -> str:
     avro = field["type"]
     if isinstance(avro, list):
         avro = next(branch for branch in avro if branch != "null")
+    if is_attributes(avro):
+        return "attributes"
     kind = avro if isinstance(avro, str) else avro.get("logicalType", avro["type"])
     words = {
         "string": "text",
@@ -100,7 +129,8 @@ def in_words(field: Mapping[str, Any]) -> str:
         "date": "day",
         "decimal": "money",
     }[kind]
-    return words + (f", at least {field['minimum']}" if "minimum" in field else "")
+    least = f", at least {field['minimum']}" if "minimum" in field else ""
+    return words + least + (f", at most {field['maximum']}" if "maximum" in field else "")
 
 
 def _cell(text: str) -> str:

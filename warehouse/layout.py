@@ -59,6 +59,7 @@ def statements() -> Iterator[str]:
     yield from foundations()
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
+        yield from _columns_of_later_versions(event)
         yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
     yield f"create or replace view facts.event as {all_events('facts')}"
     yield record_identity.DDL
@@ -106,6 +107,8 @@ def sql_type(column: pl.DataType) -> str:
         return f"decimal({column.precision},{column.scale})"
     if isinstance(column, pl.Datetime):
         return "timestamptz"
+    if isinstance(column, pl.List):
+        return "struct(name varchar, value varchar)[]"
     named = {
         "String": "varchar",
         "Boolean": "boolean",
@@ -120,6 +123,20 @@ def sql_type(column: pl.DataType) -> str:
 def _log_columns(event: EventType) -> str:
     columns = [f"{field['name']} {sql_type(column_type(field['type']))}" for field in event.fields]
     return ", ".join([*columns, "kafka_partition integer", "kafka_offset bigint"])
+
+
+def _columns_of_later_versions(event: EventType) -> Iterator[str]:
+    """DDL for a file whose tables were made before an event had its newest version. What was recorded by
+    then says of a new field what its default says, as old bytes do."""
+    first = {field["name"] for field in event.versions[0].fields}
+    for field in event.fields:
+        if field["name"] not in first:
+            kind = sql_type(column_type(field["type"]))
+            default = "null" if field["default"] is None else repr(field["default"])
+            yield (
+                f"alter table log.{event.table} add column if not exists {field['name']} {kind}"
+                f" default {default}"
+            )
 
 
 def distinct_facts(event: EventType, log: str) -> str:

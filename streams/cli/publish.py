@@ -13,8 +13,12 @@ from typing import Any, BinaryIO
 
 import click
 
+from projections.playbook import Playbook, read_playbook
+from projections.unfamiliar import unfamiliar
+from schemas.catalogue import EventType
+from schemas.copies import Copies
 from schemas.errors import BatonError, ExitCode
-from schemas.validation import ContractViolation, EventReader
+from schemas.validation import ContractViolation, EventReader, Record
 from streams.cli.output import json_option, messages, print_json, print_rows, progress
 from streams.kafka.json_lines import LONGEST_LINE, parse_line, read_lines
 from streams.kafka.publisher import Publisher, PublishReport
@@ -61,6 +65,29 @@ def _say(text: str) -> None:
     messages.print(text, markup=False, soft_wrap=True)
 
 
+@dataclass
+class Warnings:
+    """Words that the playbook does not know: each once, with the first line that has it and how many do."""
+
+    playbook: Playbook
+    found: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def note(self, event: EventType, record: Record, line: int) -> None:
+        for word in unfamiliar(event, record, self.playbook):
+            self.found.setdefault(word, [line, 0])[1] += 1
+
+    def say(self, file: str) -> None:
+        for (name, why), (line, count) in list(self.found.items())[:MOST_PRINTED]:
+            lines = "" if count == 1 else f" ({count:,} lines)"
+            _say(f"{file}:{line}: warning: {name}: {why}{lines}")
+
+    def as_rows(self) -> list[dict[str, str | int]]:
+        return [
+            {"field": name, "why": why, "line": line, "lines": count}
+            for (name, why), (line, count) in list(self.found.items())[:MOST_LISTED]
+        ]
+
+
 @click.command()
 @click.argument("file", metavar="FILE|-")
 @click.option("--dry-run", is_flag=True, help="Check the events and send nothing; needs no Kafka.")
@@ -68,8 +95,10 @@ def _say(text: str) -> None:
 def publish(file: str, dry_run: bool, as_json: bool) -> None:
     """Publish events from a file of JSON lines, or from standard input (-).
 
-    A line that violates the contract is refused with its line number and the reason; the others are
-    published, and the exit code is 5. Publishing the same file again changes no number.
+    A line that violates the contract is refused with its line number and the reason, and so is one with the
+    id of an earlier line and another content; the others are published, and the exit code is 5. Equal lines
+    are published and counted as copies. A team or metric that the playbook does not know is a warning.
+    Publishing the same file again changes no number.
 
     \b
     Example:
@@ -77,34 +106,41 @@ def publish(file: str, dry_run: bool, as_json: bool) -> None:
     """
     started = monotonic()
     refused = RefusedLines()
+    copies = Copies()
+    project = Project.here()
+    warnings = Warnings(read_playbook(project.playbook_file))
+    read = EventReader().read
     with ExitStack() as stack:
         stream = sys.stdin.buffer if file == "-" else stack.enter_context(_open(file))
-        if dry_run:
-            report = _check(stream, file, refused)
-        else:
-            publisher = stack.enter_context(Publisher(Project.here()))
-            _each_event(stream, file, refused, publisher.publish)
-            report = publisher.flush()
-    _summarise(file, report, refused, monotonic() - started, dry_run, as_json)
+        publisher = None if dry_run else stack.enter_context(Publisher(project))
+        by_type: Counter[str] = Counter()
+
+        def take(obj: Any, line: int) -> None:
+            event, record = read(obj)
+            copies.note(event, record, line)
+            warnings.note(event, record, line)
+            by_type[event.name] += 1
+            if publisher is not None:
+                publisher.publish_record(event, record)
+
+        _each_event(stream, file, refused, take)
+        report = PublishReport(by_type.total(), by_type) if publisher is None else publisher.flush()
+    warnings.say(_shown_name(file))
+    summary = Summary(file, report, refused, copies.count, warnings, monotonic() - started, dry_run)
+    summary.print_json() if as_json else summary.print()
     if refused.count:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 
 
-def _check(stream: BinaryIO, file: str, refused: RefusedLines) -> PublishReport:
-    """The report of publishing, as if everything were acknowledged."""
-    read = EventReader().read
-    by_type: Counter[str] = Counter()
-
-    def count(event: Any) -> None:
-        by_type[read(event)[0].name] += 1
-
-    _each_event(stream, file, refused, count)
-    return PublishReport(by_type.total(), by_type)
+def _shown_name(file: str) -> str:
+    return "<stdin>" if file == "-" else file
 
 
-def _each_event(stream: BinaryIO, file: str, refused: RefusedLines, take: Callable[[Any], object]) -> None:
-    """Call take() with the event of every line, with a progress bar over the file's bytes."""
-    name = "<stdin>" if file == "-" else file
+def _each_event(
+    stream: BinaryIO, file: str, refused: RefusedLines, take: Callable[[Any, int], object]
+) -> None:
+    """Hand the event of every line to take(), with its number and a progress bar over the file's bytes."""
+    name = _shown_name(file)
     size = os.fstat(stream.fileno()).st_size if file != "-" else None
     read = 0
     with progress() as bar:
@@ -115,7 +151,7 @@ def _each_event(stream: BinaryIO, file: str, refused: RefusedLines, take: Callab
                 bar.update(task, completed=read, description=f"line {number:,}, bytes")
             try:
                 if line and not line.isspace():
-                    take(parse_line(line))
+                    take(parse_line(line), number)
             except ContractViolation as violation:
                 refused.add(RefusedLine(name, number, violation.field, violation.why))
 
@@ -133,25 +169,38 @@ def _open(file: str) -> BinaryIO:
         ) from error
 
 
-def _summarise(
-    file: str, report: PublishReport, refused: RefusedLines, seconds: float, dry_run: bool, as_json: bool
-) -> None:
-    """The summary on stdout. `published` counts acknowledged events; in a dry run, the valid ones."""
-    by_type = dict(sorted(report.by_type.items()))
-    if as_json:
+@dataclass(frozen=True)
+class Summary:
+    """What became of a file. `report` counts acknowledged events, copies too; in a dry run, what would go."""
+
+    file: str
+    report: PublishReport
+    refused: RefusedLines
+    copies: int
+    warnings: Warnings
+    seconds: float
+    is_dry_run: bool
+
+    def print_json(self) -> None:
         print_json(
             {
-                "file": file,
-                "is_dry_run": dry_run,
-                "published": report.acked,
-                "refused": refused.count,
-                "by_type": by_type,
-                "seconds": round(seconds, 3),
-                "refused_lines": [asdict(line) for line in refused.listed],
+                "file": self.file,
+                "is_dry_run": self.is_dry_run,
+                "published": self.report.acked,
+                "copies": self.copies,
+                "refused": self.refused.count,
+                "by_type": dict(sorted(self.report.by_type.items())),
+                "seconds": round(self.seconds, 3),
+                "refused_lines": [asdict(line) for line in self.refused.listed],
+                "warnings": self.warnings.as_rows(),
             }
         )
-        return
-    print_rows(("event", "would publish" if dry_run else "published"), by_type.items())
-    verb = "would be published" if dry_run else "published"
-    rate = f", {report.acked / seconds:,.0f} a second" if report.acked >= _WORTH_A_RATE else ""
-    print(f"{report.acked:,} {verb}, {refused.count:,} refused, {seconds:.1f} s{rate}")
+
+    def print(self) -> None:
+        acked = self.report.acked
+        verb = "would be published" if self.is_dry_run else "published"
+        rows = sorted(self.report.by_type.items())
+        print_rows(("event", "would publish" if self.is_dry_run else "published"), rows)
+        copies = f"{self.copies:,} were copies of others, " if self.copies else ""
+        rate = f", {acked / self.seconds:,.0f} a second" if acked >= _WORTH_A_RATE else ""
+        print(f"{acked:,} {verb}, {copies}{self.refused.count:,} refused, {self.seconds:.1f} s{rate}")

@@ -106,7 +106,11 @@ class Publisher:
         is not yet an acknowledgement: flush() is. Waits while MOST_IN_FLIGHT events are unacknowledged.
         """
         self._refuse_after_failure()
-        event_type, record = self._reader.read(event, self._clock)
+        return self.publish_record(*self._reader.read(event, self._clock))
+
+    def publish_record(self, event_type: EventType, record: Record) -> str:
+        """publish() of an event that EventReader has read."""
+        self._refuse_after_failure()
         value = self._value(event_type, record)
         key: str = record[event_type.key]
         self._taken += 1

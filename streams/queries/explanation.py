@@ -183,7 +183,11 @@ def _said(ask: Ask, event_type: str, rows: list[Row]) -> dict[str, Row]:
     found = _rows(
         ask, f"select {', '.join(['event_id', *names])} from facts.{event.table} where event_id in ({ids})"
     )
-    return {row["event_id"]: {name: row[name] for name in names if row[name] is not None} for row in found}
+    silent = event.defaults
+    return {
+        row["event_id"]: {name: row[name] for name in names if row[name] not in (None, silent.get(name))}
+        for row in found
+    }
 
 
 def evidence_says(view: Projection) -> str:

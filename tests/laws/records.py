@@ -11,7 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
+from schemas.avro_types import is_attributes
 from schemas.catalogue import EventType
+from schemas.limits import is_identifier
 
 Record = dict[str, Any]
 Pools = Mapping[str, st.SearchStrategy[Any]]
@@ -42,6 +44,9 @@ INSTANTS = st.datetimes(
 MONEY = st.integers(0, 10**18 - 1).map(lambda units: Decimal(units).scaleb(-4))
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
 IDS = TEXT.filter(str.strip)
+ATTRIBUTES = st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), TEXT, max_size=3).map(
+    lambda said: [{"name": name, "value": value} for name, value in said.items()]
+)
 
 
 def records(event: EventType, pools: Pools | None = None) -> st.SearchStrategy[Record]:
@@ -56,11 +61,15 @@ def _values(event: EventType, field: Mapping[str, Any], pools: Pools) -> st.Sear
     is_optional = isinstance(avro, list)
     if is_optional:
         avro = next(branch for branch in avro if branch != "null")
+    if is_attributes(avro):
+        return pools.get(name, ATTRIBUTES)
     kind = avro if isinstance(avro, str) else avro["logicalType"]
     if name in pools:
         values = pools[name]
     elif kind == "string":
-        values = IDS if name.endswith("_id") or name in ("source", event.key) else TEXT
+        values = IDS if is_identifier(dict(field), event.newest) else TEXT
+    elif "maximum" in field:
+        values = st.floats(field["minimum"], field["maximum"])
     else:
         values = _OF_KIND[kind] if "minimum" not in field else _OF_KIND[kind].filter(lambda v: v >= 0)
     return st.none() | values if is_optional else values

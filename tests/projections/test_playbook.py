@@ -136,7 +136,7 @@ CRITERION = line_of("[[criterion]]")
 GOAL = line_of("[[goal]]")
 QUARTER = line_of('[[goal]]\nid = "quarter"')
 EXAMPLE = line_of("[[example]]")
-CHANNEL = ', channel = "web"'
+LEAD = ', lead_id = "lead-1"'
 MEMBERS = 'ids = ["anna", "boris"]'
 OPEN = 'open = ["Mon-Fri 09:00-18:00"]'
 ANSWER = GOOD[GOOD.index('[[sla]]\nid = "answer"') : GOOD.index('[[sla]]\nid = "attempts"')]
@@ -239,7 +239,7 @@ BROKEN = [
     ('id = "year"\n', 'id = "year"\nparent = "quarter"\n', GOAL, "in a circle: year > quarter > year",
      "goals in a circle"),
     ('"LeadCaptured"', '"LeadCapture"', EXAMPLE, "event 1, type: ", "an example of no event"),
-    (CHANNEL, "", EXAMPLE, "event 1, channel: is missing", "an example that lacks a field"),
+    (LEAD, "", EXAMPLE, "event 1, lead_id: is missing", "an example that lacks a field"),
     ("2026-03-02T09:00:00Z", "2026-03-02T09:00:00", EXAMPLE, "has no zone", "an example without a zone"),
     ('verdict = "not_qualified"', 'verdict = "perhaps"', EXAMPLE, "it is one of qualified", "no verdict"),
     ('verdict = "not_qualified"', 'verdict = "qualified"', EXAMPLE, "does not go with", "fails though good"),

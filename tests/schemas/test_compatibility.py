@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schemas.compatibility import EVENTS_FOLDER, INSTANT, MONEY, PUBLISHED, Problem, check_contract
+from schemas.avro_types import ATTRIBUTES, INSTANT, MONEY
+from schemas.compatibility import EVENTS_FOLDER, PUBLISHED, Problem, check_contract
 from schemas.errors import BatonError, ExitCode
 from streams.cli.contract import contract
 
@@ -26,9 +27,15 @@ Schema = dict[str, Any]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the real contract, published."""
+    """The real contract as it began: the first version of each event, published."""
     copy = tmp_path / "events"
     shutil.copytree(EVENTS_FOLDER, copy)
+    for path in copy.glob("*/*.avsc"):
+        if ".v1." not in path.name:
+            path.unlink()
+    published = json.loads((copy / PUBLISHED).read_text())
+    first = {name: {"1": versions["1"]} for name, versions in published.items()}
+    (copy / PUBLISHED).write_text(json.dumps(first))
     return copy
 
 
@@ -96,7 +103,16 @@ RULES: list[tuple[str, Callable[[Schema], object], str, str]] = [
     ("a union without null", _add(type=["string", "int"]), "extra", "a union may only say"),
     ("null not first", _add(type=["string", "null"], default="x"), "extra", "a union may only say"),
     ("nullable without default", _add(type=["null", "string"]), "extra", "null is not its default"),
-    ("required with default", _add(type="string", default=""), "extra", "hide that a source"),
+    ("required with default", _add(type="string", default="web"), "extra", "hide that a source"),
+    ("a number with default", _add(type="int", default=0), "extra", "hide that a source"),
+    (
+        "attributes with default",
+        _add(type=ATTRIBUTES, default=[{"name": "a"}]),
+        "extra",
+        "hide that a source",
+    ),
+    ("key with default", _set("handoff_id", default=""), "handoff_id", "every event has a subject"),
+    ("a maximum of text", _set("lead_id", maximum=1), "lead_id", "maximum"),
     ("milliseconds", _add(type={"type": "long", "logicalType": "timestamp-millis"}), "extra", "not one of"),
     ("another decimal", _add(type={**MONEY, "scale": 2}), "extra", "not one of"),
     ("bare bytes", _add(type="bytes"), "extra", "not one of"),
@@ -155,6 +171,14 @@ def test_an_optional_field_may_come_and_go(folder: Path) -> None:
     assert not _problems(folder)
     assert check_contract(folder, publish=True).newly_published == ("HandoffOffered v2", "HandoffOffered v3")
     assert not check_contract(folder).problems
+
+
+def test_a_required_field_may_get_a_default_that_says_nothing(folder: Path) -> None:
+    """It cannot become nullable: older readers would not take it."""
+    _change(folder, OFFER, _set("from_team", default=""), to=_version(2))
+    _change(folder, OFFER, _add(type="boolean", default=True, name="is_extra"), to=_version(3))
+    _change(folder, OFFER, _add(type=ATTRIBUTES, default=[]), to=_version(4))
+    assert not _problems(folder)
 
 
 def _make_owner_required(schema: Schema) -> None:

@@ -23,8 +23,9 @@ RECORDS: dict[str, dict[str, Any]] = {
     "OpportunityStageEntered": {"opportunity_id": "o", "lead_id": None, "stage": "s", "probability": None},
     "PlaybookProposed": {"playbook_version": "v", "text": "t", "proposed_by": "p"},
 }
-RECORDS["OpportunityRevised"]["closes_on"] = None
-RECORDS["LeadProfiled"] |= {"employees": None, "fit_score": None}
+RECORDS["OpportunityRevised"] |= {"closes_on": None, "is_day_only": False}
+RECORDS["OpportunityStageEntered"] |= {"is_day_only": False}
+RECORDS["LeadProfiled"] |= {"employees": None, "fit_score": None, "attributes": []}
 
 CASES = [
     # event, field, value, is it possible?
@@ -51,9 +52,19 @@ CASES = [
     ("LeadProfiled", "employees", 0, True),
     ("LeadProfiled", "employees", -1, False),
     ("OpportunityStageEntered", "probability", 0.0, True),
+    ("OpportunityStageEntered", "probability", 1.0, True),
+    ("OpportunityStageEntered", "probability", 1.01, False),
     ("OpportunityStageEntered", "probability", float("nan"), False),
     ("OpportunityStageEntered", "probability", float("inf"), False),
     ("PlaybookProposed", "playbook_version", " ", False),
+    ("LeadProfiled", "attributes", [{"name": "product", "value": ""}], True),
+    ("LeadProfiled", "attributes", [{"name": "p" * 64, "value": "x" * LONGEST_TEXT}], True),
+    ("LeadProfiled", "attributes", [{"name": "p" * 65, "value": ""}], False),
+    ("LeadProfiled", "attributes", [{"name": "Product", "value": ""}], False),
+    ("LeadProfiled", "attributes", [{"name": "", "value": ""}], False),
+    ("LeadProfiled", "attributes", [{"name": "product", "value": v} for v in "ab"], False),
+    ("LeadProfiled", "attributes", [{"name": "product", "value": "x" * (LONGEST_TEXT + 1)}], False),
+    ("LeadProfiled", "attributes", [{"name": "product", "value": "a\0b"}], False),
 ]
 
 
@@ -80,6 +91,8 @@ def test_a_value_is_refused_from_its_limit_on(name: str, field: str, value: Any,
 def test_the_publisher_draws_the_same_limit(name: str, field: str, value: Any, is_possible: bool) -> None:
     """What the publisher lets through, the sink takes; or an event would be acknowledged and then fail."""
     said = {k: v for k, v in {**ENVELOPE, **RECORDS[name], field: value}.items() if v is not None}
+    if field == "amount":
+        said["currency"] = "EUR"
     if is_possible:
         assert read_event({"type": name, **said})[0].name == name
     else:
@@ -93,7 +106,7 @@ def test_money_too_wide_for_its_type_is_seen_before_it_is_stored() -> None:
     usual = {**ENVELOPE, **RECORDS["OpportunityRevised"]}
     frame = decode([encode(event, usual)] * 2, CATALOGUE).frames["OpportunityRevised"].with_columns(wide)
 
-    kept, refused = impossible(frame, event, ROW)
+    kept, refused = impossible(frame, event.newest, ROW)
 
     assert refused == [(0, "amount has more digits than money has")] and kept[ROW].to_list() == [1]
 

@@ -121,6 +121,31 @@ def test_a_dry_run_needs_no_kafka(tmp_path: Path) -> None:
     assert not (tmp_path / ".baton").exists()
 
 
+def test_copies_are_counted_and_an_id_of_two_things_is_refused(tmp_path: Path) -> None:
+    other = {**offered("handoff-2"), "event_id": "e"}
+    stream = lines(offered("handoff-1"), other, offered("handoff-1"), {**other, "lead_id": "lead-2"}, other)
+
+    run = baton("publish", "--dry-run", "-", cwd=tmp_path, stdin=stream)
+
+    assert run.returncode == 5
+    assert "4 would be published, 2 were copies of others, 1 refused" in run.stdout.decode()
+    assert run.stderr.decode().startswith('<stdin>:4: event_id: "e" stands for something else on line 2')
+
+
+def test_a_team_that_the_playbook_does_not_know_is_a_warning(tmp_path: Path) -> None:
+    strange = {"from_team": "markting"}
+    stream = lines(offered("handoff-1"), offered("handoff-2") | strange, offered("handoff-3") | strange)
+
+    run = baton("publish", "--dry-run", "-", cwd=tmp_path, stdin=stream)
+    report = json.loads(baton("publish", "--dry-run", "--json", "-", cwd=tmp_path, stdin=stream).stdout)
+
+    why = '"markting" is not a team of the playbook; did you mean marketing?'
+    assert run.returncode == 0
+    assert run.stderr.decode() == f"<stdin>:2: warning: from_team: {why} (2 lines)\n"
+    assert report["warnings"] == [{"field": "from_team", "why": why, "line": 2, "lines": 2}]
+    assert (report["published"], report["copies"], report["refused"]) == (3, 0, 0)
+
+
 def test_many_bad_lines_do_not_flood_the_terminal(tmp_path: Path) -> None:
     run = baton("publish", "--dry-run", "--json", "-", cwd=tmp_path, stdin=b"x\n" * (MOST_LISTED + 10))
     report = json.loads(run.stdout)

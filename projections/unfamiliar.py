@@ -1,0 +1,26 @@
+"""Words of an event that the playbook does not know: taken, since it may follow, but told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from projections.goals import METRICS
+from projections.playbook import Playbook
+from schemas.catalogue import EventType
+from schemas.field_checks import not_one_of
+from schemas.validation import Record
+
+_TEAMS = ("team", "from_team", "to_team", "owner_team", "opened_by_team")
+
+
+def unfamiliar(event: EventType, record: Record, playbook: Playbook) -> Iterator[tuple[str, str]]:
+    """(field, why) for each word that no number will find, with the one that was probably meant."""
+    if event.name == "PlaybookSigned":  # signed by a side, not by a team
+        return
+    teams = {team.id for team in playbook.teams}
+    for name in _TEAMS:
+        said = record.get(name)
+        if said is not None and said not in teams:
+            yield name, not_one_of(said, "a team of the playbook", teams)
+    if event.name == "GoalSet" and record["metric"] not in METRICS:
+        yield "metric", not_one_of(record["metric"], "a metric with an actual", METRICS)

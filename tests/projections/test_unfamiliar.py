@@ -1,0 +1,62 @@
+"""Words that the playbook does not know are told with the one that was probably meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from projections.playbook import read_playbook
+from projections.unfamiliar import unfamiliar
+from schemas.validation import read_event
+
+OFFER = {
+    "type": "HandoffOffered",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "crm",
+    "handoff_id": "handoff-1",
+    "lead_id": "lead-1",
+    "from_team": "marketing",
+    "to_team": "sales_development",
+}
+GOAL = {
+    "type": "GoalSet",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "plan",
+    "goal_id": "goal-1",
+    "period": "2026-Q1",
+    "owner_team": "sales",
+    "metric": "revenue",
+    "amount": "1000",
+    "currency": "EUR",
+}
+SIGNED = {
+    "type": "PlaybookSigned",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "source": "baton",
+    "playbook_version": "v",
+    "team": "board",
+    "key_id": "k",
+    "signature": "s",
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "told"),
+    [
+        (OFFER, {}, []),
+        (OFFER, {"to_team": "sales_developmnt"}, [("to_team", "did you mean sales_development?")]),
+        (OFFER, {"from_team": "finance"}, [("from_team", "there are customer_success, marketing")]),
+        (GOAL, {}, []),
+        (GOAL, {"metric": "revnue"}, [("metric", "did you mean revenue?")]),
+        (GOAL, {"owner_team": "Sales"}, [("owner_team", "did you mean sales?")]),
+        (SIGNED, {}, []),
+    ],
+)
+def test_what_the_playbook_does_not_know(
+    event: dict[str, Any], change: dict[str, Any], told: list[tuple[str, str]]
+) -> None:
+    found = list(unfamiliar(*read_event({**event, **change}), read_playbook()))
+
+    assert [field for field, _ in found] == [field for field, _ in told]
+    assert all(part in why for (_, why), (_, part) in zip(found, told, strict=True))
