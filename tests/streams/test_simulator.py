@@ -25,6 +25,8 @@ SEED, LEADS = 20260301, 1200
 NEVER_SIMULATED = {
     "HandoffMeasured", "AlertOpened", "AlertAcknowledged", "AlertResolved", "AlertRetracted",
     "PlaybookProposed", "PlaybookSigned", "SubjectErased",
+    "OpportunitiesMerged", "OpportunityReopened", "AccountsMerged", "LeadsUnmerged", "HandoffPaused",
+    "HandoffResumed",
 }  # fmt: skip
 
 
