@@ -19,9 +19,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 @click.command()
 @click.argument("only", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
-@click.option(
-    "--quick", is_flag=True, help="Tiny load, once: checks that everything runs, not how fast."
-)
+@click.option("--quick", is_flag=True, help="Tiny load, once: checks that everything runs, not how fast.")
 def bench(only: tuple[str, ...], quick: bool) -> None:
     """Measure Baton against its peers, each with the same load from a real Kafka.
 

@@ -1,4 +1,4 @@
-"""Resolved facts: each event once, if it has happened by as-of, under the lead that lives on.
+"""Resolved facts: each event once, if it has happened by as-of; merged records count as the one that survives.
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
@@ -16,6 +16,23 @@ from schemas.catalogue import CATALOGUE, EventType
 # The table of which record a merged one counts as, and the SELECT that makes it.
 IDENTITY = "warehouse.record_identity"
 IDENTITY_SELECT = read_projection(DERIVED_FOLDER / "record_identity.sql")
+# Kinds of records that can be merged, and the column that names one.
+_KINDS = {"lead": "lead_id", "account": "account_id", "opportunity": "opportunity_id"}
+# Columns in which an empty string means that the source does not know; here it is null.
+UNKNOWN = {
+    "OpportunityOpened": ("account_id",),
+    "OpportunityWon": ("account_id",),
+    "LeadCaptured": ("channel",),
+    "TouchRecorded": ("channel",),
+    "BuyerReached": ("channel",),
+    "ContactAttempted": ("channel",),
+    "CampaignPlanned": ("channel",),
+    "HandoffAccepted": ("owner",),
+    "HandoffReassigned": ("to_owner",),
+    "HandoffReturned": ("reason_code",),
+    "OpportunityLost": ("reason_code",),
+    "SubscriptionChurned": ("reason_code",),
+}
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 
 
@@ -57,17 +74,29 @@ def _all_events() -> Projection:
 
 
 def _resolved(event: EventType) -> Projection:
-    has_lead = any(field["name"] == "lead_id" for field in event.fields)
+    names = [field["name"] for field in event.fields]
+    replaced = {name: f"nullif(fact.{name}, '')" for name in UNKNOWN.get(event.name, ())}
+    if event.name == "OpportunityWon":
+        replaced |= {
+            name: f"case when is_amount_known then fact.{name} end" for name in ("amount", "currency")
+        }
+    joins = []
+    for kind, column in _KINDS.items():
+        if column in names:
+            replaced[column] = f"coalesce({kind}.surviving_id, {replaced.get(column, f'fact.{column}')})"
+            joins.append(_SURVIVOR.format(kind=kind, column=column))
+    stands = ", ".join(f"{sql} as {name}" for name, sql in replaced.items())
     return Projection(
         kind="resolved",
         name=event.table,
         grain="one row per event that has happened by as-of",
-        reads=(f"facts.{event.table}", *([IDENTITY] if has_lead else [])),
-        says=f"{event.name} events" + (", of merged leads under the one that survives" if has_lead else ""),
+        reads=(f"facts.{event.table}", *([IDENTITY] if joins else [])),
+        says=f"{event.name} events" + (", of merged records under the one that survives" if joins else ""),
         means="",
         key=("event_id",),
         columns=tuple(Column(field["name"], field.get("doc", "")) for field in event.fields),
-        select=_UNDER_SURVIVOR.format(table=event.table) if has_lead else _HAPPENED.format(table=event.table),
+        select=f"select fact.*{f' replace ({stands})' if stands else ''} from facts.{event.table} as fact"
+        f"{''.join(joins)} where fact.occurred_at <= $as_of",
         path=Path(__file__),
     )
 
@@ -92,14 +121,10 @@ def _handoffs() -> Projection:
     )
 
 
-_HAPPENED = "select * from facts.{table} where occurred_at <= $as_of"
-_UNDER_SURVIVOR = f"""
-select fact.* replace (coalesce(lead.surviving_id, fact.lead_id) as lead_id)
-from facts.{{table}} as fact
-left join {IDENTITY} as lead
-    on lead.kind = 'lead' and lead.record_id = fact.lead_id
-    and lead.from_at <= $as_of and lead.until_at > $as_of
-where fact.occurred_at <= $as_of
+_SURVIVOR = f"""
+left join {IDENTITY} as {{kind}}
+    on {{kind}}.kind = '{{kind}}' and {{kind}}.record_id = fact.{{column}}
+    and {{kind}}.from_at <= $as_of and {{kind}}.until_at > $as_of
 """
 _HANDOFFS = f"""
 select handoff.*, coalesce(lead.surviving_id, offer.lead_id) as lead_id
