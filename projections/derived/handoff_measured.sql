@@ -1,7 +1,7 @@
 -- derived: handoff_measured
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
 -- key:    event_id
--- reads:  funnel.handoff_governed, funnel.obligation, funnel.handoff_period
+-- reads:  funnel.obligation_clock
 -- says:   the moments of each handoff that are known, ready to leave as HandoffMeasured events
 -- columns:
 --   event_id          identity, from the handoff, the measure and its moment: a late event that revises the
@@ -24,11 +24,7 @@
 --   in_time_until_at  until when it is not overdue, though its deadline may have passed: the calendar is closed
 with
 handoff as materialized (
-    select history.*, due_at, in_time_until_at, outcome, ended_at
-    from funnel.handoff_governed as history
-    left join (
-        select handoff_id, due_at, in_time_until_at, outcome, ended_at from funnel.obligation where sla = 'answer'
-    ) as obligation using (handoff_id)
+    select * from funnel.obligation_clock where sla = 'answer'
 ),
 -- A missing answer is a moment too: a deadline that passed without one.
 moment as (
@@ -40,8 +36,9 @@ moment as (
     union all
     select handoff_id, 'reached', reached_at, false from handoff where reached_at is not null
     union all
-    select handoff_id, 'overdue', due_at, ended_at is null from handoff where due_at is not null
-        and outcome in ('open', 'missed')
+    select handoff_id, 'overdue', due_at, ended_at is null
+    from handoff
+    where due_at is not null and outcome in ('open', 'missed')
 ),
 owned_moment as (
     select
@@ -55,8 +52,7 @@ owned_moment as (
             else 0
         end) as open_us
     from moment
-    join handoff using (handoff_id)
-    join funnel.handoff_period as period using (handoff_id)
+    join (select handoff_id, offered_at, unnest(periods, max_depth := 2) from handoff) as period using (handoff_id)
     group by all
 )
 select

@@ -1,7 +1,7 @@
 -- view:   handoff
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.sla_clock
+-- reads:  funnel.obligation_clock
 -- says:   where each handoff stands, in exactly one state, with the moments that put it there
 -- means:  What came of it decides first, then its last answer; without an answer: two-way contact (being worked), the
 --         merge of its record into another (moot), then its clock.
@@ -15,9 +15,9 @@
 --                        returned_unacknowledged, returned_acknowledged, recycled, converted, lost or moot
 --   playbook_version     the playbook it is judged by: the one in force when it was offered
 select
-    clock.* exclude (playbook_version, at_risk_share, calendar, sender_calendar, sla, owed_by, owed_by_person,
-        clock, allowed_us, starts_at, met_at, due_at, used_us, episode, ended_at, outcome, is_before_start,
-        is_suspect),
+    owed.* exclude (playbook_version, at_risk_share, calendar, sender_calendar, periods, sla, episode, owed_by, clock,
+        allowed_us, starts_at, done_at, ended_without_at, ended_without, due_at, in_time_until_at, met_at, ended_at,
+        outcome, used_us, spans),
     calendar,
     due_at as answer_due_at,
     used_us / 60000000.0::double as answer_minutes_used,
@@ -38,5 +38,5 @@ select
         else 'waiting'
     end as state,
     playbook_version
-from funnel.sla_clock as clock
+from funnel.obligation_clock as owed
 where sla = 'answer'

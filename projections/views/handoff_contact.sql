@@ -1,7 +1,7 @@
 -- view:   handoff_contact
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.handoff_offer, funnel.handoff_contact_event
+-- reads:  resolved.handoff_offered, funnel.handoff_contact_event
 -- says:   what the receiving side did about the lead after each handoff
 -- means:  See handoff_contact_event for what counts for which handoff.
 -- columns:
@@ -15,13 +15,13 @@
 --   opportunities_lost  how many of those are lost
 select
     handoff_id,
-    list(occurred_at order by occurred_at) filter (where kind = 'human') as human_attempt_ats,
+    list_sort(list(occurred_at) filter (where kind = 'human')) as human_attempt_ats,
     count(*) filter (where kind = 'automated') as automated_attempts,
     min(occurred_at) filter (where kind = 'reached') as reached_at,
-    list(occurred_at order by occurred_at) filter (where kind = 'reached') as reached_ats,
-    list(occurred_at order by occurred_at) filter (where kind in ('deal', 'lost_deal')) as deal_opened_ats,
+    list_sort(list(occurred_at) filter (where kind = 'reached')) as reached_ats,
+    list_sort(list(occurred_at) filter (where kind in ('deal', 'lost_deal'))) as deal_opened_ats,
     count(*) filter (where kind in ('deal', 'lost_deal')) as opportunities,
     count(*) filter (where kind = 'lost_deal') as opportunities_lost
-from funnel.handoff_offer
+from (select distinct handoff_id from resolved.handoff_offered) as offered
 left join funnel.handoff_contact_event using (handoff_id)
 group by handoff_id

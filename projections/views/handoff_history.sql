@@ -35,6 +35,14 @@
 --   is_recycled           true when a later handoff names it as its predecessor
 --   is_clock_suspect      true when an answer or contact lies before the offer: the clocks disagree
 --   merged_at             when its lead's record was merged away after the offer; null while it is not
+--   offered_to            the person it was offered to
+--   answers               every acceptance and return, in order (list of place, answer, owner, reason_code)
+--   assignments           every assignment to an owner, in order (list of place, owner)
+--   pauses                every pause and resumption, in order (list of place, reason_code; null for a resumption)
+--   acknowledgements      what the offering team answered to returns, in order (list of place, disposition)
+--   reached_ats           when there was two-way contact, in order
+--   deal_opened_ats       when deals that came of it were opened, in order
+--   offered_again_ats     when later handoffs that name it as their predecessor were offered, in order
 with
 handoff as materialized (
     select *,
@@ -45,10 +53,11 @@ handoff as materialized (
     from funnel.handoff_offer
     cross join (select $as_of as as_of) as clock
 ),
-recycled as (
-    select distinct previous_handoff_id as handoff_id
+following as (
+    select previous_handoff_id as handoff_id, list_sort(list(offered_at)) as offered_again_ats
     from handoff
     where previous_handoff_id is not null
+    group by previous_handoff_id
 )
 select
     handoff_id,
@@ -80,9 +89,17 @@ select
     opportunities_lost,
     assignments is not null or answered_at is not null or attempts > 0 or automated_attempts > 0
         or reached_at is not null or opportunities > 0 as is_arrived,
-    recycled.handoff_id is not null as is_recycled,
+    offered_again_ats is not null as is_recycled,
     coalesce(least(answered_at, first_attempt_at, reached_at) < offered_at, false) as is_clock_suspect,
-    merged_at
+    merged_at,
+    offered_to,
+    answers,
+    assignments,
+    pauses,
+    acknowledgements,
+    reached_ats,
+    deal_opened_ats,
+    offered_again_ats
 from handoff
 left join funnel.handoff_contact using (handoff_id)
-left join recycled using (handoff_id)
+left join following using (handoff_id)

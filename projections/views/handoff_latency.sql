@@ -1,7 +1,7 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  funnel.handoff, funnel.handoff_period, funnel.handoff_signal
+-- reads:  funnel.handoff_governed, funnel.handoff_signal
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- means:  No segment is negative. When the clocks of the teams disagree (an answer or contact before the offer), the
 --         elapsed and business minutes are shown as they are, and the segments end with the offer.
@@ -46,7 +46,7 @@ handoff as materialized (
             as attempted_at,
         case when attempted_at is not null and reached_at is not null then greatest(reached_at, attempted_at) end
             as contacted_at
-    from funnel.handoff
+    from funnel.handoff_governed
 ),
 -- The minutes of each owner by that owner's calendar, while the clock ran, and those while it was paused.
 spent as (
@@ -63,17 +63,20 @@ spent as (
         select handoff_id, from_at, until_at, pause_reason, offered_at, owner_since_at, judged_at, attempted_at,
             case when pause_reason is null and least(offered_at, answered_at) < until_at
                     and greatest(offered_at, answered_at) > from_at
-                then (open_us_at(period.calendar, least(until_at, greatest(offered_at, answered_at)))
-                    - open_us_at(period.calendar, greatest(from_at, least(offered_at, answered_at))))
+                then (open_us_at(calendar, least(until_at, greatest(offered_at, answered_at)))
+                    - open_us_at(calendar, greatest(from_at, least(offered_at, answered_at))))
                     * case when answered_at < offered_at then -1 else 1 end
                 else 0 end as answer_open_us,
             case when pause_reason is null and judged_at < until_at and attempted_at > from_at
-                then open_us_at(period.calendar, least(until_at, attempted_at))
-                    - open_us_at(period.calendar, greatest(from_at, judged_at))
+                then open_us_at(calendar, least(until_at, attempted_at))
+                    - open_us_at(calendar, greatest(from_at, judged_at))
                 else 0 end as attempt_open_us
-        from handoff
-        join funnel.handoff_period as period using (handoff_id)
-        where answered_at is not null
+        from (
+            select handoff_id, offered_at, answered_at, owner_since_at, judged_at, attempted_at,
+                unnest(periods, max_depth := 2)
+            from handoff
+            where answered_at is not null
+        )
     )
     group by handoff_id
 ),

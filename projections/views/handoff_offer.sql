@@ -24,6 +24,8 @@
 --   last_answer          the last of them
 --   last_return          the last return among them
 --   assignments          every assignment to an owner, in order (list of place, owner)
+--   pauses               every pause, with its reason, and every resumption, without, in order (list of place,
+--                        reason_code)
 --   acknowledgements     what the offering team answered to returns, in order (list of place, disposition)
 --   accepted_at          first acceptance
 --   merged_at            when its lead's record was merged away after the offer; null while it is not
@@ -32,12 +34,12 @@ with
 known as (
     select
         handoff_id,
-        min({
+        arg_min({
             'place': place, 'lead_id': lead_id, 'named_lead_id': named_lead_id, 'account_id': account_id,
             'from_team': from_team, 'to_team': to_team, 'owner': owner, 'reason': reason,
             'data_completeness': data_completeness, 'previous_handoff_id': previous_handoff_id,
             'recorded_at': recorded_at
-        }) filter (where event_type = 'HandoffOffered') as offer,
+        }, place) filter (where event_type = 'HandoffOffered') as offer,
         list_sort(list({
             'place': place,
             'answer': case event_type when 'HandoffAccepted' then 'accepted' else 'returned' end,
@@ -45,6 +47,8 @@ known as (
         }) filter (where event_type in ('HandoffAccepted', 'HandoffReturned'))) as answers,
         list_sort(list({'place': place, 'owner': owner})
             filter (where event_type = 'HandoffReassigned' and owner is not null)) as assignments,
+        list_sort(list({'place': place, 'reason_code': reason_code})
+            filter (where event_type in ('HandoffPaused', 'HandoffResumed'))) as pauses,
         list_sort(list({'place': place, 'disposition': disposition})
             filter (where event_type = 'FeedbackAcknowledged')) as acknowledgements,
         min(occurred_at) filter (where event_type = 'HandoffAccepted') as accepted_at
@@ -71,6 +75,7 @@ select
     answers[-1] as last_answer,
     list_filter(answers, lambda given: given.answer = 'returned')[-1] as last_return,
     assignments,
+    pauses,
     acknowledgements,
     accepted_at,
     -- What is offered under an id that is merged already is an offer of the one that survives.
