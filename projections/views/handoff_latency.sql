@@ -83,7 +83,8 @@ spent as (
 signalled as (
     select handoff.*, signal.signal_at,
         -- What Baton was given after the offer says nothing about the time before it.
-        greatest(signal.signal_at, least(signal.recorded_at, offered_at)) as signal_known_at
+        case when signal.signal_at is not null
+            then greatest(signal.signal_at, least(signal.recorded_at, offered_at)) end as signal_known_at
     from handoff
     left join funnel.handoff_signal as signal using (handoff_id)
 ),

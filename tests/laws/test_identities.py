@@ -27,6 +27,7 @@ STATES = (
     "recycled",
     "converted",
     "lost",
+    "moot",
 )
 SEGMENTS = (
     "segment_integration",

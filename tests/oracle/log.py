@@ -81,11 +81,6 @@ class Log:
         """The same log without what happened after an instant."""
         return self._only([fact for fact in self._as_written if fact.occurred_at <= as_of])
 
-    @lru_cache(maxsize=4)  # noqa: B019
-    def with_merges_until(self, as_of: int) -> Log:
-        """The same log without merges that happened after an instant."""
-        return self._only([f for f in self._as_written if f.type != MERGE or f.occurred_at <= as_of])
-
     def _only(self, facts: list[Fact]) -> Log:
         return self if len(facts) == len(self._as_written) else Log(facts)
 
@@ -136,7 +131,8 @@ class Log:
         survivor = self.surviving_leads.get(fact.fields["lead_id"])
         if survivor is None or fact.type == MERGE:
             return fact
-        return fact._replace(fields=Fields({**fact.fields, "lead_id": survivor}))
+        named = {"named_lead_id": fact.fields["lead_id"], "lead_id": survivor}
+        return fact._replace(fields=Fields({**fact.fields, **named}))
 
 
 def first_by(field: str, facts: Iterable[Fact]) -> dict[str, Fact]:
@@ -185,6 +181,17 @@ def surviving_leads(merges: Iterable[Fact]) -> dict[str, str]:
         if survivor(kept) != gone:
             into[gone] = kept
     return {lead_id: survivor(lead_id) for lead_id in into}
+
+
+def first_merges(merges: Iterable[Fact]) -> dict[str, Fact]:
+    """Each lead that lives on as another with the merge that made it so."""
+    gone = surviving_leads(merges)
+    found: dict[str, Fact] = {}
+    for merge in sorted(merges, key=chronological):
+        lead_id = merge.fields["merged_lead_id"]
+        if lead_id in gone and lead_id != merge.fields["lead_id"]:
+            found.setdefault(lead_id, merge)
+    return found
 
 
 def _facts(events: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
