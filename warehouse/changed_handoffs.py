@@ -78,7 +78,7 @@ select handoff_id from news where handoff_id is not null
 union
 select handoff_id from log.handoff_offered where lead_id in (from changed_lead)
 """
-# An offer told twice may name two leads; the handoff is that of the one which stands.
+# Two copies of an offer may name two leads; the handoff is that of the one which stands.
 _CHANGED_HANDOFF = f"""
 create or replace temp table changed_handoff as
 from concerned_handoff

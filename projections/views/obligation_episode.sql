@@ -14,10 +14,10 @@
 --   all of handoff_governed
 --   sla               answer, first_attempt, attempts or acknowledge_return
 --   episode           1 for the first time it was owed, 2 for the next
+--   starts_at         when it began to be owed
 --   owed_by           receiver or sender; null when no SLA covers the pair
 --   clock             business or elapsed; null when no SLA covers the pair
 --   allowed_us        microseconds of that clock that the playbook allows
---   starts_at         when it began to be owed
 --   done_at           when it was done; null when it is not, or had lapsed before. An answer may come after it lapsed
 --   ended_without_at  when it lapsed or became moot, whichever came first; not before it began
 --   ended_without     lapsed or moot
