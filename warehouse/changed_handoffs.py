@@ -1,7 +1,7 @@
 """Which handoffs the newest records can have changed, and the views of a handoff over these alone.
 
-Measuring looks again whenever there is news. Looking at every handoff each time would cost what the log
-weighs; this costs what the news weighs, and the reading of a few columns.
+Each pass of the measurement loop reads only these. Reading every handoff would cost in proportion to the log;
+this costs in proportion to the new records, and a scan of a few columns.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ union
 select lead_id from known where surviving_lead_id in (from survivor)
 """
 _OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)"
-# An offer told twice may name two leads; the handoff is that of the one which stands.
+# An offer reported twice may name two leads; the handoff belongs to the lead of the copy that counts.
 _CHANGED_STATE = f"""
 create or replace temp table changed_state as
 from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
