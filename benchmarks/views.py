@@ -38,14 +38,18 @@ def measure(bench: Bench) -> Case:
     with loaded_warehouse(bench) as folder:
         found = in_own_process(evaluate_views, folder=folder, rounds=min(ROUNDS, bench.scale.rounds))
     figures = [
-        Figure(f"{step} of all views", "CPU ms", _totals(found[TABLE], step), other, _totals(found[other], step))
+        Figure(
+            f"{step} of all views", "CPU ms", _totals(found[TABLE], step), other, _totals(found[other], step)
+        )
         for step in STEPS
         for other in (RECURSIVE, UNRESOLVED)
     ]
     slowest = sorted(found[TABLE][-1].items(), key=lambda item: -item[1]["evaluation"])
     lines = [f"{name} {ms['planning']:,.0f} / {ms['evaluation']:,.0f}" for name, ms in slowest]
     say(f"CPU ms of planning / evaluation: {', '.join(lines)}")
-    note = f"the slowest of {len(lines)} views, by CPU ms of planning / evaluation: {', '.join(lines[:SLOWEST])}"
+    note = (
+        f"the slowest of {len(lines)} views, by CPU ms of planning / evaluation: {', '.join(lines[:SLOWEST])}"
+    )
     return Case("views", METHOD, tuple(figures), (note,))
 
 
