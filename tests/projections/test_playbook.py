@@ -360,7 +360,7 @@ def test_check_says_what_a_good_file_holds(tmp_path: Path) -> None:
 
     version = parse_playbook(GOOD).version
     assert (shown.exit_code, as_json.exit_code) == (0, 0)
-    assert f"{file}: good" in shown.output and version[:12] in shown.output and "2 hours" in shown.output
+    assert f"{file}: valid" in shown.output and version[:12] in shown.output and "2 hours" in shown.output
     expected = {"file": str(file), "name": "Two teams", "version": version, "slas": 2, "examples": 1}
     assert json.loads(as_json.stdout) == {**expected, "unsigned_change": ""}
 
