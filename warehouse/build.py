@@ -126,7 +126,8 @@ def _task(database: str, name: str, after: Iterable[str], ddl: str) -> BuildTask
 def _columns_read(needed: Collection[str]) -> dict[str, list[str]]:
     """By fact table, the columns that somebody reads: a column that no view names is read by none."""
     selects = {IDENTITY: IDENTITY_SELECT, **relations()}
-    words = {"event_id", *_WORD.findall(" ".join(selects[name].select for name in selects.keys() & set(needed)))}
+    text = " ".join(selects[name].select for name in needed if name in selects)
+    words = {"event_id", *_WORD.findall(text)}
     return {
         event.table: [
             field["name"]
