@@ -24,10 +24,12 @@ _NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTA
 # A deal is no moment of a handoff, so none is looked up.
 _DEAL_VIEWS = dependencies().upstream(["funnel.deal"])
 _READ = dependencies().upstream(["funnel.handoff"]) - _DEAL_VIEWS
-_HANDOFF_VIEWS = tuple(view for name, view in relations().items() if name in _READ)
+_HANDOFF_VIEWS = tuple(
+    view for name, view in relations().items() if name in _READ and name != "resolved.handoff"
+)
 # What the views read -> what they read here.
 _NAMES = {
-    "state.handoff": "changed_state",
+    "resolved.handoff": "changed_resolved_handoff",
     "funnel.deal": "no_deal",
     "funnel.lead_identity": "identity_now",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
@@ -65,6 +67,14 @@ _CHANGED_STATE = f"""
 create or replace temp table changed_state as
 from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
 where offer.lead_id in (from changed_lead)
+"""
+
+
+_CHANGED_HANDOFF = """
+create or replace temp view changed_resolved_handoff as
+select changed_state.*, coalesce(surviving_lead_id, offer.lead_id) as lead_id
+from changed_state
+left join identity_now on identity_now.lead_id = offer.lead_id
 """
 
 
@@ -120,13 +130,14 @@ def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: dateti
     news = " union ".join(
         [
             *(_news(event, rows_seen[event.table]) for event in _NEWS),
-            *(_now_happened(event, earlier, later) for event in _CONTACT),
+            *(_now_happened(event, earlier, later) for event in _NEWS),
         ]
     )
     yield f"create or replace temp table news as {news}"
     yield "create temp table if not exists no_deal as from funnel.deal limit 0"
     yield _CHANGED_LEAD
     yield _CHANGED_STATE
+    yield _CHANGED_HANDOFF
     yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
     for event in _CONTACT:
         yield f"create or replace temp table changed_{event.table} as {_facts_of_changed(event)}"

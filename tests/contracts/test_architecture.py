@@ -73,8 +73,7 @@ def test_the_page_says_who_reads_each_state() -> None:
     derived = [read_projection(path) for path in (ROOT / "projections" / "derived").glob("*.sql")]
     readers = {
         name: sorted(each.name for each in (*views(), *derived) if name in each.reads)
-        for state in states()
-        for name in (f"state.{state.name}", f"resolved.{state.name}")
+        for name in (f"resolved.{state.name}" for state in states())
     }
     said = {
         state: re.findall(r"`(\w+)`", names)
