@@ -102,18 +102,8 @@ _VIEWS: Final = {
 # View -> the columns that identify its rows.
 KEYS: Final[dict[str, tuple[str, ...]]] = {view: module.KEY for view, module in _VIEWS.items()}
 
-# Of what happened after as_of, these views leave out merges only (docs/adr/0009-historical-snapshots.md).
-USES_LATER_EVENTS: Final = {
-    "black_hole",
-    "funnel_stage",
-    "handoff",
-    "handoff_latency",
-    "handoff_sla",
-}
-
 
 def rows(view: str, log: Log, playbook: Playbook, as_of: datetime) -> list[Row]:
     """What the view must say of the log at an instant, in no particular order."""
     at = microseconds_of(as_of)
-    seen = log.with_merges_until(at) if view in USES_LATER_EVENTS else log.until(at)
-    return list(_VIEWS[view].rows(seen, playbook, at))
+    return list(_VIEWS[view].rows(log.until(at), playbook, at))

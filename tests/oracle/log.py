@@ -81,11 +81,6 @@ class Log:
         """The same log without what happened after an instant."""
         return self._only([fact for fact in self._as_written if fact.occurred_at <= as_of])
 
-    @lru_cache(maxsize=4)  # noqa: B019
-    def with_merges_until(self, as_of: int) -> Log:
-        """The same log without merges that happened after an instant."""
-        return self._only([f for f in self._as_written if f.type != MERGE or f.occurred_at <= as_of])
-
     def _only(self, facts: list[Fact]) -> Log:
         return self if len(facts) == len(self._as_written) else Log(facts)
 

@@ -172,8 +172,8 @@ BROKEN = [
     ("2026-01-01", "2026-02-30", CALENDAR, "'2026-02-30' is no day", "a day that never comes"),
     ('holidays = ["2026-01-01"]', "holidays = 2026", CALENDAR, "it is a list", "holidays outside a list"),
     ("[[team]]", '[[calendar]]\nid = "office"\nzone = "UTC"\nopen = ["Mon 09:00-10:00"]\n[[team]]',
-     MARKETING, "'office' stands twice", "a calendar said twice"),
-    ('id = "sales"', 'id = "marketing"', SALES, "'marketing' stands twice", "a team said twice"),
+     MARKETING, "'office' appears twice", "a calendar said twice"),
+    ('id = "sales"', 'id = "marketing"', SALES, "'marketing' appears twice", "a team said twice"),
     ('side = "sales"', 'side = "finance"', SALES, "side = 'finance'; it is one of", "an unknown side"),
     ('side = "sales"\ncalendar = "office"', 'side = "sales"\ncalendar = "paris"', SALES,
      "no calendar 'paris'; known: office", "a team's unknown calendar"),
@@ -181,16 +181,16 @@ BROKEN = [
      "no calendar 'paris'; known: office", "a member's unknown calendar"),
     ('team = "sales"\ncal', 'team = "legal"\ncal', MEMBER, "no team 'legal'; known: marketing, sales",
      "a member's unknown team"),
-    (MEMBERS, 'ids = ["anna", "anna"]', MEMBER, "'anna' stands twice", "a member said twice"),
+    (MEMBERS, 'ids = ["anna", "anna"]', MEMBER, "'anna' appears twice", "a member said twice"),
     (MEMBERS, MEMBERS + '\n[[member]]\nteam = "sales"\ncalendar = "office"\nids = ["boris"]', MEMBER + 4,
-     "'boris' stands twice", "a member of two calendars"),
+     "'boris' appears twice", "a member of two calendars"),
     (MEMBERS, "", MEMBER, "ids is missing", "members without names"),
     (MEMBERS, 'ids = "anna"', MEMBER, "it is a list", "a name outside a list"),
     (MEMBERS, "ids = [7]", MEMBER, "ids holds 7, which is not a text", "a name that is a number"),
     ('"HandoffAccepted"', '"HandoffEaten"', SECOND_STAGE, "there is no event 'HandoffEaten'",
      "an unknown event"),
     ('"HandoffAccepted"', '"PromiseMade"', SECOND_STAGE, "PromiseMade marks no stage", "no event of a stage"),
-    ('"HandoffAccepted"', '"HandoffOffered"', SECOND_STAGE, "stands twice", "an event of two stages"),
+    ('"HandoffAccepted"', '"HandoffOffered"', SECOND_STAGE, "appears twice", "an event of two stages"),
     ('from_team = "marketing"', 'from_team = "legal"', SLA, "from_team = 'legal' is no team",
      "an SLA's unknown team"),
     ('within = "2 hours"', "", SLA, "within is missing", "an SLA without a time"),
@@ -207,7 +207,7 @@ BROKEN = [
     ("attempts = 5", "attempts = true", ATTEMPTS, "attempts = N (at least 1)", "attempts that are no count"),
     ('within = "2 hours"', 'within = "2 hours"\nattempts = 2', SLA, "and only to it",
      "attempts on the wrong SLA"),
-    ("[[alert]]", f"{ANSWER}[[alert]]", ALERT, "answer from marketing to sales stands twice",
+    ("[[alert]]", f"{ANSWER}[[alert]]", ALERT, "answer from marketing to sales appears twice",
      "an SLA said twice"),
     ("threshold = 5", "threshold = 0", ALERT, "threshold must be a whole number", "a threshold of none"),
     ("threshold = 5", "threshold = true", ALERT, "threshold must be a whole number", "no threshold"),
@@ -360,7 +360,7 @@ def test_check_says_what_a_good_file_holds(tmp_path: Path) -> None:
 
     version = parse_playbook(GOOD).version
     assert (shown.exit_code, as_json.exit_code) == (0, 0)
-    assert f"{file}: good" in shown.output and version[:12] in shown.output and "2 hours" in shown.output
+    assert f"{file}: valid" in shown.output and version[:12] in shown.output and "2 hours" in shown.output
     expected = {"file": str(file), "name": "Two teams", "version": version, "slas": 2, "examples": 1}
     assert json.loads(as_json.stdout) == {**expected, "unsigned_change": ""}
 

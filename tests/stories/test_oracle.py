@@ -19,8 +19,6 @@ from warehouse.warehouse import Warehouse
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 MONEY = re.compile(r"-?\d+\.\d+")
 PLAYBOOK = oracle.Playbook()
-# Faults of views, each with what is wrong.
-COUNTS_WHAT_CAME_LATER = {"feedback_loop": "offered_again counts offers that happened after as_of"}
 Story = tuple[Warehouse, oracle.Log, datetime]
 
 
@@ -40,12 +38,7 @@ def test_the_view_says_what_the_oracle_says(story: Story, view: str) -> None:
 
 
 @pytest.mark.parametrize("view", oracle.KEYS)
-def test_it_does_so_for_an_instant_within_the_log(
-    story: Story, view: str, request: pytest.FixtureRequest
-) -> None:
-    if view in COUNTS_WHAT_CAME_LATER:
-        reason = COUNTS_WHAT_CAME_LATER[view]
-        request.applymarker(pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason))
+def test_it_does_so_for_an_instant_within_the_log(story: Story, view: str) -> None:
     _compare(story, view, timedelta(days=45))
 
 
