@@ -36,7 +36,7 @@ def read_attributes(blocks: Blocks) -> tuple[Attribute, ...]:
             raise blocks.fault("attribute", index, why)
         of = blocks.one_of("attribute", index, block, "of", tuple(EVENTS))
         if (name, of) in found:
-            raise blocks.fault("attribute", index, f"{name!r} of a {of} stands twice")
+            raise blocks.fault("attribute", index, f"{name!r} of a {of} is declared twice")
         values = tuple(blocks.texts("attribute", index, block, "values"))
         found[(name, of)] = Attribute(name, of, values)
     return tuple(found.values())

@@ -30,7 +30,7 @@ def test_one_name_may_be_of_several() -> None:
     [
         pytest.param(PRODUCT.replace("product", "Product"), 1, "in lower_case letters", id="in capitals"),
         pytest.param(PRODUCT.replace("deal", "win"), 1, "one of lead, touch, deal", id="of a win"),
-        pytest.param(PRODUCT + PRODUCT, 4, "'product' of a deal stands twice", id="twice"),
+        pytest.param(PRODUCT + PRODUCT, 4, "'product' of a deal is declared twice", id="twice"),
         pytest.param(PRODUCT + "values = [1]\n", 1, "which is not a text", id="a number for a value"),
         pytest.param(PRODUCT + "is_required = true\n", 1, "there is no 'is_required'", id="another key"),
     ],

@@ -114,7 +114,7 @@ def test_no_block_of_a_playbook_changes_in_silence() -> None:
     assert {case[0] for case in CHANGED} == KEYS.keys()
 
 
-def test_an_attribute_that_takes_other_values_or_goes_is_told() -> None:
+def test_an_attribute_that_takes_other_values_or_goes_is_a_sentence() -> None:
     listed = parse_playbook(f"{OLD}\n{PRODUCT}")
     any_value = parse_playbook(f"{OLD}\n{PRODUCT}".replace('values = ["basic", "plus"]\n', ""))
 

@@ -17,7 +17,7 @@ from warehouse.warehouse import Warehouse
 PLAYBOOK = oracle.Playbook()
 # Views that read state.handoff, which knows no as-of: they count what happened after it.
 COUNTS_WHAT_CAME_LATER = ("black_hole", "feedback_loop", "handoff", "handoff_latency", "handoff_sla")
-# Views of what the simulator does not tell; tests/cases holds them against the oracle.
+# Views of events that the simulator does not write; tests/cases holds them against the oracle.
 NOT_IN_A_STORY = ("lead_attribute", "deal_attribute")
 Story = tuple[Warehouse, oracle.Log, datetime]
 
