@@ -62,7 +62,7 @@ class Blocks:
             if name in NAMED:
                 own = self.text(name, index, block, "id")
                 if own in seen:
-                    raise self.fault(name, index, f"{own!r} stands twice")
+                    raise self.fault(name, index, f"{own!r} appears twice")
                 seen.add(own)
             yield index, block
 

@@ -15,8 +15,6 @@ from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
 PLAYBOOK = oracle.Playbook()
-# Views that read state.handoff, which knows no as-of: they count what happened after it.
-COUNTS_WHAT_CAME_LATER = ("black_hole", "feedback_loop", "handoff", "handoff_latency", "handoff_sla")
 # Views of events that the simulator does not write; tests/cases holds them against the oracle.
 NOT_IN_A_STORY = ("lead_attribute", "deal_attribute")
 Story = tuple[Warehouse, oracle.Log, datetime]
@@ -38,11 +36,7 @@ def test_the_view_says_what_the_oracle_says(story: Story, view: str) -> None:
 
 
 @pytest.mark.parametrize("view", oracle.KEYS)
-def test_it_does_so_for_an_instant_within_the_log(
-    story: Story, view: str, request: pytest.FixtureRequest
-) -> None:
-    if view in COUNTS_WHAT_CAME_LATER:
-        request.applymarker(pytest.mark.xfail(raises=AssertionError, strict=True))
+def test_it_does_so_for_an_instant_within_the_log(story: Story, view: str) -> None:
     _compare(story, view, timedelta(days=45))
 
 
