@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import definition, examples, goals
+from projections import attributes, definition, examples, goals
+from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
 from projections.examples import Example
@@ -38,6 +39,7 @@ KEYS = {
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
     "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+    **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
@@ -108,6 +110,7 @@ class Playbook:
     definition: Definition
     goals: Goals
     buyer_steps: Mapping[str, str]
+    attributes: tuple[Attribute, ...]
     examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
 
@@ -182,6 +185,7 @@ class _Reader:
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
+            attributes=attributes.read_attributes(blocks),
             examples=examples.read_examples(blocks),
             text=blocks.text_of_file,
         )

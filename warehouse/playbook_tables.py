@@ -41,6 +41,7 @@ _COLUMNS = {
         amount decimal(18,4), currency varchar""",
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
+    "attribute": "name varchar, attribute_of varchar",
 }
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -167,4 +168,5 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         ],
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
+        "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
     }  # fmt: skip

@@ -54,7 +54,7 @@ def compare(
 
 
 def differences(view: str, key: Iterable[str], found: list[Row], expected: list[Row]) -> Comparison:
-    """The same of rows. A key that stands twice is a difference too."""
+    """The same of rows. A repeated key is a difference too."""
     of_view, of_oracle = _by_key(key, found), _by_key(key, expected)
     differing = []
     for own in sorted(of_view.keys() | of_oracle.keys()):

@@ -15,6 +15,8 @@ from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
 PLAYBOOK = oracle.Playbook()
+# Views of events that the simulator does not write; tests/cases holds them against the oracle.
+NOT_IN_A_STORY = ("lead_attribute", "deal_attribute")
 Story = tuple[Warehouse, oracle.Log, datetime]
 
 
@@ -46,5 +48,5 @@ def _compare(story: Story, view: str, before_the_end: timedelta) -> None:
 
     found = compare(warehouse.connection, view, oracle.KEYS[view], expected)
 
-    assert expected
+    assert expected or view in NOT_IN_A_STORY
     assert not found.differences, f"{len(found.differences)} rows differ, such as {found.differences[0]}"
