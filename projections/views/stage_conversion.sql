@@ -6,8 +6,8 @@
 --         how many may still do so
 -- means:  Counted as in funnel_stage: passes, by the window in which they entered the first stage. Undecided are those
 --         that have not converted and are still in the funnel; the others ended before: lost, returned or elsewhere.
---         Within k days means no more than k times 24 hours. Days are elapsed days; the median is over those that
---         converted. A pass whose clocks disagree counts, and is left out of the median.
+--         Within k days means no more than k times 24 hours. Days are elapsed days. The median is over those
+--         that converted and entered both stages themselves, by clocks that agree.
 -- columns:
 --   from_position             order of the stage they entered
 --   from_stage                the stage they entered
@@ -22,12 +22,13 @@
 --   converted_within_90_days  the same within 90 days
 --   undecided                 of those who entered, how many have not reached it and are still in the funnel
 --   conversion_rate           converted / entered
---   median_days               median days from the one to the other, of those that converted; null without any
+--   median_days               median days from the one to the other; null without any
 --   timed                     conversions that the median is over
 --   playbook_version          the playbook whose stages these are
 with
 lead_stage as materialized (
-    select lead_id, pass, position, entered_at, is_clock_suspect, outcome from funnel.lead_stage
+    select lead_id, pass, position, entered_at, outcome, is_clock_suspect or is_inferred as is_untimed
+    from funnel.lead_stage
 ),
 undecided as (
     select lead_id, pass from lead_stage where outcome = 'still_there'
@@ -36,7 +37,7 @@ pair as (
     select
         earlier.position as from_position, later.position as to_position, earlier.entered_at,
         reached.entered_at as converted_at,
-        not earlier.is_clock_suspect and not reached.is_clock_suspect as is_timed,
+        not earlier.is_untimed and not reached.is_untimed as is_timed,
         converted_at is null and undecided.lead_id is not null as is_undecided
     from lead_stage as earlier
     join playbook.stage as later on later.position > earlier.position

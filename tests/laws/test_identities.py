@@ -87,9 +87,11 @@ def test_each_pass_ends_in_one_stage_and_the_next_begins_after_it(
     passes = connection.execute(
         "select lead_id, pass, began_at, ended_at, outcome from funnel.lead_pass order by lead_id, pass"
     ).fetchall()
-    stages = connection.execute("select lead_id, pass, outcome, entered_at, advanced_at from funnel.lead_stage")
+    stages = connection.execute(
+        "select lead_id, pass, outcome, entered_at, advanced_at from funnel.lead_stage"
+    ).fetchall()
     outcomes: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for lead_id, number, outcome, entered_at, advanced_at in stages.fetchall():
+    for lead_id, number, outcome, entered_at, advanced_at in stages:
         outcomes[lead_id, number].append(outcome)
         assert advanced_at is None or advanced_at >= entered_at, "a stage is not left before it is entered"
 

@@ -34,7 +34,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         timed = [
             goal.entered_at - stay.entered_at
             for stay, goal, _ in cohort
-            if goal and not stay.is_suspect and not goal.is_suspect
+            if goal and not any(end.is_suspect or end.is_inferred for end in (stay, goal))
         ]
         yield {
             "from_stage": stages[index],
