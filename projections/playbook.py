@@ -42,7 +42,7 @@ KEYS = {
     **definition.KEYS,
     **goals.KEYS,
 }
-# The stages funnel_stage can tell from the lead's state; the playbook orders and names them.
+# The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
     "LeadCaptured",
     "TouchRecorded",
@@ -221,7 +221,7 @@ class _Reader:
             for person in self.blocks.texts("member", index, block, "ids"):
                 if person in seen:
                     raise self.blocks.fault(
-                        "member", index, f"{person!r} stands twice: one person, one calendar"
+                        "member", index, f"{person!r} appears twice: one person, one calendar"
                     )
                 seen.add(person)
                 yield person, (team, calendar)
@@ -239,7 +239,7 @@ class _Reader:
             if event not in STAGE_EVENTS:
                 raise fault("stage", index, f"{event} marks no stage; use one of {', '.join(STAGE_EVENTS)}")
             if stage in stages or event in (name for _, name, _ in stages.values()):
-                raise fault("stage", index, f"stage {stage!r} or its event {event} stands twice")
+                raise fault("stage", index, f"stage {stage!r} or its event {event} appears twice")
             buyer = self.blocks.text("stage", index, block, "buyer") if "buyer" in block else None
             stages[stage] = (stage, event, buyer)
             if "after" in block:
@@ -277,7 +277,7 @@ class _Reader:
             sla = self._sla(index, block, teams)
             if any((s.id, s.from_team, s.to_team) == (sla.id, sla.from_team, sla.to_team) for s in slas):
                 raise self.blocks.fault(
-                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} stands twice"
+                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} appears twice"
                 )
             slas.append(sla)
         return tuple(slas)

@@ -90,7 +90,7 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:
-    # Not as parameters: the client tries to import pandas, which is not here, for each value anew.
+    # Not as parameters: the client tries to import pandas, which is not here, once per value.
     connection.register("content", content.to_reader())
     connection.execute(f"insert into playbook.{table} select * from content")
     connection.unregister("content")

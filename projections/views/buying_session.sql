@@ -37,7 +37,7 @@ touch as (
         coalesce(
             epoch_us(occurred_at) - lag(epoch_us(occurred_at)) over in_order >= session_us, true
         ) as is_first
-    from funnel.buyer_touch
+    from funnel.buyer_touch as buyer_touch
     cross join playbook.version
     where account_id in (select account_id from win)
     window in_order as (partition by account_id order by occurred_at, event_id, event_type)

@@ -15,7 +15,7 @@ with
 deal as materialized (
     select lead_id, opportunity_id, status, closed_at, least(opened_at, closed_at) as begun_at
     from funnel.deal
-    where lead_id is not null
+    where lead_id is not null and status <> 'credit'
 ),
 disqualified as (
     select lead_id, handoff_id, min(occurred_at) as ended_at

@@ -46,7 +46,7 @@ look as (
     union all
     select last_on, $as_of, zone from span where first_on is not null
 ),
--- Each deal as its events tell it that had happened by then, of those recorded then or by now.
+-- Each deal by the events that had happened by then, of those recorded by then or by now.
 known_deal as (
     select looked_on, zone, is_then, opportunity_id,
         deal_opening(event) as opening,

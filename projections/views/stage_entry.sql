@@ -41,11 +41,14 @@ reported as (
     select lead_id, 'BuyerReached', event_id, occurred_at, occurred_at, false, false
     from resolved.buyer_reached
     union all
-    select deal.lead_id, event_type, event_id, place.occurred_at, least(opened_at, closed_at), true, true
+    select deal.lead_id, event_type, arg_min(event_id, place) as event_id,
+        case event_type when 'OpportunityOpened' then opened_at else closed_at end, least(opened_at, closed_at),
+        true, true
     from funnel.deal as deal
     join funnel.deal_event as event using (opportunity_id)
-    where (event_type = 'OpportunityOpened' and place.occurred_at = opened_at)
-        or (event_type = 'OpportunityWon' and place.occurred_at = closed_at and status = 'won')
+    where (event_type = 'OpportunityOpened' and status <> 'credit')
+        or (event_type = 'OpportunityWon' and status = 'won')
+    group by opportunity_id, deal.lead_id, event_type, opened_at, closed_at
 )
 select
     lead_id,

@@ -180,7 +180,7 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
     for _ in range(2):  # a second start is no way around it
         run = running.baton("worker", *DATA, seconds=60)
         assert run.returncode == int(ExitCode.FAILED), run.stderr
-        assert "A topic was deleted and made again since the warehouse read it" in run.stderr
+        assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
         assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
     with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
         warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids

@@ -66,7 +66,8 @@ class Log:
     def from_events(cls, events: Iterable[Mapping[str, Any]]) -> Log:
         """A log of events in the JSON form of `baton publish`.
 
-        An event that leaves out recorded_at counts as recorded when it occurred.
+        An event that leaves out recorded_at counts as recorded when it occurred. A fact known by its day
+        (occurred_on) occurred as that day began in UTC.
         """
         return cls(_facts(events))
 
@@ -79,14 +80,7 @@ class Log:
     @lru_cache(maxsize=4)  # noqa: B019 - a log is large, and one of few
     def until(self, as_of: int) -> Log:
         """The same log without what happened after an instant."""
-        return self._only([fact for fact in self._as_written if fact.occurred_at <= as_of])
-
-    @lru_cache(maxsize=4)  # noqa: B019
-    def with_merges_until(self, as_of: int) -> Log:
-        """The same log without merges that happened after an instant."""
-        return self._only([f for f in self._as_written if f.type != MERGE or f.occurred_at <= as_of])
-
-    def _only(self, facts: list[Fact]) -> Log:
+        facts = [fact for fact in self._as_written if fact.occurred_at <= as_of]
         return self if len(facts) == len(self._as_written) else Log(facts)
 
     def of(self, *types: str) -> list[Fact]:
@@ -194,10 +188,12 @@ def surviving_leads(merges: Iterable[Fact]) -> dict[str, str]:
 
 def _facts(events: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
     for event in events:
+        day = event.get("occurred_on")
+        occurred_at = event["occurred_at"] if day is None else f"{day}T00:00:00Z"
         yield Fact(
-            instant_of(event["occurred_at"]),
+            instant_of(occurred_at),
             event["event_id"],
             event["type"],
-            instant_of(event.get("recorded_at", event["occurred_at"])),
+            instant_of(event.get("recorded_at", occurred_at)),
             Fields(event),
         )
