@@ -1,4 +1,4 @@
-"""Resolved facts: each event once, if it has happened by as-of; merged records count as the one that survives.
+"""Resolved facts: each event once, if it has happened by as-of; merged records count as the surviving one.
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.

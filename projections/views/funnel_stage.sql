@@ -33,7 +33,7 @@ lead_stage as materialized (
 entered as (
     select
         position, stage, buyer_step,
-        date_trunc(version.window_unit, entered_at at time zone version.zone)::date as window_start,
+        window_of(entered_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
         count(*) as entered,
         count(*) filter (where is_inferred) as inferred,
         count(*) filter (where outcome = 'advanced') as advanced,
@@ -47,7 +47,7 @@ entered as (
 advanced as (
     select
         position, stage, buyer_step,
-        date_trunc(version.window_unit, advanced_at at time zone version.zone)::date as window_start,
+        window_of(advanced_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
         count(*) as advanced_in_period
     from lead_stage cross join playbook.version as version
     where advanced_at is not null

@@ -12,7 +12,7 @@
 --   accepted_at   when it was first accepted, or reached a later step
 --   opened_at     when its first deal was opened, or won
 --   won_at        when its first deal was won
---   booked        what its deals booked, in the goals' currency (decimal)
+--   booked        what its deals booked, in the goals' currency, not yet rounded to cents (decimal)
 with
 milestone as (
     select lead_id, occurred_at as captured_at from resolved.lead_captured
@@ -21,7 +21,7 @@ milestone as (
     union all by name
     select lead_id, qualified_at from funnel.lead_verdict where is_qualified and qualified_at <= $as_of
     union all by name
-    select lead_id, opened_at, case when status = 'won' then closed_at end as won_at, booked
+    select lead_id, opened_at, case when status = 'won' then closed_at end as won_at, exact_booked
     from funnel.opportunity_amount
     where lead_id is not null
 )
@@ -32,6 +32,6 @@ select
     least(min(accepted_at), min(opened_at), min(won_at)) as accepted_at,
     least(min(opened_at), min(won_at)) as opened_at,
     min(won_at) as won_at,
-    coalesce(sum(booked), 0)::decimal(38,2) as booked
+    coalesce(sum(exact_booked), 0)::decimal(38,12) as booked
 from milestone
 group by lead_id

@@ -92,7 +92,9 @@ def _window_start(playbook: Playbook, instant: int) -> str:
     """First day of the day, week, month, quarter or year that holds the instant, in the playbook's zone."""
     day, window = playbook.day_of(instant), playbook.text["playbook"]["window"]
     if window == "week":
-        day -= timedelta(days=day.weekday())
+        days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+        begins = days.index(playbook.text["playbook"].get("week_begins", "monday"))
+        day -= timedelta(days=(day.weekday() - begins) % 7)
     elif window != "day":
         first_month = {"quarter": (day.month - 1) // 3 * 3 + 1, "year": 1}.get(window, day.month)
         day = date(day.year, first_month, 1)

@@ -15,7 +15,7 @@ from streams.simulator.clock import DAY
 from tests.oracle.goal import Goal, goals
 from tests.oracle.log import Log, Row
 from tests.oracle.opportunity_amount import deals
-from tests.oracle.playbook import Playbook, decimal_text, microseconds
+from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent
 from tests.oracle.qualification import qualified_at
 
 KEY = ("goal_id", "step")
@@ -85,8 +85,8 @@ class Cases:
             for step, window in self.windows.items()
         }
         self.deadline = self._deadline()
-        self.booked = sum((lead.booked for lead in self.cohort), Decimal(0))
-        self.followed_booked = sum((lead.booked for lead in self.followed), Decimal(0))
+        self.booked = nearest_cent(sum((lead.booked for lead in self.cohort), Decimal(0)))
+        self.followed_booked = nearest_cent(sum((lead.booked for lead in self.followed), Decimal(0)))
 
     def _lag_days(self, step: str) -> int | None:
         """Median days from the step to the win, in whole days."""
@@ -148,7 +148,10 @@ def all_cases(log: Log, playbook: Playbook, as_of: int) -> list[Cases]:
     return [
         Cases(playbook, goal, leads, as_of)
         for goal in goals(log, playbook)
-        if goal.metric == "revenue" and "-Q" in goal.period and goal.amount is not None
+        if goal.metric == "revenue"
+        and goal.scope == "company"
+        and "-" in goal.period
+        and goal.amount is not None
     ]
 
 
@@ -161,7 +164,7 @@ def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
         leads[lead_id].add("qualified", at)
     for fact in log.of("HandoffAccepted"):
         leads[fact.fields["lead_id"]].add("accepted", fact.occurred_at)
-    for deal in deals(log, playbook):
+    for deal in deals(log, playbook, as_of):
         if deal.lead_id is None:
             continue
         lead = leads[deal.lead_id]

@@ -68,7 +68,7 @@ def _compare(story: Story, view: str, before_the_end: timedelta) -> None:
 
 def _by_key(view: str, rows: list[dict[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
     key = oracle.KEYS[view]
-    return {tuple(str(row[c]) for c in key): {c: _plain(v) for c, v in row.items()} for row in rows}
+    return {tuple(str(_plain(row[c])) for c in key): {c: _plain(v) for c, v in row.items()} for row in rows}
 
 
 def _plain(value: Any) -> Any:
