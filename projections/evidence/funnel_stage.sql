@@ -17,7 +17,7 @@ entry as (
     join entering_event on entering_event.position >= stage.position
     group by all
 )
-select stage, date_trunc(window_unit, first.at at time zone zone)::date as window_start,
+select stage, window_of(first.at at time zone zone, window_unit, week_begins) as window_start,
     first.event_type as event_type, first.event_id as event_id
 from entry
 cross join playbook.version

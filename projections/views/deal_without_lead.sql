@@ -31,7 +31,7 @@ counted as (
     select won_at, false, has_no_lead, null, booked from deal where won_at is not null
 )
 select
-    date_trunc(window_unit, counted_at at time zone zone)::date as window_start,
+    window_of(counted_at at time zone zone, window_unit, week_begins) as window_start,
     count(*) filter (where is_opening) as opened,
     count(*) filter (where is_opening and has_no_lead) as opened_without_lead,
     coalesce(sum(amount), 0)::decimal(38,2) as amount,

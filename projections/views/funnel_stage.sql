@@ -52,7 +52,7 @@ counted as (
 stage_count as (
     select
         position,
-        date_trunc(version.window_unit, counted_at at time zone version.zone)::date as window_start,
+        window_of(counted_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
         count(*) filter (where is_entry) as entered,
         count(*) filter (where is_inferred) as inferred,
         count(*) filter (where outcome = 'advanced') as advanced,

@@ -15,7 +15,7 @@
 --   accepted_at   when it was first accepted, or reached a later step
 --   opened_at     when the first deal was opened, or won
 --   won_at        when the first deal was won
---   booked        what its deals booked, in the goals' currency (decimal)
+--   booked        what its deals booked, in the goals' currency, not yet rounded to cents (decimal)
 with
 pass as materialized (
     select lead_id, pass, began_at from funnel.lead_pass
@@ -32,7 +32,7 @@ milestone as (
     where is_qualified and qualified_at <= $as_of
     union all by name
     select lead_id, coalesce(least(opened_at, closed_at), '-infinity'::timestamptz) as began_at, opened_at,
-        case when status = 'won' then closed_at end as won_at, booked
+        case when status = 'won' then closed_at end as won_at, exact_booked
     from funnel.opportunity_amount
     where lead_id is not null
 )
@@ -44,7 +44,7 @@ select
     least(min(accepted_at), min(opened_at), min(won_at)) as accepted_at,
     least(min(opened_at), min(won_at)) as opened_at,
     min(won_at) as won_at,
-    coalesce(sum(booked), 0)::decimal(38,2) as booked
+    coalesce(sum(exact_booked), 0)::decimal(38,12) as booked
 from milestone
 asof left join pass on pass.lead_id = milestone.lead_id and milestone.began_at >= pass.began_at
 group by milestone.lead_id, coalesce(pass.pass, 1)

@@ -9,7 +9,8 @@
 --         what had happened by that instant, as recorded by as-of. The two differ only by what was recorded late.
 --         A deal is open when it was opened and has neither been won nor lost since; it belongs to the quarter of
 --         the closing day it was last given, so a deal without a closing day, or with one outside these quarters,
---         is in no row. Goal left is the quarter's revenue goal, as set now, less what was won in that quarter
+--         is in no row. Goal left is the quarter's revenue goal, as set now (goals that are part
+--         of another one are in that one), less what was won in that quarter
 --         until the instant; below zero the goal is exceeded. Coverage is open pipeline / goal left, unweighted.
 -- columns:
 --   looked_on           the day
@@ -63,13 +64,14 @@ priced_deal as (
     select looked_on, is_then, quarter_of(closing_day.closes_on) as closes_in, true as is_open,
         converted(amount.amount, rate) as amount
     from known_deal
-    left join playbook.rate as rate on rate.currency = known_deal.amount.currency
+    left join playbook.rate as exchange on is_rate_of(exchange, known_deal.amount.currency, looked_on)
     where outcome is null and opening is not null
     union all
     select looked_on, is_then, quarter_of((outcome.place.occurred_at at time zone zone)::date), false,
         converted(outcome.amount, rate)
     from known_deal
-    left join playbook.rate as rate on rate.currency = known_deal.outcome.currency
+    left join playbook.rate as exchange on is_rate_of(
+        exchange, known_deal.outcome.currency, (outcome.place.occurred_at at time zone zone)::date)
     where outcome.is_won
 ),
 quarter_total as (
@@ -87,7 +89,7 @@ quarter_total as (
 quarter_goal as (
     select period as closes_in, sum(goal_amount) as goal_amount
     from funnel.goal
-    where metric = 'revenue' and goal_amount is not null
+    where metric = 'revenue' and not is_part and goal_amount is not null
     group by period
 )
 select

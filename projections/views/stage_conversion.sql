@@ -50,7 +50,7 @@ select
     earlier.stage as from_stage,
     to_position,
     later.stage as to_stage,
-    date_trunc(version.window_unit, entered_at at time zone version.zone)::date as window_start,
+    window_of(entered_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
     count(*) as entered,
     count(converted_at) as converted,
     count(*) filter (where converted_at <= entered_at + interval 168 hours) as converted_within_7_days,

@@ -32,7 +32,7 @@ stay as (
 select
     position,
     stage,
-    date_trunc(version.window_unit, entered_at at time zone version.zone)::date as window_start,
+    window_of(entered_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
     count(left_at) filter (where is_timed) as settled,
     quantile_cont(epoch_us(left_at) - epoch_us(entered_at), 0.5) filter (where is_timed) / 86400000000 as median_days,
     quantile_cont(epoch_us(left_at) - epoch_us(entered_at), 0.9) filter (where is_timed) / 86400000000 as p90_days,

@@ -5,7 +5,7 @@
 -- says:   each deal that was won, and the money booked with it in the goal's currency
 -- means:  A deal counts as won when its last outcome is OpportunityWon; one that was lost and came back counts once,
 --         at the later win. Booked is the amount that win states, whatever was expected before, at the rate of the
---         playbook in force. An amount without a rate keeps its row and its own currency, with booked null. A win
+--         day of the win in the playbook in force. An amount without a rate keeps its row and its own currency, with booked null. A win
 --         without a reported opening counts too: it takes its company and lead from the win.
 -- columns:
 --   opportunity_id    the deal
@@ -16,6 +16,7 @@
 --   period            the quarter of the win, in the playbook's zone
 --   amount            the amount booked, as stated (decimal)
 --   currency          currency of that amount, ISO 4217
+--   exact_booked      booked before it is rounded to cents, for sums (decimal)
 --   booked            the amount in the goal's currency (decimal); null without a rate
 --   is_first          true for the company's first win
 --   playbook_version  the playbook whose rate it is
@@ -28,10 +29,12 @@ select
     quarter_of((closed_at at time zone version.zone)::date) as period,
     booked_amount as amount,
     booked_currency as currency,
-    converted(booked_amount, rate.rate) as booked,
+    converted(booked_amount, exchange.rate) as exact_booked,
+    cents(exact_booked) as booked,
     row_number() over (partition by account_id order by closed_at, opportunity_id) = 1 as is_first,
     playbook_version
 from funnel.deal as deal
 cross join playbook.version as version
-left join playbook.rate as rate on rate.currency = booked_currency
+left join playbook.rate as exchange
+    on is_rate_of(exchange, booked_currency, (closed_at at time zone version.zone)::date)
 where status = 'won'

@@ -19,6 +19,7 @@ from typing import Final
 
 from streams.simulator.clock import microseconds_of
 from tests.oracle import (
+    account_churn,
     attribution,
     attribution_team,
     black_hole,
@@ -55,6 +56,7 @@ from tests.oracle import (
     retention,
     stage_conversion,
     stage_time,
+    subscription_term,
     unit_economics,
     win,
 )
@@ -66,6 +68,7 @@ __all__ = ["KEYS", "Log", "Playbook", "Row", "rows"]
 _VIEWS: Final = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        account_churn,
         attribution,
         attribution_team,
         black_hole,
@@ -102,6 +105,7 @@ _VIEWS: Final = {
         retention,
         stage_conversion,
         stage_time,
+        subscription_term,
         unit_economics,
         win,
     )

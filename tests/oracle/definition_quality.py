@@ -61,7 +61,7 @@ def _count_lead(counts: dict[str, Any], log: Log, playbook: Playbook, verdict: V
         counts["wins_qualified"] += since is not None and since <= won_at
         for win in wins:
             if since is None or since > win.occurred_at:
-                booked = playbook.priced(win.fields)
+                booked = playbook.priced(win.fields, playbook.day_of(win.occurred_at))
                 counts["unpriced"] += booked is None
                 counts["missed"] += booked or 0
 

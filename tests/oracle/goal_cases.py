@@ -16,7 +16,7 @@ from tests.oracle.goal import Goal, goals
 from tests.oracle.lead_pass import begun, passes
 from tests.oracle.log import Log, Row
 from tests.oracle.opportunity_amount import deals
-from tests.oracle.playbook import Playbook, decimal_text, microseconds
+from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent
 from tests.oracle.qualification import qualified_at
 
 KEY = ("goal_id", "step")
@@ -86,8 +86,8 @@ class Cases:
             for step, window in self.windows.items()
         }
         self.deadline = self._deadline()
-        self.booked = sum((lead.booked for lead in self.cohort), Decimal(0))
-        self.followed_booked = sum((lead.booked for lead in self.followed), Decimal(0))
+        self.booked = nearest_cent(sum((lead.booked for lead in self.cohort), Decimal(0)))
+        self.followed_booked = nearest_cent(sum((lead.booked for lead in self.followed), Decimal(0)))
 
     def _lag_days(self, step: str) -> int | None:
         """Median days from the step to the win, in whole days."""
@@ -149,7 +149,10 @@ def all_cases(log: Log, playbook: Playbook, as_of: int) -> list[Cases]:
     return [
         Cases(playbook, goal, leads, as_of)
         for goal in goals(log, playbook)
-        if goal.metric == "revenue" and "-Q" in goal.period and goal.amount is not None
+        if goal.metric == "revenue"
+        and goal.scope == "company"
+        and "-" in goal.period
+        and goal.amount is not None
     ]
 
 
@@ -171,7 +174,7 @@ def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
         progress(lead_id, at).add("qualified", at)
     for fact in log.of("HandoffAccepted"):
         progress(fact.fields["lead_id"], fact.occurred_at).add("accepted", fact.occurred_at)
-    for deal in deals(log, playbook):
+    for deal in deals(log, playbook, as_of):
         if deal.lead_id is None:
             continue
         lead = progress(deal.lead_id, begun(deal))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from statistics import median
 
 from streams.simulator.clock import DAY
@@ -23,7 +24,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         own = [call for call in on_deals if call.fields["is_marketing_present"] == is_joint]
         deals = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
         ends = [status(log.outcomes.get(deal)) for deal in deals]
-        worth = [playbook.priced(latest_with("amount", log.by_deal[deal], PRICED)) for deal in deals]
+        worth = [_worth(log, playbook, as_of, deal) for deal in deals]
         amounts = [amount for amount in worth if amount is not None]
         won, lost = ends.count("won"), ends.count("lost")
         yield {
@@ -42,6 +43,13 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "is_enough": won + lost >= playbook.minimum_n,
             "currency": playbook.currency,
         }
+
+
+def _worth(log: Log, playbook: Playbook, as_of: int, deal: str) -> Decimal | None:
+    end = log.outcomes.get(deal)
+    day = playbook.day_of(end.occurred_at if end else as_of)
+    amount = playbook.priced(latest_with("amount", log.by_deal[deal], PRICED), day)
+    return None if amount is None else nearest_cent(amount)
 
 
 def _is_advanced(log: Log, call: Fact) -> bool:

@@ -16,7 +16,7 @@ OPPORTUNITY = ("OpportunityOpened", "OpportunityRevised", "OpportunityWon", "Opp
 
 
 class Deal(NamedTuple):
-    """A deal as it was last reported. Amounts are in the playbook's currency, None where there is no rate."""
+    """A deal as it was last reported. Amounts are exact, in the playbook's currency; None without a rate."""
 
     opportunity_id: str
     lead_id: str | None
@@ -29,7 +29,7 @@ class Deal(NamedTuple):
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per deal that was opened, revised, won or lost."""
-    for deal in deals(log, playbook):
+    for deal in deals(log, playbook, as_of):
         yield {
             "opportunity_id": deal.opportunity_id,
             "lead_id": deal.lead_id,
@@ -43,7 +43,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 
 @lru_cache(maxsize=4)
-def deals(log: Log, playbook: Playbook) -> list[Deal]:
+def deals(log: Log, playbook: Playbook, as_of: int) -> list[Deal]:
     """Every deal, also one whose opening is missing."""
     found = []
     for opportunity_id, facts in log.by_deal.items():
@@ -51,6 +51,8 @@ def deals(log: Log, playbook: Playbook) -> list[Deal]:
         if not facts:
             continue
         opening, end = log.openings.get(opportunity_id), log.outcomes.get(opportunity_id)
+        is_won = end is not None and end.type == "OpportunityWon"
+        priced_on = playbook.day_of(end.occurred_at if end else as_of)
         leads = [fact.fields["lead_id"] for fact in facts if fact.fields["lead_id"] is not None]
         found.append(
             Deal(
@@ -59,8 +61,8 @@ def deals(log: Log, playbook: Playbook) -> list[Deal]:
                 opened_at=opening and opening.occurred_at,
                 status=status(end),
                 closed_at=end and end.occurred_at,
-                amount=playbook.priced(latest_with("amount", facts, OPPORTUNITY)),
-                booked=playbook.priced(end.fields) if end and end.type == "OpportunityWon" else None,
+                amount=playbook.priced(latest_with("amount", facts, OPPORTUNITY), priced_on),
+                booked=playbook.priced(end.fields, priced_on) if end and is_won else None,
             )
         )
     return found

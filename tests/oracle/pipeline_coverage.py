@@ -17,7 +17,7 @@ from tests.oracle.log import OUTCOMES, Fact, Log, Row
 from tests.oracle.opportunity import DATED, latest_with
 from tests.oracle.opportunity_amount import OPPORTUNITY
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("looked_on", "closes_in")
 HORIZONS = ("current", "next", "two_out")
@@ -36,7 +36,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     facts = log.of(*OPPORTUNITY)
     goal_of: dict[str, Decimal] = defaultdict(Decimal)
     for goal in goals(log, playbook):
-        if goal.metric == "revenue" and goal.amount is not None:
+        if goal.metric == "revenue" and not goal.is_part and goal.amount is not None:
             goal_of[goal.period] += goal.amount
     if not facts:
         return
@@ -44,8 +44,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     firsts = _first_days(playbook.day_of(facts[0].occurred_at), today)
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
         happened = [fact for fact in facts if fact.occurred_at <= at]
-        then = _deals(playbook, [fact for fact in happened if fact.recorded_at <= at])
-        now = _deals(playbook, [fact for fact in happened if fact.recorded_at <= as_of])
+        then = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= at])
+        now = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= as_of])
         for later, horizon in enumerate(HORIZONS):
             quarter = quarter_of(day, later)
             yield {
@@ -63,7 +63,8 @@ def _coverage(known: str, quarter: str, deals: list[VisibleDeal], goal: Decimal 
     inside = [deal for deal in deals if deal.closes_in == quarter]
     pipeline = sum((deal.amount or Decimal(0) for deal in inside if not deal.is_won), Decimal(0))
     won = sum((deal.amount or Decimal(0) for deal in inside if deal.is_won), Decimal(0))
-    left = None if goal is None else goal - won
+    left = None if goal is None else goal - nearest_cent(won)
+    pipeline = nearest_cent(pipeline)
     return {
         f"open_pipeline_{known}": decimal_text(pipeline),
         f"deals_{known}": sum(not deal.is_won for deal in inside),
@@ -72,7 +73,7 @@ def _coverage(known: str, quarter: str, deals: list[VisibleDeal], goal: Decimal 
     }
 
 
-def _deals(playbook: Playbook, visible: list[Fact]) -> list[VisibleDeal]:
+def _deals(playbook: Playbook, looked_on: date, visible: list[Fact]) -> list[VisibleDeal]:
     by_deal: dict[str, list[Fact]] = defaultdict(list)
     for fact in visible:
         by_deal[fact.fields["opportunity_id"]].append(fact)
@@ -80,12 +81,13 @@ def _deals(playbook: Playbook, visible: list[Fact]) -> list[VisibleDeal]:
     for facts in by_deal.values():
         ends = [fact for fact in facts if fact.type in OUTCOMES]
         if ends and ends[-1].type == "OpportunityWon":
-            closed_in = quarter_of(playbook.day_of(ends[-1].occurred_at))
-            deals.append(VisibleDeal(True, closed_in, playbook.priced(ends[-1].fields)))
+            closed_on = playbook.day_of(ends[-1].occurred_at)
+            amount = playbook.priced(ends[-1].fields, closed_on)
+            deals.append(VisibleDeal(True, quarter_of(closed_on), amount))
         elif not ends and any(fact.type == "OpportunityOpened" for fact in facts):
             closes_on = latest_with("closes_on", facts, DATED)["closes_on"]
             closes_in = quarter_of(date.fromisoformat(closes_on)) if closes_on else None
-            amount = playbook.priced(latest_with("amount", facts, OPPORTUNITY))
+            amount = playbook.priced(latest_with("amount", facts, OPPORTUNITY), looked_on)
             deals.append(VisibleDeal(False, closes_in, amount))
     return deals
 

@@ -10,14 +10,17 @@ from functools import lru_cache
 from streams.simulator.clock import iso
 from tests.oracle.log import Fields, Log, Row, optional_iso
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("opportunity_id",)
 
 
 @dataclass(slots=True)
 class Win:
-    """A deal whose last outcome is won. booked is in the playbook's currency, None without a rate."""
+    """A deal whose last outcome is won.
+
+    exact: what it booked in the playbook's currency, None without a rate; booked: that in cents.
+    """
 
     opportunity_id: str
     account_id: str
@@ -27,6 +30,7 @@ class Win:
     period: str
     amount: str
     currency: str
+    exact: Decimal | None
     booked: Decimal | None
     is_first: bool = False
 
@@ -57,6 +61,8 @@ def wins(log: Log, playbook: Playbook) -> list[Win]:
             continue
         opening = log.openings.get(opportunity_id)
         opened = opening.fields if opening else Fields()
+        won_on = playbook.day_of(end.occurred_at)
+        exact = playbook.priced(end.fields, won_on)
         found.append(
             Win(
                 opportunity_id=opportunity_id,
@@ -64,10 +70,11 @@ def wins(log: Log, playbook: Playbook) -> list[Win]:
                 lead_id=opened["lead_id"] or end.fields["lead_id"],
                 opened_at=opening.occurred_at if opening else None,
                 won_at=end.occurred_at,
-                period=quarter_of(playbook.day_of(end.occurred_at)),
+                period=quarter_of(won_on),
                 amount=end.fields["amount"],
                 currency=end.fields["currency"],
-                booked=playbook.priced(end.fields),
+                exact=exact,
+                booked=None if exact is None else nearest_cent(exact),
             )
         )
     found.sort(key=lambda win: (win.won_at, win.opportunity_id))
