@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import definition, examples, goals
+from projections import deal_stages, definition, examples, goals
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
 from projections.examples import Example
@@ -41,6 +41,7 @@ KEYS = {
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
+    **deal_stages.KEYS,
 }
 # The stages funnel_stage can tell from the lead's state; the playbook orders and names them.
 STAGE_EVENTS = (
@@ -107,6 +108,7 @@ class Playbook:
     alerts: tuple[AlertRule, ...]
     definition: Definition
     goals: Goals
+    deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
     examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
@@ -181,6 +183,7 @@ class _Reader:
             alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
+            deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
             examples=examples.read_examples(blocks),
             text=blocks.text_of_file,

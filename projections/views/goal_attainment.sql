@@ -3,7 +3,7 @@
 -- key:    period, owner_team, metric
 -- reads:  funnel.goal, funnel.opportunity_amount, funnel.account_retention, playbook.version
 -- says:   how much of each goal is reached, and whether that is enough for the days that have passed
--- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is what the
+-- means:  revenue is what was booked by deals whose last outcome is won, and by credits, in the period. pipeline is what the
 --         deals opened in the period are worth as known now, whatever became of them. retained_revenue is what is
 --         kept of the yearly revenue that companies had when the period began: a company keeps no more than it
 --         began with, so growth and new customers make up for nothing (the numerator of gross retention). Days
@@ -44,7 +44,7 @@ counted_amount as (
     select goal_id, booked as amount
     from goal
     join deal on closed_at >= begins_at and closed_at < ends_at
-    where metric = 'revenue' and status = 'won'
+    where metric = 'revenue' and status in ('won', 'credit')
     union all
     select goal_id, deal.amount
     from goal

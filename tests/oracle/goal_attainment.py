@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.oracle.goal import Goal, goals
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.subscriptions import recurring_revenue
 
@@ -52,10 +52,10 @@ def attainment(log: Log, playbook: Playbook, as_of: int, goal: Goal, amount: Dec
 def _counted(log: Log, playbook: Playbook, as_of: int, goal: Goal) -> list[Decimal | None]:
     """What counts towards the goal: one amount each, None where there is none that can be counted."""
     if goal.metric == "revenue":
-        won = (deal for deal in deals(log, playbook) if deal.status == "won")
+        won = (deal for deal in priced_deals(log, playbook) if deal.status in ("won", "credit"))
         return [deal.booked for deal in won if _is_within(goal, deal.closed_at)]
     if goal.metric == "pipeline":
-        return [deal.amount for deal in deals(log, playbook) if _is_within(goal, deal.opened_at)]
+        return [deal.amount for deal in priced_deals(log, playbook) if _is_within(goal, deal.opened_at)]
     return _retained(log, playbook, goal) if goal.starts_at <= as_of else []
 
 

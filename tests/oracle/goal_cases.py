@@ -14,7 +14,7 @@ from statistics import median
 from streams.simulator.clock import DAY
 from tests.oracle.goal import Goal, goals
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, microseconds
 from tests.oracle.qualification import qualified_at
 
@@ -161,7 +161,7 @@ def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
         leads[lead_id].add("qualified", at)
     for fact in log.of("HandoffAccepted"):
         leads[fact.fields["lead_id"]].add("accepted", fact.occurred_at)
-    for deal in deals(log, playbook):
+    for deal in priced_deals(log, playbook):
         if deal.lead_id is None:
             continue
         lead = leads[deal.lead_id]
