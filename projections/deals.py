@@ -70,4 +70,18 @@ SQL_FUNCTIONS = (
                 list_filter(known.amounts, lambda given: given.place >= list_min(same).place)) end
         } end)[1]
     """,
+    # The amount in the middle of a sorted list, or half the sum of the two in the middle, to the cent.
+    """
+    create or replace macro middle_amount(amounts) as
+        round((amounts[(len(amounts) + 1) // 2] + amounts[len(amounts) // 2 + 1]) * 0.5::decimal(2,1), 2)
+            ::decimal(38,2)
+    """,
+    # First day of the day, week (from Monday), month, quarter or year that a day lies in.
+    "create or replace macro unit_from(unit, day) as date_trunc(unit, day)::date",
+    # Last day of it, given the first.
+    """
+    create or replace macro unit_to(unit, first_day) as (first_day + case unit
+        when 'day' then interval 1 day when 'week' then interval 7 day when 'month' then interval 1 month
+        when 'quarter' then interval 3 month when 'year' then interval 1 year end)::date - 1
+    """,
 )

@@ -44,7 +44,7 @@ candidate as (
 select
     opportunity_id,
     lead_id,
-    row_number() over (partition by opportunity_id order by place, named_at, lead_id) as position,
+    row_number() over (partition by opportunity_id order by rank, place, named_at, lead_id) as position,
     position = 1 as is_counted,
     named_by
 from candidate

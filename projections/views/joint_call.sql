@@ -90,9 +90,7 @@ select
     coalesce(lost, 0) as lost,
     coalesce(deals - won - lost, 0) as still_open,
     won / nullif(won + lost, 0) as win_rate,
-    -- The middle one, or half the sum of the two in the middle, to the cent.
-    round((amounts[(len(amounts) + 1) // 2] + amounts[len(amounts) // 2 + 1]) * 0.5::decimal(2,1), 2)
-        ::decimal(38,2) as median_amount,
+    middle_amount(amounts) as median_amount,
     coalesce(unpriced, 0) as unpriced,
     coalesce(won + lost, 0) as n,
     n >= version.minimum_n as is_enough,

@@ -13,8 +13,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from tests.oracle.handoff_events import handoffs
-from tests.oracle.log import Fact, Fields, Log
+from tests.oracle.log import Fact, Fields, Log, first_by
 from tests.oracle.playbook import Playbook
 
 # Events of a deal, in the order of their meaning.
@@ -41,7 +40,6 @@ class Deal:
     status: str = "open"
     opened_at: int | None = None
     first_at: int = 0
-    reported_at: int = 0
     closed_at: int | None = None
     lost_reason: str | None = None
     account_id: str | None = None
@@ -87,10 +85,25 @@ def deals(log: Log, playbook: Playbook) -> dict[str, Deal]:
         deal = told(opportunity_id, facts, playbook)
         if deal is not None:
             found[opportunity_id] = deal
-    linked = _leads_of_accounts(log)
+    leads = leads_of_deals(log)
     for deal in found.values():
-        deal.leads = _leads(deal, log, linked)
+        deal.leads = leads[deal.opportunity_id]
         deal.customer_id = _customer(deal, log)
+    return found
+
+
+@lru_cache(maxsize=4)
+def leads_of_deals(log: Log) -> dict[str, list[str]]:
+    """Per deal the leads it came from, the one that counts it first."""
+    offered = first_by("handoff_id", log.of("HandoffOffered"))
+    linked = _leads_of_accounts(log)
+    found = {}
+    for opportunity_id, facts in log.by_deal.items():
+        ordered = sorted(
+            (fact for fact in facts if fact.type in MEANING),
+            key=lambda f: (f.occurred_at, MEANING[f.type], f.recorded_at, f.event_id),
+        )
+        found[opportunity_id] = _leads(ordered, offered, linked)
     return found
 
 
@@ -99,8 +112,7 @@ def told(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal
     ordered = in_order(facts, playbook)
     if not ordered:
         return None
-    deal = Deal(opportunity_id, ordered)
-    last_win: Fact | None = None
+    deal = Deal(opportunity_id, ordered, account_id=_account(ordered))
     for fact in ordered:
         at, stated = counts_at(fact, playbook), fact.fields
         if fact.type == "OpportunityOpened":
@@ -108,14 +120,12 @@ def told(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal
                 deal.opened_at, deal.owner = at, stated["owner"]
             else:
                 _reopen(deal)
-            deal.account_id = deal.account_id or stated["account_id"]
             deal.handoff_id = deal.handoff_id or stated["handoff_id"]
         elif fact.type == "OpportunityReopened":
             _reopen(deal)
         elif fact.type == "OpportunityWon":
             if deal.status != "won":
                 deal.status, deal.closed_at, deal.booked, deal.lost_reason = "won", at, Fields(), None
-            last_win = fact if stated["account_id"] else last_win
         elif fact.type == "OpportunityLost":
             if deal.status != "lost":
                 deal.status, deal.closed_at, deal.booked = "lost", at, Fields()
@@ -129,10 +139,7 @@ def told(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal
         if stated["stage"] is not None:
             deal.stage = stated["stage"]
             deal.stays.append((stated["stage"], at))
-    deal.reported_at = counts_at(ordered[0], playbook)
-    deal.first_at = deal.reported_at if deal.opened_at is None else deal.opened_at
-    if deal.account_id is None and last_win is not None:
-        deal.account_id = last_win.fields["account_id"]
+    deal.first_at = counts_at(ordered[0], playbook) if deal.opened_at is None else deal.opened_at
     if deal.status == "won" and float(deal.booked.get("amount") or 0) < 0:
         deal.status = "credit"
     return deal
@@ -154,14 +161,25 @@ def _leads_of_accounts(log: Log) -> dict[str, list[tuple[int, str]]]:
     return {account: sorted(leads) for account, leads in found.items()}
 
 
-def _leads(deal: Deal, log: Log, linked: Mapping[str, list[tuple[int, str]]]) -> list[str]:
-    named = dict.fromkeys(fact.fields["lead_id"] for fact in deal.facts if fact.fields["lead_id"])
-    if named:
+def _leads(
+    facts: list[Fact], offered: Mapping[str, Fact], linked: Mapping[str, list[tuple[int, str]]]
+) -> list[str]:
+    """Named by the deal's events, else by the handoff of its opening, else the leads its company had by then."""
+    if named := dict.fromkeys(fact.fields["lead_id"] for fact in facts if fact.fields["lead_id"]):
         return list(named)
-    handoff = handoffs(log).get(deal.handoff_id or "")
-    if handoff is not None:
-        return [handoff.lead_id]
-    return [lead for at, lead in linked.get(deal.account_id or "", ()) if at <= deal.reported_at]
+    handoff = next((fact.fields["handoff_id"] for fact in facts if fact.fields["handoff_id"]), None)
+    if handoff in offered:
+        return [offered[handoff].fields["lead_id"]]
+    account = _account(facts)
+    return [lead for at, lead in linked.get(account or "", ()) if at <= facts[0].occurred_at]
+
+
+def _account(facts: list[Fact]) -> str | None:
+    """The company of its first opening that names one, else of its last win."""
+    openings = [f for f in facts if f.type == "OpportunityOpened" and f.fields["account_id"]]
+    wins = [f for f in facts if f.type == "OpportunityWon" and f.fields["account_id"]]
+    naming = openings[:1] or wins[-1:]
+    return naming[0].fields["account_id"] if naming else None
 
 
 def _customer(deal: Deal, log: Log) -> str:
