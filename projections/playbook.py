@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import attributes, definition, examples, goals
+from projections import attributes, deal_stages, definition, examples, goals
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
@@ -44,6 +44,7 @@ KEYS = {
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
+    **deal_stages.KEYS,
 }
 # The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
@@ -113,6 +114,7 @@ class Playbook:
     alerts: tuple[AlertRule, ...]
     definition: Definition
     goals: Goals
+    deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
     attributes: tuple[Attribute, ...]
     examples: tuple[Example, ...]
@@ -191,6 +193,7 @@ class _Reader:
             alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
+            deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
             attributes=attributes.read_attributes(blocks),
             examples=examples.read_examples(blocks),

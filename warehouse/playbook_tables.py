@@ -34,6 +34,7 @@ _COLUMNS = {
     "team": "team varchar, side varchar, calendar varchar",
     "member": "owner varchar, team varchar, calendar varchar",
     "stage": "position integer, stage varchar, entered_by varchar, buyer_step varchar",
+    "deal_stage": "position integer, deal_stage varchar",
     "sla": """sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
         allowed_us bigint, attempts integer""",
     "criterion": """position integer, criterion varchar, kind varchar, is_required boolean, attribute varchar,
@@ -155,6 +156,7 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "team": [(team.id, team.side, renamed[team.calendar]) for team in p.teams],
         "member": [(owner, team, renamed[calendar]) for owner, (team, calendar) in p.members.items()],
         "stage": [(i, stage, event, p.buyer_steps.get(stage)) for i, (stage, event) in enumerate(p.stages)],
+        "deal_stage": list(enumerate(p.deal_stages)),
         "sla": [
             (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // _MICROSECOND, s.attempts)
             for s in p.slas

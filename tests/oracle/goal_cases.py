@@ -15,7 +15,7 @@ from streams.simulator.clock import DAY
 from tests.oracle.goal import Goal, goals
 from tests.oracle.lead_pass import begun, passes
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent
 from tests.oracle.qualification import qualified_at
 
@@ -174,7 +174,7 @@ def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
         progress(lead_id, at).add("qualified", at)
     for fact in log.of("HandoffAccepted"):
         progress(fact.fields["lead_id"], fact.occurred_at).add("accepted", fact.occurred_at)
-    for deal in deals(log, playbook, as_of):
+    for deal in priced_deals(log, playbook, as_of):
         if deal.lead_id is None:
             continue
         lead = progress(deal.lead_id, begun(deal))
