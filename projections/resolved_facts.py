@@ -1,8 +1,8 @@
-"""Resolved facts: each event once, if it has happened by as-of; merged records count as the one that survives.
+"""Resolved facts: each event once, if it has happened by as-of; merged records count as the survivor.
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
-Of a lead they also have `named_lead_id`, the id as the event states it: what a record was before it was merged.
+Of a lead they also have `named_lead_id`, the id as the event states it: which record it was before a merge.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ def all_events(schema: str) -> str:
     for event in CATALOGUE.facts:
         present = {field["name"] for field in event.fields}
         subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
+        by_day = "is_day_only" if "is_day_only" in present else "false as is_day_only"
         branches.append(
-            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
-            f" from {schema}.{event.table}"
+            f"select '{event.name}' as event_type, event_id, occurred_at, {by_day}, recorded_at, source,"
+            f" {subjects} from {schema}.{event.table}"
         )
     return " union all ".join(branches)
 
@@ -67,7 +68,15 @@ def _all_events() -> Projection:
         key=("event_type", "event_id"),
         columns=tuple(
             Column(name, "")
-            for name in ("event_type", "event_id", "occurred_at", "recorded_at", "source", *SUBJECTS)
+            for name in (
+                "event_type",
+                "event_id",
+                "occurred_at",
+                "is_day_only",
+                "recorded_at",
+                "source",
+                *SUBJECTS,
+            )  # fmt: skip
         ),
         select=all_events("resolved"),
         path=Path(__file__),

@@ -1,7 +1,7 @@
 """Which handoffs the newest records can have changed, and the views of a handoff over these alone.
 
-Measuring looks again whenever there is news. Looking at every handoff each time would cost what the log
-weighs; this costs what the news weighs, and the reading of a few columns.
+Each pass of the measurement loop reads only these. Reading every handoff would cost in proportion to the log;
+this costs in proportion to the new records, and a scan of a few columns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import datetime
 
 import duckdb
 
-from projections.projection import DERIVED_FOLDER, Projection, read_projection
+from projections.dependency_graph import DependencyGraph
+from projections.projection import DERIVED_FOLDER, read_projection
 from projections.relations import dependencies, relations
 from projections.resolved_facts import IDENTITY
 from schemas.catalogue import CATALOGUE, EventType
@@ -20,21 +21,19 @@ from warehouse.layout import live_as_of
 from warehouse.record_identity import MERGE_FACTS
 
 MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
-# A deal ends what is owed by its opening. That is looked up in the openings alone, by the lead or handoff
+# A deal ends what is owed, by its opening. That is read from the openings alone, by the lead or the handoff
 # that they name: whose a deal is otherwise may depend on any of its events.
-_OPENING = "resolved.opportunity_opened"
-_DEAL_VIEWS = dependencies().upstream(["funnel.deal"])
-_READ = dependencies().upstream(MEASURED.reads) - _DEAL_VIEWS | dependencies().upstream([_OPENING])
-_VIEWS = tuple(view for name, view in relations().items() if name in _READ)
+_DEAL, _OPENING = "funnel.deal", "resolved.opportunity_opened"
+_GRAPH = DependencyGraph({**dependencies().reads, _DEAL: (_OPENING,)})
+_READ = _GRAPH.upstream(MEASURED.reads)
+_VIEWS = tuple(name for name in _GRAPH.topological_order() if name in _READ & relations().keys())
 _NEWS = tuple(e for e in CATALOGUE.facts if f"facts.{e.table}" in _READ and e.table not in MERGE_FACTS)
 # What the views read -> what they read here.
 _NAMES = {
-    "funnel.deal": "opened_deal",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _NEWS},
-    **{view.relation: f"changed_{view.kind}_{view.name}" for view in _VIEWS},
+    **{name: f"changed_{name.replace('.', '_')}" for name in _VIEWS},
 }
 _OPENED_DEAL = f"""
-create or replace temp view opened_deal as
 select opportunity_id, lead_id, handoff_id, occurred_at as opened_at, 'open' as status from {_NAMES[_OPENING]}
 """
 _IDENTITY_NOW = f"""
@@ -78,7 +77,7 @@ select handoff_id from news where handoff_id is not null
 union
 select handoff_id from log.handoff_offered where lead_id in (from changed_lead)
 """
-# Two copies of an offer may name two leads; the handoff is that of the one which stands.
+# Two copies of an offer may name two leads; the handoff belongs to the lead of the copy that counts.
 _CHANGED_HANDOFF = f"""
 create or replace temp table changed_handoff as
 from concerned_handoff
@@ -146,18 +145,9 @@ def _over_all() -> Iterator[str]:
     """Statements that make the temporary views, over all facts."""
     for event in _NEWS:
         yield f"create or replace temp view changed_{event.table} as from facts.{event.table}"
-    for view in _VIEWS:
-        if view.relation not in dependencies().downstream(["funnel.deal"]):
-            yield _temporary(view)
-    yield _OPENED_DEAL
-    for view in _VIEWS:
-        if view.relation in dependencies().downstream(["funnel.deal"]):
-            yield _temporary(view)
-
-
-def _temporary(view: Projection) -> str:
-    select = view.over(_NAMES).evaluated(live_as_of())
-    return f"create or replace temp view {_NAMES[view.relation]} as {select}"
+    for name in _VIEWS:
+        select = relations()[name].over(_NAMES).evaluated(live_as_of())
+        yield f"create or replace temp view {_NAMES[name]} as {_OPENED_DEAL if name == _DEAL else select}"
 
 
 def _over_changed(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> Iterator[str]:

@@ -5,15 +5,8 @@ The tests hold the views against it. It shares no SQL with them and no module of
 `rows(log, playbook, as_of)` gives the rows and `KEY` names the columns that identify them. Money, days and
 instants are text in a row.
 
-It can be run over any log of a moderate size:
-
-    from datetime import datetime
-    from pathlib import Path
-    from tests import oracle
-
-    log = oracle.Log.from_file(Path("events.jsonl"))
-    as_of = datetime.fromisoformat("2026-05-05T14:00Z")
-    oracle.rows("handoff_latency", log, oracle.Playbook(), as_of)
+It can be run over any log of a moderate size: `python -m tests.oracle events.jsonl`
+(docs/guides/verification.md).
 
 What it leaves out: playbooks that were signed during the log (one playbook is always in force), erased
 subjects, and measured handoffs and alerts, which are events of Baton's own.
@@ -26,12 +19,15 @@ from typing import Final
 
 from streams.simulator.clock import microseconds_of
 from tests.oracle import (
+    account_churn,
     attribution,
     attribution_team,
     black_hole,
     buying_group,
     buying_group_account,
     campaign_outcome,
+    deal_attribute,
+    deal_without_lead,
     definition_quality,
     dispute,
     feedback_loop,
@@ -46,7 +42,10 @@ from tests.oracle import (
     handoff_sla,
     joint_call,
     lead,
+    lead_attribute,
     lead_identity,
+    lead_pass,
+    lead_stage,
     lead_verdict,
     obligation,
     opportunity,
@@ -56,6 +55,9 @@ from tests.oracle import (
     promise_ledger,
     qualification,
     retention,
+    stage_conversion,
+    stage_time,
+    subscription_term,
     unit_economics,
     win,
 )
@@ -67,12 +69,15 @@ __all__ = ["KEYS", "Log", "Playbook", "Row", "rows"]
 _VIEWS: Final = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        account_churn,
         attribution,
         attribution_team,
         black_hole,
         buying_group,
         buying_group_account,
         campaign_outcome,
+        deal_attribute,
+        deal_without_lead,
         definition_quality,
         dispute,
         feedback_loop,
@@ -87,7 +92,10 @@ _VIEWS: Final = {
         handoff_sla,
         joint_call,
         lead,
+        lead_attribute,
         lead_identity,
+        lead_pass,
+        lead_stage,
         lead_verdict,
         obligation,
         opportunity,
@@ -97,6 +105,9 @@ _VIEWS: Final = {
         promise_ledger,
         qualification,
         retention,
+        stage_conversion,
+        stage_time,
+        subscription_term,
         unit_economics,
         win,
     )
@@ -104,7 +115,8 @@ _VIEWS: Final = {
 # View -> the columns that identify its rows.
 KEYS: Final[dict[str, tuple[str, ...]]] = {view: module.KEY for view, module in _VIEWS.items()}
 
+
 def rows(view: str, log: Log, playbook: Playbook, as_of: datetime) -> list[Row]:
-    """What the view must say of the log at an instant, in no particular order."""
+    """What the view must say at an instant, in no particular order. What happened later is left out."""
     at = microseconds_of(as_of)
     return list(_VIEWS[view].rows(log.until(at), playbook, at))

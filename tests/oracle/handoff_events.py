@@ -6,7 +6,8 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from tests.oracle.log import Fact, Log, first_merges, surviving_leads
+from tests.oracle.deals import leads_of_deals
+from tests.oracle.log import ABOUT_RECORDS, Fact, Fields, Log, merged_records
 
 BY_ITS_ID = {
     "HandoffAccepted": "accepted",
@@ -51,7 +52,7 @@ class Handoff:
         self.previous: str | None = offer.fields["previous_handoff_id"]
         self.offer = offer
         self.offered_at = offer.occurred_at
-        self.named_lead_id: str = offer.fields["named_lead_id"] or self.lead_id
+        self.record_id: str | None = None  # the lead as the offer names it
         self.merged_at: int | None = None
         self.accepted: list[Fact] = []
         self.paused: list[Fact] = []
@@ -164,14 +165,14 @@ def handoffs(log: Log) -> dict[str, Handoff]:
         for fact in log.of(type_):
             if fact.fields["handoff_id"] in found:
                 getattr(found[fact.fields["handoff_id"]], name).append(fact)
-    merges = first_merges(log.merges)
     for handoff in found.values():
-        merge = merges.get(handoff.named_lead_id)
+        handoff.record_id = log.record_ids[handoff.offer.type, handoff.offer.event_id]
+        _, merge = log.merged["lead"].get(handoff.record_id or "", (None, None))
         if merge is not None and merge.occurred_at >= handoff.offered_at:
             handoff.merged_at = merge.occurred_at
     of_lead = _by_lead(found)
     for type_, name in BY_ID_OR_LEAD.items():
-        for fact in log.of(type_):
+        for fact in _openings(log) if type_ == "OpportunityOpened" else log.of(type_):
             named = fact.fields["handoff_id"]
             handoff = worked_then(log, of_lead, fact) if named is None else found.get(named)
             if handoff is not None:
@@ -182,6 +183,16 @@ def handoffs(log: Log) -> dict[str, Handoff]:
         if previous is not None:
             previous.offered_again.append(handoff.offered_at)
     return found
+
+
+@lru_cache(maxsize=4)
+def _openings(log: Log) -> list[Fact]:
+    """Openings of deals, each under the lead that counts the deal."""
+    return [
+        fact._replace(fields=Fields({**fact.fields, "lead_id": (leads or [None])[0]}))
+        for fact in log.of("OpportunityOpened")
+        for leads in [leads_of_deals(log)[fact.fields["opportunity_id"]]]
+    ]
 
 
 @lru_cache(maxsize=4)
@@ -208,19 +219,24 @@ def worked_then(log: Log, by_lead: dict[str, list[Handoff]], fact: Fact) -> Hand
     at = fact.occurred_at
     left = [h for h in by_lead.get(fact.fields["lead_id"], ()) if h.offered_at <= at]
     left = [h for h in left if h.answer_at(at) != "HandoffReturned"] or left
-    if len({h.named_lead_id for h in left}) > 1 and fact.type != "OpportunityOpened":
-        then = surviving_leads(merge for merge in log.merges if merge.occurred_at <= at)
-        named = fact.fields["named_lead_id"] or fact.fields["lead_id"]
-        own = then.get(named, named)
-        left = [h for h in left if then.get(h.named_lead_id, h.named_lead_id) == own] or left
+    if len({h.record_id for h in left}) > 1 and fact.type != "OpportunityOpened":
+        own = _record_at(log, at, log.record_ids[fact.type, fact.event_id])
+        left = [h for h in left if _record_at(log, at, h.record_id) == own] or left
     latest_of_team = {h.to_team: h for h in left}.values()
     accepted = [h for h in latest_of_team if h.answer_at(at) == "HandoffAccepted"]
     return max(accepted or latest_of_team, key=lambda h: (h.offered_at, h.handoff_id), default=None)
 
 
+def _record_at(log: Log, at: int, record_id: str | None) -> str | None:
+    """The lead as which a record counted at an instant."""
+    known = [fact for fact in log.of(*ABOUT_RECORDS) if fact.occurred_at <= at]
+    survivor, _ = merged_records("lead", known).get(record_id or "", (record_id, None))
+    return survivor
+
+
 def _credit_earlier_handoffs(log: Log, of_lead: dict[str, list[Handoff]]) -> None:
     """A deal is also the success of every earlier handoff of its lead whose last answer accepts."""
-    for opening in log.of("OpportunityOpened"):
+    for opening in _openings(log):
         for handoff in of_lead.get(opening.fields["lead_id"], ()):
             is_earlier = handoff.offered_at <= opening.occurred_at
             is_accepted = bool(handoff.answers) and handoff.answers[-1].type == "HandoffAccepted"

@@ -214,7 +214,7 @@ def test_news_of_one_handoff_is_also_news_of_others(
 
 
 def test_a_pass_that_failed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    warehouse = warehouse_with(*OFFERED, as_of=EARLY)
+    warehouse = warehouse_with(*OFFERED, as_of=LATE)
     measurement = Measurement(warehouse.connection.cursor())
     measurement.measure()
     given(warehouse, as_bytes([event("HandoffAccepted", EARLY)]))
