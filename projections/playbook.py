@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import definition, examples, goals
+from projections import attributes, deal_stages, definition, examples, goals
+from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
 from projections.examples import Example
@@ -39,11 +40,13 @@ KEYS = {
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
     "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+    **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
+    **deal_stages.KEYS,
 }
-# The stages funnel_stage can tell from the lead's state; the playbook orders and names them.
+# The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
     "LeadCaptured",
     "TouchRecorded",
@@ -111,7 +114,9 @@ class Playbook:
     alerts: tuple[AlertRule, ...]
     definition: Definition
     goals: Goals
+    deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
+    attributes: tuple[Attribute, ...]
     examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
 
@@ -188,7 +193,9 @@ class _Reader:
             alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
+            deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
+            attributes=attributes.read_attributes(blocks),
             examples=examples.read_examples(blocks),
             text=blocks.text_of_file,
         )
@@ -228,7 +235,7 @@ class _Reader:
             for person in self.blocks.texts("member", index, block, "ids"):
                 if person in seen:
                     raise self.blocks.fault(
-                        "member", index, f"{person!r} stands twice: one person, one calendar"
+                        "member", index, f"{person!r} appears twice: one person, one calendar"
                     )
                 seen.add(person)
                 yield person, (team, calendar)
@@ -246,7 +253,7 @@ class _Reader:
             if event not in STAGE_EVENTS:
                 raise fault("stage", index, f"{event} marks no stage; use one of {', '.join(STAGE_EVENTS)}")
             if stage in stages or event in (name for _, name, _ in stages.values()):
-                raise fault("stage", index, f"stage {stage!r} or its event {event} stands twice")
+                raise fault("stage", index, f"stage {stage!r} or its event {event} appears twice")
             buyer = self.blocks.text("stage", index, block, "buyer") if "buyer" in block else None
             stages[stage] = (stage, event, buyer)
             if "after" in block:
@@ -284,7 +291,7 @@ class _Reader:
             sla = self._sla(index, block, teams)
             if any((s.id, s.from_team, s.to_team) == (sla.id, sla.from_team, sla.to_team) for s in slas):
                 raise self.blocks.fault(
-                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} stands twice"
+                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} appears twice"
                 )
             slas.append(sla)
         return tuple(slas)

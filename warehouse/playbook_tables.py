@@ -34,6 +34,7 @@ _COLUMNS = {
     "team": "team varchar, side varchar, calendar varchar",
     "member": "owner varchar, team varchar, calendar varchar",
     "stage": "position integer, stage varchar, entered_by varchar, buyer_step varchar",
+    "deal_stage": "position integer, deal_stage varchar",
     "sla": """sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
         allowed_us bigint, attempts integer""",
     "criterion": """position integer, criterion varchar, kind varchar, is_required boolean, attribute varchar,
@@ -45,6 +46,7 @@ _COLUMNS = {
         amount decimal(18,4), currency varchar, scope varchar""",
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
+    "attribute": "name varchar, attribute_of varchar",
 }
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -94,7 +96,7 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:
-    # Not as parameters: the client tries to import pandas, which is not here, for each value anew.
+    # Not as parameters: the client tries to import pandas, which is not here, once per value.
     connection.register("content", content.to_reader())
     connection.execute(f"insert into playbook.{table} select * from content")
     connection.unregister("content")
@@ -154,6 +156,7 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "team": [(team.id, team.side, renamed[team.calendar]) for team in p.teams],
         "member": [(owner, team, renamed[calendar]) for owner, (team, calendar) in p.members.items()],
         "stage": [(i, stage, event, p.buyer_steps.get(stage)) for i, (stage, event) in enumerate(p.stages)],
+        "deal_stage": list(enumerate(p.deal_stages)),
         "sla": [
             (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // _MICROSECOND, s.attempts)
             for s in p.slas
@@ -173,6 +176,7 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         ],
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
+        "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
     }  # fmt: skip
 
 

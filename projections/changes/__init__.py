@@ -50,6 +50,7 @@ _COMPARISONS: tuple[Callable[[Playbook, Playbook], Iterator[Change]], ...] = (
     obligations.slas,
     qualified_lead.criteria,
     qualified_lead.groups,
+    qualified_lead.attributes,
     revenue.goals,
     revenue.currencies,
     revenue.costs,

@@ -4,7 +4,7 @@
 -- reads:  funnel.goal, funnel.opportunity_amount, resolved.opportunity_won, funnel.account_retention,
 --         playbook.all_member, playbook.all_version, playbook.version
 -- says:   how much of each goal is reached, and whether that is enough for the days that have passed
--- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is what the
+-- means:  revenue is what was booked by deals whose last outcome is won, and by credits, in the period. pipeline is what the
 --         deals opened in the period are worth as known now, whatever became of them. Of a goal of a team only
 --         deals count whose owner was in that team, by the playbook in force then: for revenue who won the deal, on
 --         that day; for pipeline who opened it. retained_revenue is what is
@@ -56,7 +56,7 @@ deal_money as (
     select 'revenue' as metric, closed_at as counted_at, coalesce(winner, owner) as owner, exact_booked as amount
     from deal
     left join winner using (opportunity_id)
-    where status = 'won'
+    where status in ('won', 'credit')
     union all
     select 'pipeline', opened_at, owner, exact_amount from deal where opened_at is not null
 ),

@@ -5,7 +5,7 @@
 --         playbook.cascade_owner, playbook.version
 -- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and how many
 --         months of margin pay that back
--- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded before
+-- means:  A new customer is a customer (see deal) whose first win closed in the quarter, unless it had been onboarded before
 --         that win for something else: it was a customer already. Cost is of the same quarter: campaign costs by
 --         the day they belong to, less refunds, and what the playbook says teams cost (an amount counts in equal parts
 --         in the months of its period, and the months in their quarters; the parts add up to the cent), without the team that only keeps customers (owner of the cascade's
@@ -39,7 +39,7 @@ new_customers as (
     from funnel.win as win
     where is_first and not exists (
         from resolved.customer_onboarded as onboarded
-        where onboarded.account_id = win.account_id and onboarded.occurred_at < win.won_at
+        where onboarded.account_id = win.customer_id and onboarded.occurred_at < win.won_at
             and onboarded.opportunity_id is distinct from win.opportunity_id
     )
     group by period

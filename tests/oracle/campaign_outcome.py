@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from tests.oracle.attribution import credits
+from tests.oracle.deals import deals
 from tests.oracle.log import Fields, Log, Row
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.qualification import qualified_at
@@ -54,7 +55,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "cost_per_qualified": decimal_text(nearest_cent(cost / qualified)) if qualified else None,
             "accepted": leads.accepted[campaign_id],
             "opportunities": leads.opened[campaign_id],
-            "won": len(won),
+            "won": sum(not win.is_credit for win in won),
             "booked_revenue": decimal_text(booked),
             "attributed_revenue": decimal_text(earned),
             "margin_return": float(earned) * float(playbook.gross_margin) / float(cost) if cost else None,
@@ -75,8 +76,11 @@ class _Leads:
                 campaign_of.setdefault(fact.fields["lead_id"], fact.fields["campaign_id"])
         qualified = qualified_at(log, playbook, as_of)
         accepted = {fact.fields["lead_id"] for fact in log.of("HandoffAccepted")}
-        lead_of_deal = {deal: opening.fields["lead_id"] for deal, opening in log.openings.items()}
-        lead_of_deal |= {win.opportunity_id: win.lead_id for win in wins(log, playbook)}
+        lead_of_deal = {
+            deal.opportunity_id: deal.lead_id
+            for deal in deals(log, playbook).values()
+            if deal.status == "won" or deal.opened_at is not None
+        }
         self.captured = Counter(campaign_of.values())
         self.qualified = Counter(campaign for lead, campaign in campaign_of.items() if lead in qualified)
         self.accepted = Counter(campaign for lead, campaign in campaign_of.items() if lead in accepted)

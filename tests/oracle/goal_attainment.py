@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.oracle.goal import Goal, goals
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.subscriptions import recurring_revenue
 
@@ -58,15 +58,15 @@ def _counted(log: Log, playbook: Playbook, as_of: int, goal: Goal) -> list[Decim
         closers = {win["opportunity_id"]: win["owner"] for win in wins}
         return [
             deal.booked
-            for deal in deals(log, playbook, as_of)
-            if deal.status == "won"
+            for deal in priced_deals(log, playbook, as_of)
+            if deal.status in ("won", "credit")
             and _is_within(goal, deal.closed_at)
             and _brings(playbook, goal, closers.get(deal.opportunity_id) or _opener(log, deal.opportunity_id))
         ]
     if goal.metric == "pipeline":
         return [
             deal.amount
-            for deal in deals(log, playbook, as_of)
+            for deal in priced_deals(log, playbook, as_of)
             if _is_within(goal, deal.opened_at) and _brings(playbook, goal, _opener(log, deal.opportunity_id))
         ]
     return _retained(log, playbook, goal) if goal.starts_at <= as_of else []

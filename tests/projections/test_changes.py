@@ -23,6 +23,7 @@ amount = "6500000.00"
 currency = "EUR"
 
 """
+PRODUCT = '[[attribute]]\nname = "product"\nof = "deal"\nvalues = ["basic", "plus"]\n\n'
 FIRST_STAGES = OLD[OLD.index('[[stage]]\nid = "captured"') : OLD.index('[[stage]]\nid = "offered"')]
 SWAPPED = "[[stage]]".join(["", *reversed(FIRST_STAGES.split("[[stage]]")[1:])])
 SALES = 'id = "sales"\nside = "sales"\ncalendar = "new_york"'
@@ -106,6 +107,8 @@ CHANGED = [
      "Sales owns the step accepted of the goal cascade; before Sales Development."),
     ("attribution", 'session = "30 minutes"', 'session = "1 hour"', "everybody",
      "Touches of one account within 1 hour are one visit; before 30 minutes."),
+    ("attribute", "[[cost]]", f"{PRODUCT}[[cost]]", "everybody",
+     "The attribute product of a deal is basic or plus, and is new."),
     ("example", 'id = "a webinar of six weeks ago"', 'id = "an old webinar"', "everybody",
      "The example 'an old webinar' is new."),
 ]  # fmt: skip
@@ -125,6 +128,18 @@ def test_a_change_is_a_sentence_for_whom_it_concerns(
 
 def test_no_block_of_a_playbook_changes_in_silence() -> None:
     assert {case[0] for case in CHANGED} == KEYS.keys()
+
+
+def test_an_attribute_that_takes_other_values_or_goes_is_a_sentence() -> None:
+    listed = parse_playbook(f"{OLD}\n{PRODUCT}")
+    any_value = parse_playbook(f"{OLD}\n{PRODUCT}".replace('values = ["basic", "plus"]\n', ""))
+
+    assert [change.says for change in changes(listed, any_value)] == [
+        "The attribute product of a deal is any text; before basic or plus."
+    ]
+    assert [change.says for change in changes(any_value, BEFORE)] == [
+        "The attribute product of a deal is no longer declared."
+    ]
 
 
 def test_the_same_playbook_changes_nothing() -> None:

@@ -65,9 +65,9 @@ IDENTITIES = {
         where cause = 'unexplained'
         group by goal_id""",
     "pipeline_coverage": """
-        select [looked_on::varchar, closes_in],
+        select [looked_on::varchar, horizon],
             count(event_id) filter (where event_type = 'OpportunityOpened'), any_value(deals_now)
-        from funnel.pipeline_coverage left join behind using (looked_on, closes_in) group by all""",
+        from funnel.pipeline_coverage left join behind using (looked_on, horizon) group by all""",
     # With one subscription each, the cohort is every customer reported before the quarter and not churned.
     "retention": """
         select period, count(*) filter (where last_said <> 'SubscriptionChurned'), any_value(customers)
