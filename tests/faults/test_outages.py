@@ -263,7 +263,7 @@ def test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_t
         if not _goes_on(running, load):
             told = running.log[-1500:]
             assert "The warehouse cannot be opened" in told, f"{name}: {told}"
-            assert f"move {running.project.warehouse_file}" in told, f"{name}: {told}"
+            assert f"mv {running.project.warehouse_file}" in told, f"{name}: {told}"
             running.project.warehouse_file.rename(tmp_path / "aside")  # what it says, and nothing else
             assert _goes_on(running, load), f"{name}: {running.log[-1500:]}"
             (tmp_path / "aside").unlink()

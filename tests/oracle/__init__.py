@@ -19,6 +19,7 @@ from typing import Final
 
 from streams.simulator.clock import microseconds_of
 from tests.oracle import (
+    account_churn,
     attribution,
     attribution_team,
     black_hole,
@@ -26,6 +27,7 @@ from tests.oracle import (
     buying_group_account,
     campaign_outcome,
     deal_attribute,
+    deal_without_lead,
     definition_quality,
     dispute,
     feedback_loop,
@@ -44,6 +46,8 @@ from tests.oracle import (
     lead_attribute,
     lead_identity,
     lead_journey,
+    lead_pass,
+    lead_stage,
     lead_verdict,
     opportunity,
     opportunity_amount,
@@ -52,6 +56,9 @@ from tests.oracle import (
     promise_ledger,
     qualification,
     retention,
+    stage_conversion,
+    stage_time,
+    subscription_term,
     unit_economics,
     win,
 )
@@ -63,6 +70,7 @@ __all__ = ["KEYS", "Log", "Playbook", "Row", "rows"]
 _VIEWS: Final = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        account_churn,
         attribution,
         attribution_team,
         black_hole,
@@ -70,6 +78,7 @@ _VIEWS: Final = {
         buying_group_account,
         campaign_outcome,
         deal_attribute,
+        deal_without_lead,
         definition_quality,
         dispute,
         feedback_loop,
@@ -88,6 +97,8 @@ _VIEWS: Final = {
         lead_attribute,
         lead_identity,
         lead_journey,
+        lead_pass,
+        lead_stage,
         lead_verdict,
         opportunity,
         opportunity_amount,
@@ -96,6 +107,9 @@ _VIEWS: Final = {
         promise_ledger,
         qualification,
         retention,
+        stage_conversion,
+        stage_time,
+        subscription_term,
         unit_economics,
         win,
     )
