@@ -14,6 +14,7 @@ from benchmarks import (
     long_log,
     memory,
     rebuild,
+    views,
     whatif,
 )
 from benchmarks.case import Bench, Case, Scale
@@ -30,6 +31,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "memory": memory.measure,
     "rebuild": rebuild.measure,
     "whatif": whatif.measure,
+    "views": views.measure,
     "long-log": long_log.measure,
     "latency": latency.measure,
 }

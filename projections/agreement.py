@@ -146,9 +146,9 @@ def _read(text: str, version: str) -> tuple[Playbook | None, str]:
     try:
         playbook = parse_playbook(text, f"proposal {version[:12]}")
     except BatonError as error:
-        return None, f"it is no playbook: {error.where}: {error.why}"
+        return None, f"it is not a playbook: {error.where}: {error.why}"
     except Exception as error:  # a stranger's text must not be able to stop whoever reads the log
-        return None, f"it is no playbook: {type(error).__name__}: {error}"
+        return None, f"it is not a playbook: {type(error).__name__}: {error}"
     if playbook.version != version:
         return None, f"its text has the SHA-256 {playbook.short_version}..., not the one it is proposed under"
     return playbook, ""

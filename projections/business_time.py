@@ -16,17 +16,32 @@ _WINDOW = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """Open on weekdays first..last (0 = Monday) from opens to closes, local time; 24:00 is closes = None."""
+    """Open on weekdays first..last (0 = Monday) from opens to closes, local time; 24:00 is closes = None.
+
+    One that closes before it opens is a shift over midnight. It belongs to the day on which it begins: that
+    is the day which must be a weekday of the window, and no holiday.
+    """
 
     first: int
     last: int
     opens: time
     closes: time | None
 
+    @property
+    def opens_minute(self) -> int:
+        """Minutes from the midnight that begins the day to the opening."""
+        return self.opens.hour * 60 + self.opens.minute
+
+    @property
+    def closes_minute(self) -> int:
+        """Minutes from the same midnight to the closing: more than 24 hours for a shift over midnight."""
+        closes = self.closes.hour * 60 + self.closes.minute if self.closes else 24 * 60
+        return closes if closes > self.opens_minute else closes + 24 * 60
+
 
 @dataclass(frozen=True)
 class Calendar:
-    """When somebody works: windows of local time in a zone, closed on holidays (local dates)."""
+    """When somebody works: windows of local time in a zone; none begins on a holiday (a local date)."""
 
     id: str
     zone: str
@@ -43,8 +58,8 @@ def read_windows(texts: Iterable[str]) -> tuple[Window, ...]:
             raise ValueError(f"open = {text!r}; write it like 'Mon-Fri 09:00-18:00'")
         opens = _clock(text, parsed["opens"])
         closes = None if parsed["closes"] == "24:00" else _clock(text, parsed["closes"])
-        if closes is not None and closes <= opens:
-            raise ValueError(f"open = {text!r} closes before it opens; write nights as two windows")
+        if closes == opens:
+            raise ValueError(f"open = {text!r} closes when it opens; a whole day is 00:00-24:00")
         first = _DAYS.index(parsed["first"])
         last = _DAYS.index(parsed["last"]) if parsed["last"] else first
         windows.append(Window(first, last, opens, closes))

@@ -112,18 +112,12 @@ def _intervals(calendar: Calendar) -> pl.DataFrame:
     days = pl.DataFrame({"day": pl.int_range(first, last, eager=True)})
     holidays = pl.DataFrame({"day": pl.Series(sorted(calendar.holidays), dtype=pl.Date).to_physical()})
     open_on = days.join(holidays.cast(pl.Int64), on="day", how="anti")
-    windows = pl.concat([_of_window(open_on, window) for window in calendar.windows])
-    instants = windows.select(
-        in_utc(calendar.zone, windows[edge]).alias(edge) for edge in ("opens", "closes")
-    )
+    instants = _shown(calendar.zone, pl.concat(_of_window(open_on, window) for window in calendar.windows))
     begins_anew = pl.col("opens") > pl.col("closes").cum_max().shift(1)
     start, end = pl.col("day") * DAY_US, (pl.col("day") + 1) * DAY_US
     length = pl.col("closes") - pl.col("opens")
     return (
-        # Wall times that DST skips are read an hour later (fold=0), so the window 02:00-03:00
-        # is no time at all that day, and one that ends within 03:00-04:00 may be backwards.
-        instants.filter(pl.col("opens") < pl.col("closes"))
-        .sort("opens", "closes")
+        instants.sort("opens", "closes")
         .group_by(begins_anew.fill_null(True).cum_sum().alias("interval"), maintain_order=True)
         .agg(pl.col("opens").min(), pl.col("closes").max())
         .with_columns(day=pl.int_ranges(pl.col("opens") // DAY_US, (pl.col("closes") - 1) // DAY_US + 1))
@@ -134,43 +128,62 @@ def _intervals(calendar: Calendar) -> pl.DataFrame:
 
 
 def _of_window(days: pl.DataFrame, window: Window) -> pl.DataFrame:
-    """The window's opening and closing on each of the days, in microseconds of the wall clock."""
+    """The window as it begins on each of the days, in microseconds of the wall clock. One that closes before
+    it opens is a shift over midnight: its end lies on the day after."""
     weekday = (pl.col("day") + _EPOCH.weekday()) % 7
     covered = days.filter((weekday - window.first + 7) % 7 <= (window.last - window.first) % 7)
     opens, closes = (
-        pl.col("day") * DAY_US + (edge.hour * 60 + edge.minute) * 60_000_000 if edge
-        else (pl.col("day") + 1) * DAY_US
-        for edge in (window.opens, window.closes)
-    )  # fmt: skip
+        pl.col("day") * DAY_US + minute * 60_000_000 for minute in (window.opens_minute, window.closes_minute)
+    )
     return covered.select(opens=opens, closes=closes)
 
 
-def in_utc(zone: str, wall: pl.Series) -> pl.Series:
-    """Instants of wall times. A time that DST repeats is its first; one that DST skips is read an hour
-    later: the offset stays what it was until the wall clock has passed both sides of a change."""
-    asked = pl.DataFrame({"wall": wall}).with_row_index().sort("wall")
-    found = asked.join_asof(_offsets(zone), on="wall").sort("index")
-    return found["wall"] - found["offset"]
+def _shown(zone: str, windows: pl.DataFrame) -> pl.DataFrame:
+    """The instants at which the zone's wall clock shows a time within the windows: opens and closes in UTC.
+
+    That is the rule for changes of the clock: a time that is skipped is no time at all, and a time that is
+    shown twice counts twice. A window may be in several parts, or in none.
+    """
+    periods = _periods(zone)
+    first = periods["wall_until"].search_sorted(windows["opens"], side="right")
+    after_last = periods["wall_from"].search_sorted(windows["closes"], side="left")
+    return (
+        windows.with_columns(period=pl.int_ranges(first, after_last))
+        .explode("period")
+        .join(periods.with_row_index("period").cast({"period": pl.Int64}), on="period")
+        .select(
+            opens=pl.max_horizontal("opens", "wall_from") - pl.col("offset"),
+            closes=pl.min_horizontal("closes", "wall_until") - pl.col("offset"),
+        )
+    )
 
 
 @lru_cache(maxsize=64)
-def _offsets(zone: str) -> pl.DataFrame:
-    """The zone's offsets from UTC, each with the wall time from which it holds."""
+def _periods(zone: str) -> pl.DataFrame:
+    """The periods of one offset from UTC, oldest first: the wall times at which each begins and ends.
+
+    Between two of them the wall clock skips some time, or shows some a second time.
+    """
     info, day = ZoneInfo(zone), timedelta(days=1)
 
     def offset(instant: datetime) -> int:
         return (info.utcoffset(instant.astimezone(info)) or timedelta()) // timedelta(microseconds=1)
 
     at, current = EARLIEST - day, offset(EARLIEST - day)
-    walls, offsets = [_us_of(EARLIEST - 2 * day)], [current]
+    changes, offsets = [_us_of(EARLIEST - 3 * day)], [current]
     while at < LATEST + day:
         following = offset(at + _STEP)
         if following != current:
-            changed = _us_of(_first_with_another(offset, at, at + _STEP))
-            walls.append(changed + max(current, following))
+            changes.append(_us_of(_first_with_another(offset, at, at + _STEP)))
             offsets.append(following)
         at, current = at + _STEP, following
-    return pl.DataFrame({"wall": walls, "offset": offsets})
+    return pl.DataFrame(
+        {"begins": changes, "ends": [*changes[1:], _us_of(LATEST + 3 * day)], "offset": offsets}
+    ).select(
+        wall_from=pl.col("begins") + pl.col("offset"),
+        wall_until=pl.col("ends") + pl.col("offset"),
+        offset=pl.col("offset"),
+    )
 
 
 def _first_with_another(offset: Callable[[datetime], int], before: datetime, after: datetime) -> datetime:

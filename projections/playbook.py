@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import deal_stages, definition, examples, goals
+from projections import attributes, deal_stages, definition, examples, goals
+from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
 from projections.examples import Example
@@ -28,22 +29,24 @@ from schemas.catalogue import CATALOGUE
 DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 
 _WINDOWS = ("day", "week", "month", "quarter", "year")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
 _ALERT_KINDS = ("overdue_in_window",)
 KEYS = {
-    "playbook": {"name", "window", "zone", "at_risk_share"},
+    "playbook": {"name", "window", "zone", "at_risk_share", "fiscal_year_begins", "week_begins"},
     "calendar": {"id", "zone", "open", "holidays"},
     "team": {"id", "side", "calendar"},
     "member": {"team", "calendar", "ids"},
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
     "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+    **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
     **deal_stages.KEYS,
 }
-# The stages funnel_stage can tell from the lead's state; the playbook orders and names them.
+# The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
     "LeadCaptured",
     "TouchRecorded",
@@ -93,12 +96,15 @@ class AlertRule:
 @dataclass(frozen=True)
 class Playbook:
     """What both teams agreed on. `members` maps a person to (team, calendar); `stages` to (stage, event);
-    `buyer_steps` a stage to the step of the buyer's journey. `text` is the file, as it stands."""
+    `buyer_steps` a stage to the step of the buyer's journey. `text` is the file, as it stands.
+    `fiscal_year_begins` is a month, 1 to 12; `week_begins` one of WEEKDAYS."""
 
     name: str
     version: str
     zone: str
     window: str
+    fiscal_year_begins: int
+    week_begins: str
     at_risk_share: float
     calendars: tuple[Calendar, ...]
     teams: tuple[Team, ...]
@@ -110,6 +116,7 @@ class Playbook:
     goals: Goals
     deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
+    attributes: tuple[Attribute, ...]
     examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
 
@@ -162,6 +169,7 @@ class _Reader:
         if not isinstance(head, dict):
             raise unusable(where, 1, "there is no [playbook] block with a name")
         blocks.check_keys("playbook", 0, head)
+        head = {"fiscal_year_begins": 1, "week_begins": WEEKDAYS[0], **head}
         calendars = tuple(self._calendar(i, block) for i, block in blocks.blocks("calendar"))
         if not calendars:
             raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
@@ -174,6 +182,8 @@ class _Reader:
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
             zone=blocks.zone("playbook", 0, head.get("zone", "UTC")),
             window=blocks.one_of("playbook", 0, head, "window", _WINDOWS),
+            fiscal_year_begins=blocks.count("playbook", 0, head, "fiscal_year_begins", 12),
+            week_begins=blocks.one_of("playbook", 0, head, "week_begins", WEEKDAYS),
             at_risk_share=blocks.share("playbook", 0, head, "at_risk_share", 0.75),
             calendars=calendars,
             teams=teams,
@@ -185,6 +195,7 @@ class _Reader:
             goals=goals.read_goals(blocks, team_names),
             deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
+            attributes=attributes.read_attributes(blocks),
             examples=examples.read_examples(blocks),
             text=blocks.text_of_file,
         )
@@ -224,7 +235,7 @@ class _Reader:
             for person in self.blocks.texts("member", index, block, "ids"):
                 if person in seen:
                     raise self.blocks.fault(
-                        "member", index, f"{person!r} stands twice: one person, one calendar"
+                        "member", index, f"{person!r} appears twice: one person, one calendar"
                     )
                 seen.add(person)
                 yield person, (team, calendar)
@@ -242,7 +253,7 @@ class _Reader:
             if event not in STAGE_EVENTS:
                 raise fault("stage", index, f"{event} marks no stage; use one of {', '.join(STAGE_EVENTS)}")
             if stage in stages or event in (name for _, name, _ in stages.values()):
-                raise fault("stage", index, f"stage {stage!r} or its event {event} stands twice")
+                raise fault("stage", index, f"stage {stage!r} or its event {event} appears twice")
             buyer = self.blocks.text("stage", index, block, "buyer") if "buyer" in block else None
             stages[stage] = (stage, event, buyer)
             if "after" in block:
@@ -280,7 +291,7 @@ class _Reader:
             sla = self._sla(index, block, teams)
             if any((s.id, s.from_team, s.to_team) == (sla.id, sla.from_team, sla.to_team) for s in slas):
                 raise self.blocks.fault(
-                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} stands twice"
+                    "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} appears twice"
                 )
             slas.append(sla)
         return tuple(slas)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import duckdb
+
 from schemas.errors import BatonError, ExitCode
+from schemas.field_checks import not_one_of
 
 # Blocks whose id stands once.
 NAMED = ("calendar", "team", "alert", "criterion", "role", "goal", "example")
@@ -58,7 +62,7 @@ class Blocks:
             if name in NAMED:
                 own = self.text(name, index, block, "id")
                 if own in seen:
-                    raise self.fault(name, index, f"{own!r} stands twice")
+                    raise self.fault(name, index, f"{own!r} appears twice")
                 seen.add(own)
             yield index, block
 
@@ -91,11 +95,11 @@ class Blocks:
                 raise self.fault(name, index, f"{key} holds {value!r}, which is not a text")
         return values
 
-    def count(self, name: str, index: int, block: Mapping[str, Any], key: str) -> int:
+    def count(self, name: str, index: int, block: Mapping[str, Any], key: str, most: int = _MOST) -> int:
         """A whole number of at least 1. What a column cannot hold would stop every worker that reads it."""
         value = block.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
-            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {_MOST:,}")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {most:,}")
         return value
 
     def one_of(
@@ -108,12 +112,14 @@ class Blocks:
         return str(value)
 
     def zone(self, name: str, index: int, zone: str) -> str:
-        """The name of a time zone."""
+        """The name of a time zone that both Python (for the tables of open time) and the views know."""
         try:
-            return ZoneInfo(zone).key
-        # A folder of the zone database, such as Europe, is an OSError.
-        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
-            raise self.fault(name, index, f"{zone!r} is no time zone, such as Europe/Berlin") from error
+            is_known = zone in _zones_of_views() and ZoneInfo(zone).key == zone
+        except (ZoneInfoNotFoundError, TypeError):
+            is_known = False
+        if not is_known:
+            raise self.fault(name, index, not_one_of(zone, "a time zone", _zones_of_views()))
+        return zone
 
     def share(self, name: str, index: int, block: Mapping[str, Any], key: str, default: float) -> float:
         """A share between 0 and 1, both excluded."""
@@ -135,6 +141,14 @@ class Blocks:
         if not isinstance(value, bool):
             raise self.fault(name, index, f"{key} = {value!r}; it is true or false")
         return value
+
+    def day(self, name: str, index: int, block: Mapping[str, Any], key: str) -> date:
+        """A day."""
+        try:
+            return date.fromisoformat(str(block.get(key)))
+        except ValueError as error:
+            why = f"{key} = {str(block.get(key))!r} is no day such as 2026-04-01"
+            raise self.fault(name, index, why) from error
 
     def duration(self, name: str, index: int, block: Mapping[str, Any], key: str) -> timedelta:
         """A span in one unit. Business time is never given in days: they have no fixed length."""
@@ -169,6 +183,15 @@ class Blocks:
             if lines:
                 return lines[min(index, len(lines) - 1)]
         return 1
+
+
+@cache
+def _zones_of_views() -> frozenset[str]:
+    """The zones DuckDB knows: neither this machine's "localtime" nor "right/Europe/Berlin" is one of them."""
+    with duckdb.connect() as connection:
+        return frozenset(
+            name for (name,) in connection.execute("select name from pg_timezone_names()").fetchall()
+        )
 
 
 def unusable(where: str, line: int, why: str) -> BatonError:

@@ -1,8 +1,8 @@
-"""Resolved facts: each event once, if it has happened by as-of; merged records count as the one that survives.
+"""Resolved facts: each event once, if it has happened by as-of; merged records count as the survivor.
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
-`resolved.handoff` is state.handoff in the same way, with the lead beside it; a state knows no as-of.
+`resolved.handoff` is the state of each handoff, computed from these facts: a stored state knows no as-of.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def all_events(schema: str) -> str:
     for event in CATALOGUE.facts:
         present = {field["name"] for field in event.fields}
         subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
+        by_day = "is_day_only" if "is_day_only" in present else "false as is_day_only"
         branches.append(
-            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
-            f" from {schema}.{event.table}"
+            f"select '{event.name}' as event_type, event_id, occurred_at, {by_day}, recorded_at, source,"
+            f" {subjects} from {schema}.{event.table}"
         )
     return " union all ".join(branches)
 
@@ -66,7 +67,15 @@ def _all_events() -> Projection:
         key=("event_type", "event_id"),
         columns=tuple(
             Column(name, "")
-            for name in ("event_type", "event_id", "occurred_at", "recorded_at", "source", *SUBJECTS)
+            for name in (
+                "event_type",
+                "event_id",
+                "occurred_at",
+                "is_day_only",
+                "recorded_at",
+                "source",
+                *SUBJECTS,
+            )  # fmt: skip
         ),
         select=all_events("resolved"),
         path=Path(__file__),
@@ -103,12 +112,13 @@ def _resolved(event: EventType) -> Projection:
 
 def _handoffs() -> Projection:
     state = next(state for state in states() if state.name == "handoff")
+    merged = state.from_facts("resolved.{}".format)
     return Projection(
         kind="resolved",
         name=state.name,
         grain=state.grain,
-        reads=(state.relation, IDENTITY),
-        says=f"{state.says}; of merged leads under the one that survives",
+        reads=tuple(f"resolved.{table}" for table in state.fact_tables),
+        says=f"{state.says}; as far as as-of, of merged leads under the one that survives",
         means="",
         key=state.key,
         columns=(
@@ -116,7 +126,7 @@ def _handoffs() -> Projection:
             *state.columns,
             Column("lead_id", "the lead of the earliest offer; of merged ones the one that survives"),
         ),
-        select=_HANDOFFS,
+        select=f"select *, offer.lead_id as lead_id from ({merged}) where offer is not null",
         path=Path(__file__),
     )
 
@@ -125,12 +135,4 @@ _SURVIVOR = f"""
 left join {IDENTITY} as {{kind}}
     on {{kind}}.kind = '{{kind}}' and {{kind}}.record_id = fact.{{column}}
     and {{kind}}.from_at <= $as_of and {{kind}}.until_at > $as_of
-"""
-_HANDOFFS = f"""
-select handoff.*, coalesce(lead.surviving_id, offer.lead_id) as lead_id
-from state.handoff as handoff
-left join {IDENTITY} as lead
-    on lead.kind = 'lead' and lead.record_id = offer.lead_id
-    and lead.from_at <= $as_of and lead.until_at > $as_of
-where offer is not null
 """

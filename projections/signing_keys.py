@@ -49,7 +49,7 @@ class SigningKey:
             Ed25519PublicKey.from_public_bytes(self.public).verify(
                 base64.b64decode(signature, validate=True), content
             )
-        except (InvalidSignature, ValueError):  # what is no base64 or no point of the curve signs nothing
+        except (InvalidSignature, ValueError):  # not base64, or not a point of the curve
             return False
         return True
 
@@ -73,7 +73,7 @@ def read_keys(path: Path) -> tuple[SigningKey, ...]:
         line = heads[index] if index < len(heads) else 1
         key = _key(path, line, block)
         if any(other.id == key.id for other in keys):
-            raise _unusable(path, line, f"key {key.id!r} stands twice")
+            raise _unusable(path, line, f"key {key.id!r} appears twice")
         if any(other.public == key.public for other in keys):
             raise _unusable(path, line, f"{key.id!r} has the public key of another: one key, one team")
         keys.append(key)

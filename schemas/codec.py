@@ -34,7 +34,7 @@ HEADER_LENGTH = {SINGLE_OBJECT_MAGIC[:1]: 10, CONFLUENT_MAGIC: 5}
 ROW = "_row"
 
 _GUARD = "_guard"
-# Drawn anew by each process, so that no sender can write a datum that forges it.
+# Each process draws its own, so that no sender can write a datum that forges it.
 _GUARD_TEXT = secrets.token_hex(8)
 _GUARD_BYTES = b"\x20" + _GUARD_TEXT.encode()
 _SYNC = bytes(range(16))

@@ -1,6 +1,6 @@
 """Is the contract kept? What every .avsc must hold, which changes are allowed, and what is published.
 
-This module reads the files itself and imports no catalogue: a broken file must be told here, and not
+This module reads the files itself and imports no catalogue: a broken file must be reported here, and not
 stop the import. A published file is never edited; events/published.json holds the hash of each.
 """
 
@@ -57,7 +57,7 @@ Finding = tuple[str, str, str]  # field ("" for the record), why, next
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing in the contract that must be mended: file, field (or ""), why, and what to do next."""
+    """One thing in the contract that must be fixed: file, field (or ""), why, and what to do next."""
 
     file: str
     field: str
@@ -259,7 +259,7 @@ def _named_after_its_type(name: str, base: Any) -> Iterator[Finding]:
 
 
 def _base(avro_type: Any) -> Any:
-    """The type without null. Of several branches the first; _nullable has told that there are too many."""
+    """The type without null. Of several branches the first; _nullable reports that there are too many."""
     if isinstance(avro_type, list):
         return next((branch for branch in avro_type if branch != "null"), "null")
     return avro_type
@@ -324,7 +324,7 @@ def _incompatible(reader: SchemaFile, writer: SchemaFile) -> Iterator[Problem]:
         checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
         result = checker.get_compatibility(_parsed(reader), _parsed(writer))
     except AvroException:
-        return  # told by the rules, for the file that Avro refuses
+        return  # the rules report the file that Avro refuses
     if result.compatibility is SchemaCompatibilityType.compatible:
         return
     kinds = ", ".join(sorted({kind.value for kind in result.incompatibilities}))

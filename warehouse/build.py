@@ -125,8 +125,9 @@ def _task(database: str, name: str, after: Iterable[str], ddl: str) -> BuildTask
 
 def _columns_read(needed: Collection[str]) -> dict[str, list[str]]:
     """By fact table, the columns that somebody reads: a column that no view names is read by none."""
-    selects = " ".join(relations()[name].select for name in needed if name in relations())
-    words = {"event_id", *_WORD.findall(selects)}
+    selects = {IDENTITY: IDENTITY_SELECT, **relations()}
+    text = " ".join(selects[name].select for name in needed if name in selects)
+    words = {"event_id", *_WORD.findall(text)}
     return {
         event.table: [
             field["name"]

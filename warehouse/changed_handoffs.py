@@ -1,7 +1,7 @@
 """Which handoffs the newest records can have changed, and the views of a handoff over these alone.
 
-Measuring looks again whenever there is news. Looking at every handoff each time would cost what the log
-weighs; this costs what the news weighs, and the reading of a few columns.
+Each pass of the measurement loop reads only these. Reading every handoff would cost in proportion to the log;
+this costs in proportion to the new records, and a scan of a few columns.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ _NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTA
 # A deal is no moment of a handoff, so none is looked up.
 _DEAL_VIEWS = dependencies().upstream(["funnel.deal"])
 _READ = dependencies().upstream(["funnel.handoff"]) - _DEAL_VIEWS
-_HANDOFF_VIEWS = tuple(view for name, view in relations().items() if name in _READ)
+_HANDOFF_VIEWS = tuple(
+    view for name, view in relations().items() if name in _READ and name != "resolved.handoff"
+)
 # What the views read -> what they read here.
 _NAMES = {
-    "state.handoff": "changed_state",
+    "resolved.handoff": "changed_resolved_handoff",
     "funnel.deal": "no_deal",
     "funnel.lead_identity": "identity_now",
     **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
@@ -60,11 +62,19 @@ union
 select lead_id from known where surviving_lead_id in (from survivor)
 """
 _OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)"
-# An offer told twice may name two leads; the handoff is that of the one which stands.
+# An offer reported twice may name two leads; the handoff belongs to the lead of the copy that counts.
 _CHANGED_STATE = f"""
 create or replace temp table changed_state as
 from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
 where offer.lead_id in (from changed_lead)
+"""
+
+
+_CHANGED_HANDOFF = """
+create or replace temp view changed_resolved_handoff as
+select changed_state.*, coalesce(surviving_lead_id, offer.lead_id) as lead_id
+from changed_state
+left join identity_now on identity_now.lead_id = offer.lead_id
 """
 
 
@@ -120,13 +130,14 @@ def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: dateti
     news = " union ".join(
         [
             *(_news(event, rows_seen[event.table]) for event in _NEWS),
-            *(_now_happened(event, earlier, later) for event in _CONTACT),
+            *(_now_happened(event, earlier, later) for event in _NEWS),
         ]
     )
     yield f"create or replace temp table news as {news}"
     yield "create temp table if not exists no_deal as from funnel.deal limit 0"
     yield _CHANGED_LEAD
     yield _CHANGED_STATE
+    yield _CHANGED_HANDOFF
     yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
     for event in _CONTACT:
         yield f"create or replace temp table changed_{event.table} as {_facts_of_changed(event)}"

@@ -72,7 +72,7 @@ def statements() -> Iterator[str]:
 
 
 def comments() -> Iterator[str]:
-    """DDL that tells whoever browses the database what each view and column says."""
+    """DDL of the comments on views and columns, for whoever browses the database."""
     for view in views():
         yield from _comments(view)
 

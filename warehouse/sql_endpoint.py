@@ -131,7 +131,7 @@ def ask(endpoint: SqlEndpoint, statement: str) -> tuple[list[str], list[tuple[An
         return [column[0] for column in asked.description or []], asked.fetchall()
     except duckdb.Error as error:
         raise _refused(endpoint, statement, str(error)) from error
-    except UnicodeDecodeError as error:  # some of DuckDB's messages hold a byte that is no UTF-8
+    except UnicodeDecodeError as error:  # some of DuckDB's messages hold bytes that are not UTF-8
         raise _refused(endpoint, statement, error.object.decode(errors="replace")) from error
     finally:
         connection.close()

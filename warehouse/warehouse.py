@@ -32,7 +32,7 @@ class Warehouse:
     path: Path | None
     connection: duckdb.DuckDBPyConnection
     authority: Authority
-    # The database within the connection: the file's own, or one of those that take a second look.
+    # The database within the connection: the file's own, or one that holds a snapshot.
     database: str = ""
 
     @classmethod
@@ -144,13 +144,13 @@ class Warehouse:
         return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
 
     def recognise_topics(self, ids: Mapping[str, str]) -> None:
-        """Remember what Kafka knows each topic by. Raises BatonError when one was made again since it was
+        """Remember what Kafka knows each topic by. Raises BatonError when one was recreated since it was
         read: its offsets would be taken for those of the deleted log, and its first events never be seen."""
         known = dict(self.connection.execute("select topic, topic_id from warehouse.topic").fetchall())
         for topic, topic_id in ids.items():
             if known.get(topic, topic_id) != topic_id:
                 raise BatonError(
-                    "A topic was deleted and made again since the warehouse read it",
+                    "A topic was deleted and recreated since the warehouse read it",
                     where=topic,
                     why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
                     next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",

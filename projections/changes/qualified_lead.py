@@ -1,4 +1,4 @@
-"""What changes in the definition of a qualified lead and in the buying group."""
+"""What changes in the definition of a qualified lead, in the buying group and in free attributes."""
 
 from __future__ import annotations
 
@@ -89,3 +89,17 @@ def groups(old: Playbook, new: Playbook) -> Iterator[Change]:
 
 def _role(role: Role) -> str:
     return f"{role.wanted:,} {_attribute(role.id)} ({'required' if role.is_required else 'not required'})"
+
+
+def attributes(old: Playbook, new: Playbook) -> Iterator[Change]:
+    for before, after in pairs(old.attributes, new.attributes, lambda a: (a.of, a.name)):
+        if after is None and before is not None:
+            says = f"The attribute {before.name} of a {before.of} is no longer declared."
+        elif after is not None:
+            rest = f"; before {_values(before.values)}" if before else ", and is new"
+            says = f"The attribute {after.name} of a {after.of} is {_values(after.values)}{rest}."
+        yield Change(EVERYBODY, "attribute", says)
+
+
+def _values(values: tuple[str, ...]) -> str:
+    return _either(values) if values else "any text"

@@ -1,4 +1,4 @@
-"""How changes of a playbook are told: the sentence, whom it concerns, and the words they share."""
+"""A change of a playbook: its sentence, the team it concerns, and the wording that all changes share."""
 
 from __future__ import annotations
 

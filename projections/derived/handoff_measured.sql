@@ -1,7 +1,7 @@
 -- derived: handoff_measured
 -- grain:  one row per handoff and measure: opened, answered, attempted, reached, and overdue
 -- key:    event_id
--- reads:  funnel.handoff, state.handoff
+-- reads:  funnel.handoff, resolved.handoff
 -- says:   the moments of each handoff that are known, ready to leave as HandoffMeasured events
 -- columns:
 --   event_id          identity, from the handoff, the measure and its moment: a late event that revises the
@@ -49,7 +49,7 @@ owned_moment as (
                 assigned.occurred_at <= moment.occurred_at)).to_owner,
             handoff.offer.owner) as owner
     from moment
-    join state.handoff as handoff using (handoff_id)
+    join resolved.handoff as handoff using (handoff_id)
 )
 select
     md5(concat_ws('|', 'HandoffMeasured', handoff_id, measure, epoch_us(occurred_at))) as event_id,

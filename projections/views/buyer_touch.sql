@@ -55,5 +55,5 @@ select
     touch.channel,
     touch.campaign_id
 from touch
-left join funnel.lead_account using (lead_id)
+left join funnel.lead_account as lead_account using (lead_id)
 left join funnel.deal as deal using (opportunity_id)

@@ -45,7 +45,7 @@ lead as (
     group by campaign_id
 ),
 deal_of_lead as (
-    select campaign_id, opportunity_id, status, status = 'won' as is_won, booked
+    select campaign_id, opportunity_id, status, status = 'won' as is_won, exact_booked as booked
     from funnel.opportunity_amount
     join campaign_lead using (lead_id)
     where opened_at is not null or status in ('won', 'credit')
@@ -82,7 +82,7 @@ total as (
         coalesce(accepted, 0) as accepted,
         coalesce(opportunities, 0) as opportunities,
         coalesce(won, 0) as won,
-        coalesce(booked_revenue, 0)::decimal(38,2) as booked_revenue,
+        cents(coalesce(booked_revenue, 0)) as booked_revenue,
         coalesce(attributed_revenue, 0)::decimal(38,2) as attributed_revenue,
         coalesce(cost.unpriced, 0) + coalesce(unpriced_wins, 0) as unpriced
     from funnel.campaign_cost as cost
@@ -109,9 +109,7 @@ select
     booked_revenue,
     attributed_revenue,
     attributed_revenue::double * gross_margin::double / nullif(booked_cost, 0)::double as margin_return,
-    -- Whole cents, halves up.
-    (((2 * (booked_cost * 100)::hugeint + qualified) // nullif(2 * qualified, 0))::decimal(38,0) * 0.01)
-        ::decimal(38,2) as cost_per_qualified,
+    portion(booked_cost, 1, qualified) as cost_per_qualified,
     unpriced,
     version.currency,
     captured as n,

@@ -19,7 +19,7 @@
 --   nurture               answers that say: keep it warm
 --   fix_data              answers that say: put the data right
 --   reroute               answers that say: offer it elsewhere
---   disqualify            answers that say: it is no lead
+--   disqualify            answers that say: not a lead
 --   other_disposition     answers that say something else
 --   offered_again         returned handoffs that a later offer takes up
 --   converted_after       returned handoffs whose lead became a deal afterwards

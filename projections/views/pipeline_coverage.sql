@@ -11,8 +11,8 @@
 --         A deal is open when it was opened and is neither won nor lost (see deal); it belongs to the quarter of the
 --         closing day it was last given. One whose closing day has passed is overdue, one without a closing day
 --         undated, and one that is to close after these quarters later: the rows of a day add up to the deals open
---         on it. Goal left is the quarter's revenue goal, as set now, less what was booked in that quarter until the
---         instant; below zero the goal is exceeded. Coverage is open pipeline / goal left, unweighted.
+--         on it. Goal left is the quarter's revenue goal, as set now (goals that are part of another one are in that one),
+--         less what was booked in that quarter until the instant; below zero the goal is exceeded. Coverage is open pipeline / goal left, unweighted.
 -- columns:
 --   looked_on           the day
 --   closes_in           the quarter the deals are to close in; null when overdue, undated or later
@@ -48,7 +48,7 @@ look as (
     union all
     select last_on, $as_of, zone from span where first_on is not null
 ),
--- Each deal as its events report it that had happened by then, of those recorded then or by now.
+-- Each deal as the events report it that had happened by then, of those recorded by then or by now.
 known_deal as (
     select looked_on, zone, is_then, opportunity_id, deal_known(event) as known
     from look
@@ -85,7 +85,8 @@ line_total as (
     from (
         select counted_amount.*, converted(given.amount, rate) as amount
         from counted_amount
-        left join playbook.rate as rate on rate.currency = counted_amount.given.currency
+        left join playbook.rate as exchange on is_rate_of(
+            exchange, counted_amount.given.currency, case when is_open then looked_on else counts_on end)
     )
     group by all
 ),
@@ -99,7 +100,7 @@ line as (
 quarter_goal as (
     select period as closes_in, sum(goal_amount) as goal_amount
     from funnel.goal
-    where metric = 'revenue' and goal_amount is not null
+    where metric = 'revenue' and not is_part and goal_amount is not null
     group by period
 )
 select
@@ -120,5 +121,6 @@ select
 from line
 cross join span
 left join line_total as total
-    on total.looked_on = line.looked_on and coalesce(total.horizon, total.closes_in) = coalesce(line.closes_in, line.horizon)
+    on total.looked_on = line.looked_on
+    and coalesce(total.horizon, total.closes_in) = coalesce(line.closes_in, line.horizon)
 left join quarter_goal on quarter_goal.closes_in = line.closes_in

@@ -28,6 +28,7 @@ COMMANDS = {
     "Read the numbers": {
         "sql": ("streams.cli.sql", "Run one SELECT on the warehouse."),
         "explain": ("streams.cli.explain", "Trace a number to its events."),
+        "export": ("streams.cli.export", "Write the recorded events to a file."),
         "alerts": ("streams.cli.alerts", "List alerts."),
     },
     "Agree on the playbook": {
@@ -74,13 +75,13 @@ def baton() -> None:
     """
 
 
-def main() -> None:
+def main(command: click.Command = baton) -> None:
     """Run a command; a BatonError becomes a message with the next command, and its exit code."""
     # Hostile bytes make polars panic. That is caught, so its stack trace is only noise.
     os.environ["RUST_BACKTRACE"] = "0"
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
-        sys.exit(baton.main(standalone_mode=False) or 0)
+        sys.exit(command.main(standalone_mode=False) or 0)
     except BatonError as error:
         if "--json" in sys.argv:
             print(json.dumps(error.as_dict()))

@@ -23,7 +23,8 @@ def verify(as_json: bool) -> None:
     """Replay the log into an empty second warehouse and compare every table.
 
     Exit code 0 when every table is equal and good + failed + duplicate is the number of records in the
-    log; 5 otherwise.
+    log; 5 otherwise. Live and replay share the views: a second opinion on those, from the events alone, is
+    `python -m tests.oracle` over what `baton export` writes (docs/guides/verification.md).
 
     \b
     Example:

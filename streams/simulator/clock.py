@@ -1,8 +1,9 @@
 """Business time of the simulator: who works when, and when a given amount of open time has passed.
 
 It walks the open windows day by day and shares nothing with `projections.business_time`, so that tests can
-compare the two. Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times, resolved
-with fold=0.
+compare the two. Instants are microseconds since 1970-01-01T00:00Z; windows are local wall times: it is open
+while the wall clock shows one, so what a change of the clock skips is no time, and what is shown twice counts
+twice.
 """
 
 from __future__ import annotations
@@ -75,19 +76,33 @@ class LocalTime:
         """The instant at which local day `day` (since 1970-01-01) begins."""
         found = self._midnights.get(day)
         if found is None:
-            found = self._midnights[day] = self.wall(day, 0)
+            local = datetime.fromordinal(day + EPOCH_ORDINAL)
+            found = self._midnights[day] = microseconds_of(local.replace(tzinfo=self.zone))
         return found
 
-    def wall(self, day: int, minute: int) -> int:
-        """The instant at which the wall clock shows `minute` (0 to 1440) of local day `day`."""
-        local = datetime.fromordinal(day + EPOCH_ORDINAL) + timedelta(minutes=minute)
-        return microseconds_of(local.replace(tzinfo=self.zone))
+    def shown(self, begin: int, end: int) -> Windows:
+        """The instants at which the wall clock shows a time from begin until end, which are microseconds of
+        the wall clock no more than two days apart. Two spans, or none, where the clock is changed."""
+        since, until = begin - DAY, end + DAY  # no zone is a day away from UTC
+        before, after = self._offset(since), self._offset(until)
+        if before == after:
+            return ((begin - before, end - before),)
+        while until - since > SECOND:
+            middle = (since + until) // 2 // SECOND * SECOND
+            since, until = (middle, until) if self._offset(middle) == before else (since, middle)
+        parts = (begin - before, min(end - before, until)), (max(begin - after, until), end - after)
+        return tuple((first, last) for first, last in parts if first < last)
+
+    def _offset(self, instant: int) -> int:
+        since = datetime_of(instant).astimezone(self.zone).utcoffset()
+        return 0 if since is None else since // timedelta(microseconds=1)
 
 
 class Calendar:
     """Zone, open windows and holidays of a team or a member.
 
-    Windows read like "Mon-Fri 09:00-18:00"; 24:00 is allowed, and windows that overlap count once.
+    Windows read like "Mon-Fri 09:00-18:00"; 24:00 is allowed, and windows that overlap count once. A shift
+    such as "Mon-Fri 22:00-06:00" belongs to the day on which it begins, in the week and among the holidays.
     """
 
     def __init__(self, zone: str, windows: Iterable[str], holidays: Iterable[str] = ()) -> None:
@@ -97,27 +112,35 @@ class Calendar:
             days, _, hours = window.partition(" ")
             for weekday in _weekdays(days):
                 self._week[weekday].append(_hours(hours))
-        for opened in self._week:
-            opened.sort()
         self._holidays = {date.fromisoformat(text).toordinal() - EPOCH_ORDINAL for text in holidays}
-        self._open: dict[int, Windows] = {}
+        self._begun: dict[int, Windows] = {}
 
-    def opened(self, day: int) -> Windows:
-        """Open windows of local day `day`, as instants in order; none on a holiday."""
-        found = self._open.get(day)
+    def _of_day(self, day: int) -> Windows:
+        """What of the windows that begin on local day `day` is open, in any order; none on a holiday."""
+        found = self._begun.get(day)
         if found is None:
             hours = [] if day in self._holidays else self._week[(day + 3) % 7]  # 1970-01-01 was a Thursday
-            found = _joined((self.local.wall(day, a), self.local.wall(day, b)) for a, b in hours)
-            self._open[day] = found
+            found = self._begun[day] = tuple(
+                part
+                for begin, end in hours
+                for part in self.local.shown(day * DAY + begin * MINUTE, day * DAY + end * MINUTE)
+            )
         return found
 
     def windows_from(self, instant: int) -> Iterator[tuple[int, int]]:
-        """Open windows that end after `instant`, in order, for ten years."""
-        first = instant // DAY - 1  # a local date is at most one day away from the date in UTC
+        """Open windows that end after `instant`, in order and without overlaps, for ten years."""
+        # A local date is at most one day away from the date in UTC, and a shift may have begun a day before.
+        first = instant // DAY - 3
+        waiting: list[tuple[int, int]] = []
+        until = instant
         for day in range(first, first + SEARCHED_DAYS):
-            for begin, end in self.opened(day):
-                if end > instant:
-                    yield begin, end
+            waiting = sorted([*waiting, *self._of_day(day)])
+            # What begins before this day in UTC: no later local day has a window that begins so early.
+            while waiting and waiting[0][0] < day * DAY:
+                begin, end = waiting.pop(0)
+                if end > until:
+                    yield max(begin, until), end
+                    until = end
 
     def after(self, start: int, allowed: int) -> int:
         """The earliest instant at which the open time since start reaches `allowed` microseconds."""
@@ -125,7 +148,6 @@ class Calendar:
         if left <= 0:
             return start
         for begin, end in self.windows_from(start):
-            begin = max(begin, start)
             if end - begin >= left:
                 return begin + left
             left -= end - begin
@@ -138,17 +160,6 @@ class Calendar:
         )
 
 
-def _joined(windows: Iterable[tuple[int, int]]) -> Windows:
-    """Windows in order of their begin, with overlaps joined and those that DST skips left out."""
-    joined: list[tuple[int, int]] = []
-    for begin, end in windows:
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        elif begin < end:
-            joined.append((begin, end))
-    return tuple(joined)
-
-
 def _weekdays(text: str) -> list[int]:
     """Mon-Fri is 0 to 4; Sat-Mon runs over the end of the week."""
     first, _, last = text.partition("-")
@@ -158,8 +169,10 @@ def _weekdays(text: str) -> list[int]:
 
 
 def _hours(text: str) -> tuple[int, int]:
+    """Minutes of the day on which it begins; a shift over midnight ends after more than 24 hours."""
     begin, _, end = text.partition("-")
-    return _minute_of_day(begin), _minute_of_day(end)
+    opens, closes = _minute_of_day(begin), _minute_of_day(end)
+    return opens, closes if closes >= opens else closes + 24 * 60
 
 
 def _minute_of_day(text: str) -> int:

@@ -10,6 +10,7 @@ reverse, with equal answers.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,10 +20,15 @@ from typing import Any
 import pytest
 
 from projections.playbook import DEFAULT_PLAYBOOK, Playbook, parse_playbook
+from schemas.json_form import json_form
+from schemas.validation import read_event
+from tests import oracle
 from tests.given import as_bytes, given
+from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
 FOLDER = Path(__file__).parent
+VIEW = re.compile(r"\bfunnel\.(\w+)")
 FILES = sorted(FOLDER.rglob("*.toml"))
 
 
@@ -39,6 +45,25 @@ def test_the_answers_are_right(file: Path, is_reversed: bool) -> None:
             columns, rows = warehouse.ask(question["sql"])
             answer = [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
             assert answer == json.loads(question["rows"], parse_float=float), case["because"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(FOLDER).with_suffix("")) for file in FILES])
+def test_the_oracle_says_the_same(file: Path, tmp_path: Path) -> None:
+    """Of every view that the case asks, and that the oracle has."""
+    case = tomllib.loads(file.read_text())
+    events = [json_form(*read_event(event)) for event in _events(case["events"])]
+    playbook, as_of = _playbook(case, file), case["as_of"]
+    (tmp_path / "playbook.toml").write_text(playbook.text)
+    log, rules = oracle.Log.from_events(events), oracle.Playbook(tmp_path / "playbook.toml")
+
+    with Warehouse.open(None, playbook) as warehouse:
+        given(warehouse, as_bytes(events))
+        warehouse.pin_as_of(as_of)
+        asked = {view for question in case["ask"] for view in VIEW.findall(question["sql"])}
+        for view in sorted(asked & oracle.KEYS.keys()):
+            expected = oracle.rows(view, log, rules, as_of)
+            found = compare(warehouse.connection, view, oracle.KEYS[view], expected)
+            assert not found.differences, f"{view}: {found.differences[0]}"
 
 
 def _events(lines: str) -> list[dict[str, Any]]:

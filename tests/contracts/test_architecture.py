@@ -72,13 +72,11 @@ def test_the_wings_are_those_of_streams() -> None:
 def test_the_page_says_who_reads_each_state() -> None:
     derived = [read_projection(path) for path in (ROOT / "projections" / "derived").glob("*.sql")]
     readers = {
-        f"state.{state.name}": sorted(
-            each.name for each in (*views(), *derived) if f"state.{state.name}" in each.reads
-        )
-        for state in states()
+        name: sorted(each.name for each in (*views(), *derived) if name in each.reads)
+        for name in (f"resolved.{state.name}" for state in states())
     }
     said = {
         state: re.findall(r"`(\w+)`", names)
-        for state, names in re.findall(r"^\| `(state\.\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+        for state, names in re.findall(r"^\| `((?:state|resolved)\.\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
     }
     assert said == readers

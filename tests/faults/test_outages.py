@@ -180,7 +180,7 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
     for _ in range(2):  # a second start is no way around it
         run = running.baton("worker", *DATA, seconds=60)
         assert run.returncode == int(ExitCode.FAILED), run.stderr
-        assert "A topic was deleted and made again since the warehouse read it" in run.stderr
+        assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
         assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
     with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
         warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids
@@ -263,7 +263,7 @@ def test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_t
         if not _goes_on(running, load):
             told = running.log[-1500:]
             assert "The warehouse cannot be opened" in told, f"{name}: {told}"
-            assert f"move {running.project.warehouse_file}" in told, f"{name}: {told}"
+            assert f"mv {running.project.warehouse_file}" in told, f"{name}: {told}"
             running.project.warehouse_file.rename(tmp_path / "aside")  # what it says, and nothing else
             assert _goes_on(running, load), f"{name}: {running.log[-1500:]}"
             (tmp_path / "aside").unlink()

@@ -20,17 +20,18 @@ UNITS = ("day", "week", "month", "quarter", "year")
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per unit and period with a win or a credit."""
     booked: dict[tuple[str, date], list[Win]] = defaultdict(list)
+    week_begins = playbook.text["playbook"].get("week_begins", "monday")
     for win in wins(log, playbook):
         for unit in UNITS:
-            booked[unit, first_and_last(unit, playbook.day_of(win.won_at))[0]].append(win)
+            booked[unit, first_and_last(unit, playbook.day_of(win.won_at), week_begins)[0]].append(win)
     for (unit, first), found in booked.items():
-        won = [win.booked for win in found if not win.is_credit]
-        credited = [win.booked for win in found if win.is_credit]
-        priced = [amount for amount in won if amount is not None]
+        won = [win.exact for win in found if not win.is_credit]
+        credited = [win.exact for win in found if win.is_credit]
+        priced = [nearest_cent(amount) for amount in won if amount is not None]
         yield {
             "unit": unit,
             "starts_on": first.isoformat(),
-            "ends_on": first_and_last(unit, first)[1].isoformat(),
+            "ends_on": first_and_last(unit, first, week_begins)[1].isoformat(),
             "booked": decimal_text(_sum(won + credited)),
             "won": len(won),
             "won_amount": decimal_text(_sum(won)),
@@ -45,4 +46,4 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 
 def _sum(amounts: list[Decimal | None]) -> Decimal:
-    return sum((amount for amount in amounts if amount is not None), Decimal(0))
+    return nearest_cent(sum((amount for amount in amounts if amount is not None), Decimal(0)))

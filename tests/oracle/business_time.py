@@ -1,4 +1,4 @@
-"""Open time between two instants, counted by walking the windows of a calendar day by day.
+"""Open time between two instants, counted by walking the open windows of a calendar one by one.
 
 It shares nothing with `projections.business_time`, which looks windows up by equality. Instants and spans are
 microseconds.
@@ -14,7 +14,11 @@ def open_time(calendar: Calendar, start: int, end: int) -> int:
     if end < start:
         return -open_time(calendar, end, start)
     total = 0
-    for day in range(start // DAY - 1, end // DAY + 2):
-        for opens, closes in calendar.opened(day):
-            total += max(0, min(end, closes) - max(start, opens))
+    while start < end:  # the windows are known for ten years on
+        stretch = min(end, start + 3000 * DAY)
+        for opens, closes in calendar.windows_from(start):
+            if opens >= stretch:
+                break
+            total += min(stretch, closes) - opens
+        start = stretch
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 from tests.oracle.attribution import credits
@@ -22,7 +23,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     plans = {fact.fields["campaign_id"]: fact.fields for fact in log.of("CampaignPlanned")}
     costs: dict[str, list[Decimal | None]] = defaultdict(list)
     for fact in log.of("CampaignCostBooked"):
-        costs[fact.fields["campaign_id"]].append(playbook.priced(fact.fields))
+        day = date.fromisoformat(fact.fields["booked_on"])
+        costs[fact.fields["campaign_id"]].append(playbook.priced(fact.fields, day))
     leads = _Leads(log, playbook, as_of)
     credited: dict[str, list[tuple[Win, Decimal | None]]] = defaultdict(list)
     for credit in credits(log, playbook):
@@ -30,10 +32,11 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             credited[credit.session[0].campaign_id].append((credit.win, credit.amount))
     for campaign_id in plans.keys() | costs.keys() | leads.captured.keys() | credited.keys():
         plan, won = plans.get(campaign_id, Fields()), leads.won[campaign_id]
-        planned, spent = playbook.priced(plan), costs[campaign_id]
-        cost = sum((amount or Decimal(0) for amount in spent), Decimal(0))
+        begins = date.fromisoformat(plan["starts_on"]) if plan else date.min
+        planned, spent = playbook.priced(plan, begins), costs[campaign_id]
+        cost = nearest_cent(sum((amount or Decimal(0) for amount in spent), Decimal(0)))
         earned = sum((amount or Decimal(0) for _, amount in credited[campaign_id]), Decimal(0))
-        booked = sum((win.booked or Decimal(0) for win in won), Decimal(0))
+        booked = sum((win.exact or Decimal(0) for win in won), Decimal(0))
         unpriced = {
             win.opportunity_id
             for win in [*won, *(win for win, _ in credited[campaign_id])]

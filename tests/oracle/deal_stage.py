@@ -10,8 +10,9 @@ from streams.simulator.clock import DAY
 from tests.oracle.deal_stay import Stay, stage_order, stays
 from tests.oracle.deals import deals
 from tests.oracle.log import Log, Row
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.percentiles import percentile
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("stage",)
 WAYS = ("forward", "back", "elsewhere", "won", "lost")
@@ -20,9 +21,10 @@ WAYS = ("forward", "back", "elsewhere", "won", "lost")
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per stage that is listed or that a deal was in, and unknown for deals in none."""
     worth: dict[str, list[Decimal | None]] = defaultdict(list)
-    for deal in deals(log, playbook).values():
-        if deal.status == "open" and deal.opened_at is not None:
-            worth[deal.stage or "unknown"].append(playbook.priced(deal.amount))
+    for priced_deal in priced_deals(log, playbook, as_of):
+        if priced_deal.status == "open" and priced_deal.opened_at is not None:
+            stage_now = deals(log, playbook)[priced_deal.opportunity_id].stage
+            worth[stage_now or "unknown"].append(priced_deal.amount)
     of_stage: dict[str, list[Stay]] = defaultdict(list)
     for stay in stays(log, playbook):
         of_stage[stay.stage].append(stay)
@@ -36,7 +38,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "stage": stage,
             "position": order.get(stage),
             "deals": len(worth[stage]),
-            "amount": decimal_text(sum(priced, Decimal(0))),
+            "amount": decimal_text(nearest_cent(sum(priced, Decimal(0)))),
             "unpriced": len(worth[stage]) - len(priced),
             "entered": len(of_stage[stage]),
             **{way: ways[way] for way in WAYS},

@@ -62,7 +62,7 @@ def _count_lead(counts: dict[str, Any], log: Log, playbook: Playbook, verdict: V
         counts["wins_qualified"] += since is not None and since <= won_at
         for deal, closed_at in wins:
             if since is None or since > closed_at:
-                booked = playbook.priced(deal.booked)
+                booked = playbook.priced(deal.booked, playbook.day_of(closed_at))
                 counts["unpriced"] += booked is None
                 counts["missed"] += booked or 0
 

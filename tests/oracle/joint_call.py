@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from statistics import median
 
 from streams.simulator.clock import DAY
@@ -24,7 +25,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         ids = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
         told = [deals(log, playbook).get(deal, Deal(deal, [])) for deal in ids]
         ends = [deal.status for deal in told]
-        worth = [playbook.priced(deal.amount) for deal in told]
+        worth = [_worth(playbook, as_of, deal) for deal in told]
         amounts = [amount for amount in worth if amount is not None]
         won, lost = ends.count("won"), ends.count("lost")
         yield {
@@ -43,6 +44,12 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "is_enough": won + lost >= playbook.minimum_n,
             "currency": playbook.currency,
         }
+
+
+def _worth(playbook: Playbook, as_of: int, deal: Deal) -> Decimal | None:
+    day = playbook.day_of(as_of if deal.closed_at is None else deal.closed_at)
+    amount = playbook.priced(deal.amount, day)
+    return None if amount is None else nearest_cent(amount)
 
 
 def _is_advanced(log: Log, playbook: Playbook, call: Fact) -> bool:

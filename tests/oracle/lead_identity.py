@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streams.simulator.clock import iso
-from tests.oracle.log import Log, Row, first_by
+from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
 
 KEY = ("lead_id",)
@@ -13,12 +13,11 @@ KEY = ("lead_id",)
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per lead that was merged into another."""
-    merges = first_by("merged_lead_id", log.merges)
-    for lead_id, survivor in log.surviving_leads.items():
+    for lead_id, (survivor, merge) in log.merged["lead"].items():
         yield {
             "lead_id": lead_id,
             "surviving_lead_id": survivor,
-            "into_lead_id": merges[lead_id].fields["lead_id"],
-            "merged_at": iso(merges[lead_id].occurred_at),
-            "event_id": merges[lead_id].event_id,
+            "into_lead_id": merge.fields["lead_id"],
+            "merged_at": iso(merge.occurred_at),
+            "event_id": merge.event_id,
         }

@@ -1,4 +1,4 @@
-"""A log of events read once into plain Python: distinct, in order, and under the ids of surviving leads.
+"""A log of events read once into plain Python: distinct, in order, and under the ids of surviving records.
 
 A log is what `baton simulate` writes and `baton publish` reads: one JSON object a line, in any order and with
 copies. Memory holds all of it, so it suits logs of up to some millions of events.
@@ -17,7 +17,13 @@ from typing import Any, NamedTuple
 from streams.simulator.clock import iso, microseconds_of
 
 Row = dict[str, Any]
-MERGE = "LeadsMerged"
+# Kind of record -> the events that merge two of them and take that back.
+MERGES = {
+    "lead": ("LeadsMerged", "LeadsUnmerged"),
+    "account": ("AccountsMerged", ""),
+    "opportunity": ("OpportunitiesMerged", ""),
+}
+ABOUT_RECORDS = {name for names in MERGES.values() for name in names}
 NAMES_THE_ACCOUNT = ("LeadCaptured", "LeadProfiled", "HandoffOffered", "OpportunityOpened")
 OUTCOMES = ("OpportunityWon", "OpportunityLost")
 
@@ -47,7 +53,7 @@ def chronological(fact: Fact) -> tuple[int, str, str]:
 class Log:
     """The facts of a log in chronological order, by type, lead and deal.
 
-    Facts about a merged lead carry the id of the lead that survives; LeadsMerged keeps both ids.
+    Facts about a merged lead, account or deal carry the id of the record that survives; merges keep both ids.
     """
 
     def __init__(self, facts: Iterable[Fact]) -> None:
@@ -55,9 +61,9 @@ class Log:
         distinct = {(fact.type, fact.event_id): fact for fact in facts}
         in_order = sorted(distinct.values(), key=chronological)
         self._as_written = in_order
-        self.merges = [fact for fact in in_order if fact.type == MERGE]
-        self.surviving_leads = surviving_leads(self.merges)
-        self.facts = [self._under_surviving_lead(fact) for fact in in_order]
+        # By kind of record: each merged one with the record that survives, and with the merge that counts.
+        self.merged = {kind: merged_records(kind, in_order) for kind in MERGES}
+        self.facts = [self._under_survivors(fact) for fact in in_order]
         self._by_type: dict[str, list[Fact]] = defaultdict(list)
         for fact in self.facts:
             self._by_type[fact.type].append(fact)
@@ -66,7 +72,8 @@ class Log:
     def from_events(cls, events: Iterable[Mapping[str, Any]]) -> Log:
         """A log of events in the JSON form of `baton publish`.
 
-        An event that leaves out recorded_at counts as recorded when it occurred.
+        An event that leaves out recorded_at counts as recorded when it occurred. A fact known by its day
+        (occurred_on) occurred as that day began in UTC.
         """
         return cls(_facts(events))
 
@@ -79,14 +86,7 @@ class Log:
     @lru_cache(maxsize=4)  # noqa: B019 - a log is large, and one of few
     def until(self, as_of: int) -> Log:
         """The same log without what happened after an instant."""
-        return self._only([fact for fact in self._as_written if fact.occurred_at <= as_of])
-
-    @lru_cache(maxsize=4)  # noqa: B019
-    def with_merges_until(self, as_of: int) -> Log:
-        """The same log without merges that happened after an instant."""
-        return self._only([f for f in self._as_written if f.type != MERGE or f.occurred_at <= as_of])
-
-    def _only(self, facts: list[Fact]) -> Log:
+        facts = [fact for fact in self._as_written if fact.occurred_at <= as_of]
         return self if len(facts) == len(self._as_written) else Log(facts)
 
     def of(self, *types: str) -> list[Fact]:
@@ -100,7 +100,7 @@ class Log:
         """Per surviving lead, the facts that name it; merges are left out."""
         found: dict[str, list[Fact]] = defaultdict(list)
         for fact in self.facts:
-            if fact.type != MERGE and fact.fields["lead_id"] is not None:
+            if fact.type not in ABOUT_RECORDS and fact.fields["lead_id"] is not None:
                 found[fact.fields["lead_id"]].append(fact)
         return dict(found)
 
@@ -109,9 +109,14 @@ class Log:
         """Per opportunity, the facts that name it."""
         found: dict[str, list[Fact]] = defaultdict(list)
         for fact in self.facts:
-            if fact.fields["opportunity_id"] is not None:
+            if fact.type not in ABOUT_RECORDS and fact.fields["opportunity_id"] is not None:
                 found[fact.fields["opportunity_id"]].append(fact)
         return dict(found)
+
+    @cached_property
+    def record_ids(self) -> dict[tuple[str, str], str | None]:
+        """Per event type and id, the lead as the source named it: before any merge."""
+        return {(fact.type, fact.event_id): fact.fields["lead_id"] for fact in self._as_written}
 
     @cached_property
     def openings(self) -> dict[str, Fact]:
@@ -132,11 +137,15 @@ class Log:
                 found.setdefault(fact.fields["lead_id"], fact.fields["account_id"])
         return found
 
-    def _under_surviving_lead(self, fact: Fact) -> Fact:
-        survivor = self.surviving_leads.get(fact.fields["lead_id"])
-        if survivor is None or fact.type == MERGE:
+    def _under_survivors(self, fact: Fact) -> Fact:
+        if fact.type in ABOUT_RECORDS:
             return fact
-        return fact._replace(fields=Fields({**fact.fields, "lead_id": survivor}))
+        surviving = {
+            f"{kind}_id": merged[fact.fields[f"{kind}_id"]][0]
+            for kind, merged in self.merged.items()
+            if fact.fields[f"{kind}_id"] in merged
+        }
+        return fact._replace(fields=Fields({**fact.fields, **surviving})) if surviving else fact
 
 
 def first_by(field: str, facts: Iterable[Fact]) -> dict[str, Fact]:
@@ -163,36 +172,66 @@ def optional_iso(instant: int | None) -> str | None:
     return None if instant is None else iso(instant)
 
 
-def surviving_leads(merges: Iterable[Fact]) -> dict[str, str]:
-    """Each merged lead with the lead that survives.
+def merged_records(kind: str, in_order: Iterable[Fact]) -> dict[str, tuple[str, Fact]]:
+    """Each merged record with the one that survives it, and the merge of its own that counts.
 
-    Merges are applied one after the other. Only the first of each lead counts, and one that would close a
-    circle does not.
+    Of several merges of a record the first counts that was not taken back, from the moment at which those
+    before it were. In a circle the latest does not count.
     """
-    into: dict[str, str] = {}
-    merged: set[str] = set()
+    merge_type, unmerge_type = MERGES[kind]
+    kept, gone, freed = f"{kind}_id", f"merged_{kind}_id", f"unmerged_{kind}_id"
+    merges, unmerges = [], []
+    for fact in in_order:
+        if fact.type == merge_type and fact.fields[kept] != fact.fields[gone]:
+            merges.append(fact)
+        elif fact.type == unmerge_type:
+            unmerges.append(fact)
+    counts: dict[str, tuple[int, Fact]] = {}
+    free_at: dict[str, int] = {}
+    for merge in merges:
+        record = merge.fields[gone]
+        pair = (merge.fields[kept], record)
+        ends = [u.occurred_at for u in unmerges if (u.fields[kept], u.fields[freed]) == pair]
+        end = min((at for at in ends if at >= merge.occurred_at), default=None)
+        if end is not None:
+            free_at[record] = max(end, free_at.get(record, end))
+        elif record not in counts:
+            counts[record] = max(merge.occurred_at, free_at.get(record, merge.occurred_at)), merge
+    into = {record: merge.fields[kept] for record, (_, merge) in counts.items()}
+    while circle := _circle(into):
+        del into[max(circle, key=lambda record: (counts[record][0], counts[record][1].event_id, record))]
 
-    def survivor(lead_id: str) -> str:
-        while lead_id in into:
-            lead_id = into[lead_id]
-        return lead_id
+    def survivor(record: str) -> str:
+        while record in into:
+            record = into[record]
+        return record
 
-    for merge in sorted(merges, key=chronological):
-        kept, gone = merge.fields["lead_id"], merge.fields["merged_lead_id"]
-        if gone == kept or gone in merged:
-            continue
-        merged.add(gone)
-        if survivor(kept) != gone:
-            into[gone] = kept
-    return {lead_id: survivor(lead_id) for lead_id in into}
+    return {record: (survivor(record), counts[record][1]) for record in into}
+
+
+def _circle(into: Mapping[str, str]) -> list[str]:
+    """The records of one circle of merges; none when every way ends."""
+    ends: set[str] = set()
+    for start in into:
+        way: list[str] = []
+        record = start
+        while record in into and record not in ends and record not in way:
+            way.append(record)
+            record = into[record]
+        if record in way:
+            return way[way.index(record) :]
+        ends.update(way)
+    return []
 
 
 def _facts(events: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
     for event in events:
+        day = event.get("occurred_on")
+        occurred_at = event["occurred_at"] if day is None else f"{day}T00:00:00Z"
         yield Fact(
-            instant_of(event["occurred_at"]),
+            instant_of(occurred_at),
             event["event_id"],
             event["type"],
-            instant_of(event.get("recorded_at", event["occurred_at"])),
+            instant_of(event.get("recorded_at", occurred_at)),
             Fields(event),
         )

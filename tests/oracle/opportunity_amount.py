@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from tests.oracle.deals import deals
+from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log, Row, optional_iso
 from tests.oracle.playbook import Playbook, decimal_text
 
@@ -15,7 +15,7 @@ KEY = ("opportunity_id",)
 
 
 class PricedDeal(NamedTuple):
-    """A deal as it was last reported. Amounts are in the playbook's currency, None where there is no rate."""
+    """A deal as it was last reported. Amounts are exact, in the playbook's currency; None without a rate."""
 
     opportunity_id: str
     lead_id: str | None
@@ -28,7 +28,7 @@ class PricedDeal(NamedTuple):
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per deal that any event reports."""
-    for deal in priced_deals(log, playbook):
+    for deal in priced_deals(log, playbook, as_of):
         yield {
             "opportunity_id": deal.opportunity_id,
             "lead_id": deal.lead_id,
@@ -42,17 +42,19 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 
 @lru_cache(maxsize=4)
-def priced_deals(log: Log, playbook: Playbook) -> list[PricedDeal]:
+def priced_deals(log: Log, playbook: Playbook, as_of: int) -> list[PricedDeal]:
     """Every deal, also one whose opening is missing."""
-    return [
-        PricedDeal(
-            deal.opportunity_id,
-            lead_id=deal.lead_id,
-            opened_at=deal.opened_at,
-            status=deal.status,
-            closed_at=deal.closed_at,
-            amount=playbook.priced(deal.amount),
-            booked=playbook.priced(deal.booked),
-        )
-        for deal in deals(log, playbook).values()
-    ]
+    return [_priced(deal, playbook, as_of) for deal in deals(log, playbook).values()]
+
+
+def _priced(deal: Deal, playbook: Playbook, as_of: int) -> PricedDeal:
+    day = playbook.day_of(as_of if deal.closed_at is None else deal.closed_at)
+    return PricedDeal(
+        deal.opportunity_id,
+        lead_id=deal.lead_id,
+        opened_at=deal.opened_at,
+        status=deal.status,
+        closed_at=deal.closed_at,
+        amount=playbook.priced(deal.amount, day),
+        booked=playbook.priced(deal.booked, day),
+    )

@@ -23,13 +23,15 @@ def day_after(period: str) -> date:
     return first_day(quarter_of(first, 1)) if "-Q" in period else date(first.year + 1, 1, 1)
 
 
-def first_and_last(unit: str, day: date) -> tuple[date, date]:
-    """The first and the last day of the day, week (from Monday), month, quarter or year that holds a day."""
+def first_and_last(unit: str, day: date, week_begins: str = "monday") -> tuple[date, date]:
+    """The first and the last day of the day, week, month, quarter or year that holds a day."""
     if unit == "day":
         return day, day
     if unit == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday, monday + timedelta(days=6)
+        first = day
+        while f"{first:%A}".lower() != week_begins:
+            first -= timedelta(days=1)
+        return first, first + timedelta(days=6)
     months = {"month": 1, "quarter": 3, "year": 12}[unit]
     first = day.replace(month=(day.month - 1) // months * months + 1, day=1)
     after = first.year * 12 + first.month - 1 + months

@@ -16,7 +16,7 @@ from tests.oracle.deals import MEANING, told
 from tests.oracle.goal import goals
 from tests.oracle.log import Fact, Log, Row
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("looked_on", "horizon")
 HORIZONS = ("current", "next", "two_out")
@@ -38,7 +38,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     facts = log.of(*MEANING)
     goal_of: dict[str, Decimal] = defaultdict(Decimal)
     for goal in goals(log, playbook):
-        if goal.metric == "revenue" and goal.amount is not None:
+        if goal.metric == "revenue" and not goal.is_part and goal.amount is not None:
             goal_of[goal.period] += goal.amount
     if not facts:
         return
@@ -68,7 +68,8 @@ def _coverage(known: str, line: str, deals: list[VisibleDeal], goal: Decimal | N
     inside = [deal for deal in deals if deal.line == line]
     pipeline = sum((deal.amount or Decimal(0) for deal in inside if not deal.is_won), Decimal(0))
     won = sum((deal.amount or Decimal(0) for deal in inside if deal.is_won), Decimal(0))
-    left = None if goal is None else goal - won
+    left = None if goal is None else goal - nearest_cent(won)
+    pipeline = nearest_cent(pipeline)
     return {
         f"open_pipeline_{known}": decimal_text(pipeline),
         f"deals_{known}": sum(not deal.is_won for deal in inside),
@@ -87,11 +88,11 @@ def _deals(playbook: Playbook, day: date, visible: list[Fact]) -> list[VisibleDe
         if deal is None:
             continue
         if deal.status in ("won", "credit") and deal.closed_at is not None:
-            line = quarter_of(playbook.day_of(deal.closed_at))
-            found.append(VisibleDeal(True, line, playbook.priced(deal.booked)))
+            closed_on = playbook.day_of(deal.closed_at)
+            found.append(VisibleDeal(True, quarter_of(closed_on), playbook.priced(deal.booked, closed_on)))
         elif deal.status == "open" and deal.opened_at is not None:
             closes_on = date.fromisoformat(deal.closes_on) if deal.closes_on else None
-            found.append(VisibleDeal(False, _line(day, closes_on), playbook.priced(deal.amount)))
+            found.append(VisibleDeal(False, _line(day, closes_on), playbook.priced(deal.amount, day)))
     return found
 
 

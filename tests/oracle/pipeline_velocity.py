@@ -12,6 +12,7 @@ from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log, Row
 from tests.oracle.percentiles import percentile
 from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent
+from tests.oracle.win import wins
 
 KEY = ("segment",)
 
@@ -25,11 +26,12 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         is_recent = deal.opened_at is not None and deal.opened_at >= as_of - cohort
         if deal.opened_at is not None and (deal.status == "open" or (is_recent and deal.status != "credit")):
             of_segment[segment_of.get(deal.lead_id or "", "unknown")].append(deal)
+    booked_by = {win.opportunity_id: win.booked for win in wins(log, playbook)}
     for segment, found in of_segment.items():
         recent = [deal for deal in found if (deal.opened_at or 0) >= as_of - cohort]
         won = [deal for deal in recent if deal.status == "won"]
         decided = len(won) + sum(deal.status == "lost" for deal in recent)
-        booked = [amount for deal in won if (amount := playbook.priced(deal.booked)) is not None]
+        booked = [amount for deal in won if (amount := booked_by[deal.opportunity_id]) is not None]
         cycle = percentile([(d.closed_at - d.opened_at) / DAY for d in won if d.closed_at and d.opened_at], 0.5)
         middle = nearest_cent(median(booked)) if booked else None
         open_deals = sum(deal.status == "open" for deal in found)

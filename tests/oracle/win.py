@@ -11,14 +11,17 @@ from streams.simulator.clock import iso
 from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log, Row, optional_iso
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("opportunity_id",)
 
 
 @dataclass(slots=True)
 class Win:
-    """A deal that was won, or a credit. booked is in the playbook's currency, None without an amount or a rate."""
+    """A deal that was won, or a credit.
+
+    exact: what it booked in the playbook's currency, None without an amount or a rate; booked: that in cents.
+    """
 
     deal: Deal
     opportunity_id: str
@@ -28,6 +31,7 @@ class Win:
     opened_at: int | None
     won_at: int
     period: str
+    exact: Decimal | None
     booked: Decimal | None
     is_credit: bool
     is_first: bool = False
@@ -65,7 +69,8 @@ def wins(log: Log, playbook: Playbook) -> list[Win]:
             opened_at=deal.opened_at,
             won_at=deal.closed_at,
             period=quarter_of(playbook.day_of(deal.closed_at)),
-            booked=playbook.priced(deal.booked),
+            exact=(exact := playbook.priced(deal.booked, playbook.day_of(deal.closed_at))),
+            booked=None if exact is None else nearest_cent(exact),
             is_credit=deal.status == "credit",
         )
         for deal in deals(log, playbook).values()

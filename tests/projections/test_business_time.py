@@ -13,7 +13,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.business_time import Calendar, read_windows
-from projections.open_time import DDL, SQL_FUNCTIONS, in_utc, open_days, open_spans
+from projections.open_time import DDL, SQL_FUNCTIONS, open_days, open_spans
 from projections.playbook import read_playbook
 from schemas.limits import EARLIEST, LATEST
 from streams.simulator.clock import Calendar as OtherCalendar
@@ -34,6 +34,16 @@ DEFINITIONS = {
     "all the time": ("Europe/Berlin", ["Mon-Sun 00:00-24:00"], []),
     "over the week's end": ("Pacific/Auckland", ["Fri-Mon 22:00-24:00", "Sat-Tue 00:00-02:00"], []),
     "the hour that is left out": ("Europe/Berlin", ["Sun 02:00-03:00"], []),
+    "half of that hour": ("Europe/Berlin", ["Sun 02:00-02:30"], []),
+    "the other half": ("Europe/Berlin", ["Sun 02:30-03:00"], []),
+    "an hour and a half into it": ("Europe/Berlin", ["Sun 01:00-02:30"], []),
+    "apia": ("Pacific/Apia", OFFICE, []),
+    # Shifts over midnight; in Santiago and Havana that is where the clocks change.
+    "berlin shifts": ("Europe/Berlin", ["Mon-Fri 22:00-06:00"], ["2026-01-01", "2026-04-03"]),
+    "havana shifts": ("America/Havana", ["Sat-Sun 22:00-00:30", "Sun 00:15-00:45"], []),
+    "santiago shifts": ("America/Santiago", ["Fri-Sun 20:00-04:00", "Sun 03:00-12:00"], ["2026-04-05"]),
+    "lord howe shifts": ("Australia/Lord_Howe", ["Mon-Sun 18:15-01:45"], ["2026-10-04"]),
+    "st john's shifts": ("America/St_Johns", ["Mon-Sun 23:00-00:00", "Sun 23:30-22:30"], ["2009-11-01"]),
 }
 CALENDARS = {
     name: Calendar(name, zone, read_windows(windows), frozenset(map(date.fromisoformat, holidays)))
@@ -151,6 +161,25 @@ def test_two_open_hours_are_over(
         pytest.param(
             "the hour that is left out", "2026-03-29T00:00Z", "2026-03-30T00:00Z", 0, id="no time at all"
         ),
+        pytest.param(
+            "half of that hour", "2024-03-31T00:00Z", "2024-04-01T00:00Z", 0, id="nor is half of it"
+        ),
+        pytest.param("half of that hour", "2024-10-27T00:00Z", "2024-10-28T00:00Z", 60, id="shown twice"),
+        pytest.param("the other half", "2024-10-27T00:00Z", "2024-10-28T00:00Z", 60, id="as its other half"),
+        pytest.param(
+            "an hour and a half into it", "2024-03-31T00:00Z", "2024-04-01T00:00Z", 60, id="up to the change"
+        ),
+        pytest.param("apia", "2011-12-29T10:00Z", "2012-01-01T10:00Z", 540, id="a Friday that never was"),
+        pytest.param(
+            "berlin shifts", "2026-01-02T12:00Z", "2026-01-05T12:00Z", 480, id="Friday's shift, not Sunday's"
+        ),
+        pytest.param(
+            "berlin shifts", "2025-12-31T12:00Z", "2026-01-02T12:00Z", 480, id="the eve of a holiday's shift"
+        ),
+        pytest.param("berlin shifts", "2026-01-01T12:00Z", "2026-01-02T12:00Z", 0, id="a holiday's shift"),
+        pytest.param(
+            "santiago shifts", "2026-04-04T12:00Z", "2026-04-05T12:00Z", 540, id="a shift of nine hours"
+        ),
         pytest.param("all the time", "2026-01-01T00:00Z", "2027-01-01T00:00Z", 525_600, id="a whole year"),
     ],
 )
@@ -167,7 +196,12 @@ INSTANTS = st.one_of(
     st.datetimes(datetime(2025, 12, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
     st.builds(  # around the hours in which clocks change
         lambda day, hours, us: day + timedelta(hours=hours, microseconds=us),
-        st.sampled_from([datetime(2026, m, d, tzinfo=UTC) for m, d in ((3, 29), (10, 25), (3, 8), (11, 1))]),
+        st.sampled_from(
+            [
+                datetime(2026, m, d, tzinfo=UTC)
+                for m, d in ((3, 29), (10, 25), (3, 8), (11, 1), (4, 5), (10, 4))
+            ]
+        ),
         st.integers(-30, 30),
         st.sampled_from([0, 1, -1]),
     ),
@@ -216,26 +250,22 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def _is_open(instant: datetime, zone: ZoneInfo, windows: list[str], holidays: list[str]) -> bool:
-    """Whether the wall clock shows a time in a window. A window's ends are instants of their own (fold=0)."""
+    """Whether the wall clock shows a time in a window of this day, or in a shift of the day before."""
     local = instant.astimezone(zone)
-    if local.date().isoformat() in holidays:
-        return False
+    clock = f"{local:%H:%M}"
     for window in windows:
         days, hours = window.split(" ")
         first, last = (_DAYS.index(day) for day in (days.split("-") * 2)[:2])
-        begin, end = hours.split("-")
-        if (local.weekday() - first) % 7 <= (last - first) % 7:
-            opens = _wall(local.date(), begin, zone)
-            closes = _wall(local.date(), end, zone)
-            if opens <= instant < closes:
-                return True
+        opens, closes = hours.split("-")
+        if opens < closes:
+            is_shown, began = opens <= clock < closes, local.date()
+        else:
+            is_shown = clock >= opens or clock < closes
+            began = local.date() if clock >= opens else local.date() - timedelta(days=1)
+        is_weekday = (began.weekday() - first) % 7 <= (last - first) % 7
+        if is_shown and is_weekday and began.isoformat() not in holidays:
+            return True
     return False
-
-
-def _wall(day: date, clock: str, zone: ZoneInfo) -> datetime:
-    hours, minutes = map(int, clock.split(":"))
-    midnight = datetime(day.year, day.month, day.day) + timedelta(hours=hours, minutes=minutes)
-    return midnight.replace(tzinfo=zone).astimezone(UTC)
 
 
 # --- the tables ---------------------------------------------------------------------------------
@@ -254,31 +284,43 @@ def test_days_follow_each_other_without_a_gap_and_totals_add_up(calendar: Calend
         total += (row["closes_at"] - row["opens_at"]) // timedelta(microseconds=1)
 
 
+CLOCKS = st.builds(lambda n: f"{n // 4:02d}:{n % 4 * 15:02d}", st.integers(0, 95))
+WINDOWS = st.builds(
+    lambda days, opens, closes: f"{'-'.join(days)} {opens}-{closes if closes != opens else '24:00'}",
+    st.lists(st.sampled_from(_DAYS), min_size=1, max_size=2),
+    CLOCKS,
+    CLOCKS,
+)
+
+
 @effort(25)
 @for_all(
-    st.sampled_from(sorted(available_timezones())),
-    st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),
-    st.integers(-90, 90),
+    st.sampled_from(sorted(zone for zone in available_timezones() if zone != "localtime")),
+    st.lists(WINDOWS, min_size=1, max_size=3),
+    st.datetimes(datetime(2000, 1, 5), datetime(2099, 12, 1), timezones=st.just(UTC)),
+    st.sets(st.integers(0, 3)),
 )
-def test_a_wall_time_is_the_instant_that_python_says(zone: str, near: datetime, minutes: int) -> None:
-    """Also beside a change of the zone's clocks, where one lies near."""
-    info = ZoneInfo(zone)
-    since = near.replace(tzinfo=UTC)
-    changes = [
-        d
-        for d in (since + timedelta(hours=h) for h in range(24 * 200))
-        if info.utcoffset(d.astimezone(info)) != info.utcoffset((d + timedelta(hours=1)).astimezone(info))
-    ]
-    asked = [near] + [
-        d.astimezone(info).replace(tzinfo=None) + timedelta(minutes=minutes) for d in changes[:2]
-    ]
-    asked = [wall for wall in asked if wall < datetime(2099, 12, 31)]
+def test_any_calendar_is_open_while_the_wall_clock_shows_its_windows(
+    zone: str, windows: list[str], near: datetime, holidays: set[int]
+) -> None:
+    """Looked at once a minute for three days, around the next change of the zone's clocks if there is one."""
+    info, near = ZoneInfo(zone), near.replace(minute=0, second=0, microsecond=0)
+    hours = (near + timedelta(hours=h) for h in range(24 * 200))
+    shift = timedelta(hours=1)
+    changes = (h for h in hours if h.astimezone(info).utcoffset() != (h + shift).astimezone(info).utcoffset())
+    begin = next(changes, near) - timedelta(hours=36)
+    closed = [str(begin.astimezone(info).date() + timedelta(days=n)) for n in sorted(holidays)]
 
-    found = in_utc(
-        zone, pl.Series([(wall - datetime(1970, 1, 1)) // timedelta(microseconds=1) for wall in asked])
-    )
+    walked = [_is_open(begin + timedelta(minutes=n), info, windows, closed) for n in range(3 * 24 * 60)]
 
-    assert found.to_list() == [microseconds_of(w.replace(tzinfo=info).astimezone(UTC)) for w in asked]
+    calendar = Calendar("c", zone, read_windows(windows), frozenset(map(date.fromisoformat, closed)))
+    other = OtherCalendar(zone, windows, closed)
+    start, end = microseconds_of(begin), microseconds_of(begin + timedelta(days=3))
+    assert open_time(other, start, end) == sum(walked) * MINUTE
+    spans = pl.from_arrow(open_days(calendar))
+    assert isinstance(spans, pl.DataFrame)
+    opens, closes = (spans[name].to_physical() for name in ("opens_at", "closes_at"))
+    assert (closes.clip(start, end) - opens.clip(start, end)).sum() == sum(walked) * MINUTE
 
 
 @pytest.mark.parametrize(
@@ -287,9 +329,8 @@ def test_a_wall_time_is_the_instant_that_python_says(zone: str, near: datetime, 
         pytest.param("Mon-Fri", "write it like", id="no hours"),
         pytest.param("Mon-Fri 9-18", "write it like", id="hours without minutes"),
         pytest.param("Mon-Fri 09:00-25:00", "no time of day", id="an hour that does not exist"),
-        pytest.param("Mon-Fri 18:00-09:00", "closes before it opens", id="over midnight"),
         pytest.param("Mo-Fr 09:00-18:00", "write it like", id="days in German"),
-        pytest.param("Mon-Fri 09:00-09:00", "closes before it opens", id="no time at all"),
+        pytest.param("Mon-Fri 09:00-09:00", "closes when it opens", id="no time at all"),
     ],
 )
 def test_a_window_that_cannot_be_read_says_why(text: str, why: str) -> None:

@@ -23,12 +23,16 @@ amount = "6500000.00"
 currency = "EUR"
 
 """
+PRODUCT = '[[attribute]]\nname = "product"\nof = "deal"\nvalues = ["basic", "plus"]\n\n'
 FIRST_STAGES = OLD[OLD.index('[[stage]]\nid = "captured"') : OLD.index('[[stage]]\nid = "offered"')]
 SWAPPED = "[[stage]]".join(["", *reversed(FIRST_STAGES.split("[[stage]]")[1:])])
 SALES = 'id = "sales"\nside = "sales"\ncalendar = "new_york"'
 FIT = 'attribute = "fit_score"\nat_least = 20'
 GOAL_OF_SALES = 'owner_team = "sales"\namount = "6000000.00"'
 USD = '[[rate]]\ncurrency = "USD"\nrate = "0.92"                       # one USD in EUR\n\n'
+
+USD_FROM_APRIL = OLD[OLD.index(USD) + len(USD) : OLD.index('[[rate]]\ncurrency = "GBP"')]
+GOAL_OF_MARKETING = 'owner_team = "marketing"\namount = "18000000.00"\ncurrency = "EUR"\n'
 
 # (block, what stood there, what stands there now, team, the sentence)
 CHANGED = [
@@ -76,6 +80,19 @@ CHANGED = [
      "A buying group wants 2 user (required); before 3 user (required)."),
     ("money", 'gross_margin = "0.78"', 'gross_margin = "0.8"', "everybody",
      "The gross margin is reckoned at 80 %; before 78 %."),
+    ("playbook", "fiscal_year_begins = 2 ", "fiscal_year_begins = 4 ", "everybody",
+     "Fiscal years begin in April; before February."),
+    ("playbook", 'week_begins = "monday"', 'week_begins = "sunday"', "everybody",
+     "Weeks begin on Sunday; before Monday."),
+    ("rate", "from = 2026-04-01", "from = 2026-05-01", "everybody",
+     "From 2026-05-01 on one USD is 0.85 EUR; before there was none."),
+    ("rate", 'rate = "0.85"', 'rate = "0.8"', "everybody",
+     "From 2026-04-01 on one USD is 0.8 EUR; before 0.85."),
+    ("rate", USD_FROM_APRIL, "", "everybody",
+     "There is no rate for USD from 2026-04-01 on any more; before 0.85."),
+    ("goal", GOAL_OF_MARKETING, GOAL_OF_MARKETING + 'scope = "team"\n', "marketing",
+     "The goal for 2026-Q1 pipeline, owned by marketing, counts what the team itself brings instead of all"
+     " that is sold."),
     ("rate", 'rate = "0.92"', 'rate = "0.95"', "everybody", "One USD is 0.95 EUR; before 0.92."),
     ("rate", USD, "", "everybody", "There is no rate for USD any more; before 0.92."),
     ("goal", GOAL_OF_SALES, GOAL_OF_SALES.replace("6", "7"), "sales",
@@ -90,6 +107,8 @@ CHANGED = [
      "Sales owns the step accepted of the goal cascade; before Sales Development."),
     ("attribution", 'session = "30 minutes"', 'session = "1 hour"', "everybody",
      "Touches of one account within 1 hour are one visit; before 30 minutes."),
+    ("attribute", "[[cost]]", f"{PRODUCT}[[cost]]", "everybody",
+     "The attribute product of a deal is basic or plus, and is new."),
     ("example", 'id = "a webinar of six weeks ago"', 'id = "an old webinar"', "everybody",
      "The example 'an old webinar' is new."),
 ]  # fmt: skip
@@ -109,6 +128,18 @@ def test_a_change_is_a_sentence_for_whom_it_concerns(
 
 def test_no_block_of_a_playbook_changes_in_silence() -> None:
     assert {case[0] for case in CHANGED} == KEYS.keys()
+
+
+def test_an_attribute_that_takes_other_values_or_goes_is_a_sentence() -> None:
+    listed = parse_playbook(f"{OLD}\n{PRODUCT}")
+    any_value = parse_playbook(f"{OLD}\n{PRODUCT}".replace('values = ["basic", "plus"]\n', ""))
+
+    assert [change.says for change in changes(listed, any_value)] == [
+        "The attribute product of a deal is any text; before basic or plus."
+    ]
+    assert [change.says for change in changes(any_value, BEFORE)] == [
+        "The attribute product of a deal is no longer declared."
+    ]
 
 
 def test_the_same_playbook_changes_nothing() -> None:

@@ -109,10 +109,10 @@ def test_contact_reported_by_a_clock_ahead_is_measured_once_it_has_happened() ->
     assert moments(warehouse) == [("opened", MONDAY), ("attempted", later)]
 
 
-def test_an_answer_after_the_deadline_leaves_it_overdue_whatever_the_as_of() -> None:
+def test_an_answer_after_the_deadline_leaves_it_overdue() -> None:
     late = DUE + timedelta(minutes=5)
     offered, accepted = event("HandoffOffered", MONDAY), event("HandoffAccepted", late)
-    warehouse = warehouse_with(offered, accepted, as_of=MONDAY)
+    warehouse = warehouse_with(offered, accepted, as_of=late)
 
     Measurement(warehouse.connection).measure()
 
@@ -122,7 +122,7 @@ def test_an_answer_after_the_deadline_leaves_it_overdue_whatever_the_as_of() -> 
 def test_a_late_event_that_revises_a_moment_makes_a_new_event_and_nothing_else() -> None:
     first, earlier = MONDAY + timedelta(minutes=40), MONDAY + timedelta(minutes=10)
     offered, accepted = event("HandoffOffered", MONDAY), event("HandoffAccepted", first)
-    warehouse = warehouse_with(offered, accepted, as_of=MONDAY)
+    warehouse = warehouse_with(offered, accepted, as_of=first)
     measurement = Measurement(warehouse.connection)
     measurement.measure()
 
@@ -214,7 +214,7 @@ def test_news_of_one_handoff_is_also_news_of_others(
 
 
 def test_a_pass_that_failed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    warehouse = warehouse_with(*OFFERED, as_of=MONDAY)
+    warehouse = warehouse_with(*OFFERED, as_of=LATE)
     measurement = Measurement(warehouse.connection.cursor())
     measurement.measure()
     given(warehouse, as_bytes([event("HandoffAccepted", EARLY)]))

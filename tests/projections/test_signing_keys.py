@@ -17,7 +17,7 @@ BROKEN = [
     ("[[key]]", "[[keys]]", 1, "[[key]] blocks and nothing else", "another block"),
     ("[[key]]", "[key]", 7, "not TOML", "a block that is not a list"),
     ('team = "sales"', 'team = "finance"', SALES, "it is one of marketing, sales", "a side there is not"),
-    ('id = "sales"', 'id = "marketing"', SALES, "'marketing' stands twice", "a name said twice"),
+    ('id = "sales"', 'id = "marketing"', SALES, "'marketing' appears twice", "a name said twice"),
     ('id = "sales"\n', "", SALES, "id is missing", "a key without a name"),
     ('public = "', 'public = "AA', MARKETING, "not an Ed25519 public key", "a key that is too long"),
     ('public = "', 'public = "!', MARKETING, "not an Ed25519 public key", "a key that is no base64"),

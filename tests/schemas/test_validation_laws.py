@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas.avro_types import is_attributes
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import decode, encode
+from schemas.json_form import json_form
 from schemas.limits import WIDEST_MONEY
 from schemas.validation import ContractViolation, read_event
 from schemas.vocabulary import CURRENCIES
@@ -97,6 +98,13 @@ def test_an_event_of_the_contract_survives_the_wire(event: dict[str, Any]) -> No
 def test_reading_a_record_again_changes_nothing(event: dict[str, Any]) -> None:
     event_type, record = read_event(event)
     assert read_event({"type": event_type.name, **record}) == (event_type, record)
+
+
+@settings(max_examples=300, deadline=None)
+@given(events())
+def test_the_json_of_a_record_says_the_same_event(event: dict[str, Any]) -> None:
+    event_type, record = read_event(event)
+    assert read_event(json.loads(json.dumps(json_form(event_type, record)))) == (event_type, record)
 
 
 @settings(max_examples=300, deadline=None)

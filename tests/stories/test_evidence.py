@@ -38,11 +38,12 @@ IDENTITIES = {
             [any_value(wins), any_value(accepted), any_value(returned)]
         from funnel.definition_quality left join behind using (playbook_version, segment) group by all""",
     "goal_attainment": """
-        select [period, owner_team], coalesce(sum(converted(won.amount, rate)), 0), any_value(actual)
+        select [period, owner_team], cents(coalesce(sum(converted(won.amount, rate)), 0)), any_value(actual)
         from funnel.goal_attainment
         left join behind using (period, owner_team, metric)
         left join facts.opportunity_won as won using (event_id)
-        left join playbook.rate as rate on rate.currency = won.currency
+        left join playbook.rate as exchange
+            on is_rate_of(exchange, won.currency, won.occurred_at::date)
         where metric = 'revenue'
         group by period, owner_team""",
     "goal_cascade": """
@@ -116,24 +117,24 @@ IDENTITIES = {
         group by all""",
     "campaign_outcome": """
         select campaign_id,
-            [coalesce(sum(converted(cost.amount, rate)), 0),
+            [cents(coalesce(sum(converted(cost.amount, rate)), 0)),
              count(*) filter (where event_type = 'LeadCaptured'),
              count(*) filter (where event_type = 'OpportunityWon')],
             [any_value(booked_cost), any_value(captured), any_value(won)]
         from funnel.campaign_outcome
         join behind using (campaign_id)
         left join facts.campaign_cost_booked as cost using (event_id)
-        left join playbook.rate as rate on rate.currency = cost.currency
+        left join playbook.rate as exchange on is_rate_of(exchange, cost.currency, booked_on)
         group by campaign_id""",
     "unit_economics": """
         select period,
-            [coalesce(sum(converted(cost.amount, rate)), 0),
+            [cents(coalesce(sum(converted(cost.amount, rate)), 0)),
              count(*) filter (where event_type = 'OpportunityWon')],
             [any_value(marketing_cost), any_value(new_customers)]
         from funnel.unit_economics
         join behind using (period)
         left join facts.campaign_cost_booked as cost using (event_id)
-        left join playbook.rate as rate on rate.currency = cost.currency
+        left join playbook.rate as exchange on is_rate_of(exchange, cost.currency, booked_on)
         group by period""",
 }
 

@@ -265,7 +265,7 @@ def test_a_broker_that_dies_is_told_with_what_it_acknowledged(tmp_path: Path) ->
     assert "OpportunityWon" in caught.value.what
     assert caught.value.where == "topic funnel.sales, key deal-1"
     assert "6 of 8 events" in caught.value.why
-    assert "ids stay the same" in caught.value.next_command
+    assert "publish the same events again" in caught.value.next_command
     with pytest.raises(DeliveryFailure):
         one.publish(won("deal-3"))
     one.close()

@@ -1,0 +1,96 @@
+"""Case: every view planned and evaluated, with merged records resolved in three ways."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.case import Bench, Case, Figure, alternating
+from benchmarks.own_process import Measured, in_own_process
+from benchmarks.reading import loaded_warehouse
+from benchmarks.sink_run import WAREHOUSE
+from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
+from projections.projection import views
+from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, resolved_facts
+from schemas.catalogue import CATALOGUE
+from streams.cli.output import say
+from warehouse.layout import live_as_of
+from warehouse.warehouse import Warehouse
+
+METHOD = (
+    "In a warehouse that holds the whole load, with as-of at its last event, every view of the schema funnel "
+    "is planned (EXPLAIN), and then evaluated into a temporary table, planning included. Figures are the CPU "
+    "time of the process, all threads, summed over the views. The same is measured with the table of merged "
+    "records replaced by a view of the SELECT that fills it, which is recursive, and with every view of a "
+    "resolved fact replaced by its fact table, which ignores merges and as-of; kinds take turns."
+)
+ROUNDS = 3
+SLOWEST = 5
+TABLE, RECURSIVE, UNRESOLVED = KINDS = ("merges in a table", "merges by a recursive view", "unresolved facts")
+STEPS = ("planning", "evaluation")
+
+
+def measure(bench: Bench) -> Case:
+    """CPU milliseconds of all views, and of the slowest ones."""
+    with loaded_warehouse(bench) as folder:
+        found = in_own_process(evaluate_views, folder=folder, rounds=min(ROUNDS, bench.scale.rounds))
+    figures = [
+        Figure(
+            f"{step} of all views", "CPU ms", _totals(found[TABLE], step), other, _totals(found[other], step)
+        )
+        for step in STEPS
+        for other in (RECURSIVE, UNRESOLVED)
+    ]
+    slowest = sorted(found[TABLE][-1].items(), key=lambda item: -item[1]["evaluation"])
+    lines = [f"{name} {ms['planning']:,.0f} / {ms['evaluation']:,.0f}" for name, ms in slowest]
+    say(f"CPU ms of planning / evaluation: {', '.join(lines)}")
+    note = (
+        f"the slowest of {len(lines)} views, by CPU ms of planning / evaluation: {', '.join(lines[:SLOWEST])}"
+    )
+    return Case("views", METHOD, tuple(figures), (note,))
+
+
+def _totals(rounds: Sequence[dict[str, dict[str, float]]], step: str) -> list[float]:
+    return [sum(ms[step] for ms in by_view.values()) for by_view in rounds]
+
+
+def evaluate_views(folder: str, rounds: int) -> Measured:
+    """By kind, a dict for each round: view -> step -> CPU milliseconds."""
+    found: Measured = {kind: [] for kind in KINDS}
+    with Warehouse.open(Path(folder) / WAREHOUSE, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
+        _, [[last]] = warehouse.ask("select max(occurred_at) from facts.event")
+        warehouse.pin_as_of(last)
+        before = TABLE
+        for kind in alternating(KINDS, rounds):
+            _resolve(warehouse.connection, before, kind)
+            before = kind
+            found[kind].append({view.name: _timed(warehouse.connection, view.relation) for view in views()})
+    return found
+
+
+def _resolve(connection: duckdb.DuckDBPyConnection, before: str, kind: str) -> None:
+    """Redefine what every view reads."""
+    object_of = {each: "view" if each == RECURSIVE else "table" for each in KINDS}
+    connection.execute(f"drop {object_of[before]} {IDENTITY}")
+    connection.execute(f"create {object_of[kind]} {IDENTITY} as {IDENTITY_SELECT.select}")
+    resolved = {view.name: view for view in resolved_facts()}
+    for event in CATALOGUE.facts:
+        view = resolved[event.table]
+        select = f"from facts.{event.table}" if kind == UNRESOLVED else view.evaluated(live_as_of())
+        connection.execute(f"create or replace view {view.relation} as {select}")
+
+
+def _timed(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, float]:
+    return {
+        "planning": _cpu_ms(connection, f"explain select * from {relation}"),
+        "evaluation": _cpu_ms(connection, f"create or replace temp table evaluated as from {relation}"),
+    }
+
+
+def _cpu_ms(connection: duckdb.DuckDBPyConnection, statement: str) -> float:
+    started = time.process_time()
+    connection.execute(statement).fetchall()
+    return 1000 * (time.process_time() - started)

@@ -1,0 +1,65 @@
+"""`baton export`: the recorded events as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from schemas.catalogue import CATALOGUE
+from schemas.errors import BatonError
+from schemas.json_form import json_form
+from streams.cli.output import json_option, print_json, print_rows, progress
+from streams.project import Project
+from streams.queries.warehouse_access import asking
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-")
+@json_option
+def export(file: str, as_json: bool) -> None:
+    """Write every recorded event, each once, to a file of JSON lines, or to standard output (-).
+
+    `baton publish` reads the same form: what was exported and published again changes no number. Works while
+    the worker writes. Of what the events say nothing is left out, personal data neither.
+
+    \b
+    Example:
+      baton export events.jsonl
+    """
+    by_type: Counter[str] = Counter()
+    with ExitStack() as stack:
+        ask = stack.enter_context(asking(Project.here()))
+        bar = stack.enter_context(progress())
+        out = sys.stdout if file == "-" else stack.enter_context(_open(Path(file)))
+        for event in bar.track(CATALOGUE.facts, description="exporting"):
+            names = ", ".join(field["name"] for field in event.fields)
+            columns, rows = ask(f"select {names} from facts.{event.table} order by occurred_at, event_id")
+            for row in rows:
+                line = json_form(event, dict(zip(columns, row, strict=True)))
+                out.write(json.dumps(line, ensure_ascii=False) + "\n")
+            by_type[event.name] += len(rows)
+    if file == "-":
+        return
+    if as_json:
+        print_json({"file": file, "exported": by_type.total(), "by_type": +by_type})
+    else:
+        print_rows(("event", "exported"), sorted((+by_type).items()))
+        print(f"{by_type.total():,} exported to {file}")
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise BatonError(
+            "The file cannot be written",
+            where=str(path),
+            why=error.strerror or str(error),
+            next_command="baton export FILE   (a path you may write to)",
+        ) from error
