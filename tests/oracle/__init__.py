@@ -23,10 +23,14 @@ from tests.oracle import (
     attribution,
     attribution_team,
     black_hole,
+    booking,
     buying_group,
     buying_group_account,
     campaign_outcome,
     deal_attribute,
+    deal_lead,
+    deal_stage,
+    deal_stay,
     deal_without_lead,
     definition_quality,
     dispute,
@@ -52,6 +56,7 @@ from tests.oracle import (
     opportunity,
     opportunity_amount,
     pipeline_coverage,
+    pipeline_velocity,
     promise_churn,
     promise_ledger,
     qualification,
@@ -61,6 +66,7 @@ from tests.oracle import (
     subscription_term,
     unit_economics,
     win,
+    win_rate,
 )
 from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
@@ -74,10 +80,14 @@ _VIEWS: Final = {
         attribution,
         attribution_team,
         black_hole,
+        booking,
         buying_group,
         buying_group_account,
         campaign_outcome,
         deal_attribute,
+        deal_lead,
+        deal_stage,
+        deal_stay,
         deal_without_lead,
         definition_quality,
         dispute,
@@ -103,6 +113,7 @@ _VIEWS: Final = {
         opportunity,
         opportunity_amount,
         pipeline_coverage,
+        pipeline_velocity,
         promise_churn,
         promise_ledger,
         qualification,
@@ -112,6 +123,7 @@ _VIEWS: Final = {
         subscription_term,
         unit_economics,
         win,
+        win_rate,
     )
 }
 # View -> the columns that identify its rows.
