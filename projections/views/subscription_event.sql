@@ -6,8 +6,7 @@
 -- says:   what each event of a customer does to the yearly revenue of a subscription, in the order in which it counts
 -- means:  Onboarding, renewal and churn set the yearly revenue of the subscription; expansion and contraction change
 --         it. Events of one instant count in the order of their meaning: onboarded, renewed, expanded, contracted,
---         churned; of two with the same meaning the one recorded later, then the one with the higher amount, counts
---         last. What is known by day alone comes after everything of that day that is known to the minute, in the
+--         churned; of two with the same meaning the one with the higher amount counts last. What is known by day alone comes after everything of that day that is known to the minute, in the
 --         playbook's zone; an onboarding known by day comes before it. An onboarding that names no subscription
 --         starts the first one that the company's events name. Amounts are converted at the rate of the event's
 --         day. An amount that is missing or has no rate stays null: it is counted as unpriced and never guessed.
@@ -29,23 +28,23 @@
 with
 customer_event as (
     select 'CustomerOnboarded' as event_type, 1 as rank, event_id, account_id, subscription_id, occurred_at,
-        recorded_at, is_day_only, amount, currency, term_ends_on
+        is_day_only, amount, currency, term_ends_on
     from resolved.customer_onboarded
     union all by name
     select 'SubscriptionRenewed' as event_type, 2 as rank, event_id, account_id, subscription_id, occurred_at,
-        recorded_at, is_day_only, amount, currency, term_ends_on
+        is_day_only, amount, currency, term_ends_on
     from resolved.subscription_renewed
     union all by name
     select 'SubscriptionExpanded' as event_type, 3 as rank, event_id, account_id, subscription_id, occurred_at,
-        recorded_at, is_day_only, amount, currency
+        is_day_only, amount, currency
     from resolved.subscription_expanded
     union all by name
     select 'SubscriptionContracted' as event_type, 4 as rank, event_id, account_id, subscription_id, occurred_at,
-        recorded_at, is_day_only, amount, currency
+        is_day_only, amount, currency
     from resolved.subscription_contracted
     union all by name
     select 'SubscriptionChurned' as event_type, 5 as rank, event_id, account_id, subscription_id, occurred_at,
-        recorded_at, is_day_only, reason_code
+        is_day_only, reason_code
     from resolved.subscription_churned
 ),
 dated_event as (
@@ -81,10 +80,7 @@ select
         '') as subscription_id,
     occurred_at,
     counts_at,
-    {
-        'counts_at': counts_at, 'rank': rank, 'recorded_at': recorded_at, 'amount': abs(exact_amount),
-        'event_id': event_id
-    } as place,
+    {'counts_at': counts_at, 'rank': rank, 'amount': abs(exact_amount), 'event_id': event_id} as place,
     event_type in ('CustomerOnboarded', 'SubscriptionRenewed', 'SubscriptionChurned') as is_new_amount,
     cents(exact_amount) as amount,
     exact_amount,

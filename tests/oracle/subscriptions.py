@@ -21,6 +21,7 @@ MEANING = (
 )  # fmt: skip
 SUBSCRIPTION = MEANING
 ZERO = Decimal("0.00")
+UNKNOWN = Decimal("Infinity")  # sorts after every amount
 
 
 def counts_at(fact: Fact, playbook: Playbook) -> int:
@@ -67,7 +68,12 @@ def customer_events(log: Log, playbook: Playbook) -> list[Event]:
 
 def _place(event: Event) -> tuple[Any, ...]:
     fact = event.fact
-    return event.at, MEANING.index(event.type), fact.recorded_at, event.amount or ZERO, fact.event_id
+    return (
+        event.at,
+        MEANING.index(event.type),
+        UNKNOWN if event.amount is None else abs(event.amount),
+        fact.event_id,
+    )
 
 
 def departures(log: Log, playbook: Playbook) -> dict[str, list[Event]]:
