@@ -171,8 +171,10 @@ def test_every_obligation_has_one_outcome_and_its_spans_are_its_minutes(
 def test_a_later_event_changes_no_answer_and_takes_back_nothing_missed(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    """As-of alone moves: what was missed stays missed, and what was answered stays as it was answered. A merge may
-    bring contact with it."""
+    """As-of alone moves: what was missed stays missed, and what was answered stays as it was answered.
+
+    Merges are left out, for one may bring contact with it.
+    """
     emitted = [event for event in emitted if event.type not in ("LeadsMerged", "LeadsUnmerged")]
     connection = looked_at(shared, emitted, as_of).connection
     answers = "select handoff_id, outcome, met_at, used_minutes from funnel.obligation where sla = 'answer'"

@@ -18,7 +18,6 @@ from tests.laws.test_semilattice import emptied
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
-
 DECIDING = (
     "HandoffOffered",
     "HandoffAccepted",

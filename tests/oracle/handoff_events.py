@@ -22,8 +22,15 @@ BY_ID_OR_LEAD = {
     "BuyerReached": "reached",
     "OpportunityOpened": "opportunities",
 }
-MEANING: Final = ("HandoffOffered", "HandoffReassigned", "HandoffPaused", "HandoffResumed", "HandoffAccepted",
-    "HandoffReturned", "FeedbackAcknowledged")
+MEANING: Final = (
+    "HandoffOffered",
+    "HandoffReassigned",
+    "HandoffPaused",
+    "HandoffResumed",
+    "HandoffAccepted",
+    "HandoffReturned",
+    "FeedbackAcknowledged",
+)
 FOREVER: Final = 2**62
 
 
@@ -107,7 +114,9 @@ class Handoff:
             if turn.occurred_at > begins:
                 found.append(Period(begins, turn.occurred_at, owner, pause))
                 begins = turn.occurred_at
-            owner = turn.fields["to_owner"] or (turn.type == "HandoffAccepted" and turn.fields["owner"]) or owner
+            owner = (
+                turn.fields["to_owner"] or (turn.type == "HandoffAccepted" and turn.fields["owner"]) or owner
+            )
             if turn.type == "HandoffPaused":
                 pause = turn.fields["reason_code"]
             elif turn.type == "HandoffResumed":
@@ -145,7 +154,13 @@ class Handoff:
     @property
     def is_arrived(self) -> bool:
         """Whether the receiving side gave any sign of it."""
-        signs = ([f for f in self.reassigned if f.fields["to_owner"]], self.accepted, self.returned, self.attempts, self.reached)
+        signs = (
+            [f for f in self.reassigned if f.fields["to_owner"]],
+            self.accepted,
+            self.returned,
+            self.attempts,
+            self.reached,
+        )
         return any(signs) or bool(self.opportunities)
 
     @property

@@ -77,7 +77,9 @@ def _segments(playbook: Playbook, handoff: Handoff, signal: Fact | None) -> Row:
             attempt = _open(playbook, handoff, answered_at, ends_at)
             parts["segment_attempt"] = minutes(attempt)
             worked += attempt
-        pauses = [p for p in handoff.periods if p.pause_reason and p.from_at < ends_at and p.until_at > offered_at]
+        pauses = [
+            p for p in handoff.periods if p.pause_reason and p.from_at < ends_at and p.until_at > offered_at
+        ]
         paused = sum(min(p.until_at, ends_at) - max(p.from_at, offered_at) for p in pauses)
         parts["segment_paused"] = minutes(paused) if pauses else None
         parts["segment_off_hours"] = minutes(ends_at - offered_at - worked - paused)

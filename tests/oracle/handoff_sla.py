@@ -1,4 +1,4 @@
-"""The view handoff_sla: of each clause the latest time it was owed, with its deadline and whether it was kept."""
+"""The view handoff_sla: of each clause the latest time it was owed, its deadline, and whether it was kept."""
 
 from __future__ import annotations
 

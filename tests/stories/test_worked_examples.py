@@ -23,7 +23,8 @@ PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 # Views that hold no number of their own, only rows as they came.
 WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey", "deal_event",
-    "handoff_contact", "handoff_history", "handoff_governed",
+    "handoff_event", "handoff_offer", "handoff_contact_event", "handoff_contact", "handoff_history",
+    "handoff_governed", "handoff_period", "obligation_episode", "obligation_clock",
     "lead_offer_period", "sla_clock", "condition_period", "lead_stage", "lead_criterion",
     "stage_entry", "pass_end", "handoff_live_period",
     "lead_account", "buyer_touch", "campaign_lead",
