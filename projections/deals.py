@@ -76,9 +76,7 @@ SQL_FUNCTIONS = (
         round((amounts[(len(amounts) + 1) // 2] + amounts[len(amounts) // 2 + 1]) * 0.5::decimal(2,1), 2)
             ::decimal(38,2)
     """,
-    # First day of the day, week (from Monday), month, quarter or year that a day lies in.
-    "create or replace macro unit_from(unit, day) as date_trunc(unit, day)::date",
-    # Last day of it, given the first.
+    # Last day of a day, week, month, quarter or year, given the first.
     """
     create or replace macro unit_to(unit, first_day) as (first_day + case unit
         when 'day' then interval 1 day when 'week' then interval 7 day when 'month' then interval 1 month

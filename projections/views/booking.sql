@@ -5,7 +5,7 @@
 -- says:   what was booked in each period
 -- means:  Each win counts once, in the period it was won in, with the amount last given for it; each credit takes its
 --         amount away in its own period. The rows of one unit add up to everything booked. Days are cut in the
---         playbook's zone, weeks begin on Monday.
+--         playbook's zone, and weeks begin on the day it names.
 -- columns:
 --   unit              day, week, month, quarter or year
 --   starts_on         first day of the period
@@ -23,18 +23,18 @@
 --   playbook_version  the playbook whose zone, rates and minimum these are
 with
 booking as (
-    select unit, unit_from(unit, (won_at at time zone zone)::date) as starts_on, is_credit, booked
+    select unit, window_of(won_at at time zone zone, unit, week_begins) as starts_on, is_credit, booked, exact_booked
     from funnel.win
     cross join playbook.version
     cross join (values ('day'), ('week'), ('month'), ('quarter'), ('year')) as units(unit)
 ),
 total as (
     select unit, starts_on,
-        coalesce(sum(booked), 0)::decimal(38,2) as booked,
+        coalesce(cents(sum(exact_booked)), 0) as booked,
         count(*) filter (where not is_credit) as won,
-        coalesce(sum(booked) filter (where not is_credit), 0)::decimal(38,2) as won_amount,
+        coalesce(cents(sum(exact_booked) filter (where not is_credit)), 0) as won_amount,
         count(*) filter (where is_credit) as credits,
-        coalesce(sum(booked) filter (where is_credit), 0)::decimal(38,2) as credit_amount,
+        coalesce(cents(sum(exact_booked) filter (where is_credit)), 0) as credit_amount,
         list_sort(list(booked) filter (where not is_credit and booked is not null)) as amounts,
         count(*) - count(booked) as unpriced
     from booking

@@ -27,8 +27,8 @@
 --   playbook_version  the playbook whose stages, rates and minimum these are
 with
 open_deal as (
-    select coalesce(deal.stage, 'unknown') as stage, count(*) as deals, sum(amount.amount) as amount,
-        count(*) - count(amount.amount) as unpriced
+    select coalesce(deal.stage, 'unknown') as stage, count(*) as deals, cents(sum(exact_amount)) as amount,
+        count(*) - count(exact_amount) as unpriced
     from funnel.deal as deal
     join funnel.opportunity_amount as amount using (opportunity_id)
     where deal.status = 'open' and deal.opened_at is not null

@@ -1,6 +1,6 @@
 -- view:   deal_stay
 -- grain:  one row per stay of a deal in a stage
--- key:    opportunity_id, entered_at
+-- key:    opportunity_id, number
 -- reads:  funnel.deal_event, playbook.deal_stage
 -- says:   how long each deal stayed in each stage, and how the stay ended
 -- means:  A stay begins when the deal enters the stage, or is opened in it, and ends with the next stage, a win or a
@@ -9,6 +9,7 @@
 --         back is decided by the playbook's order of deal stages; with a stage that is not listed it is elsewhere.
 -- columns:
 --   opportunity_id  the deal
+--   number          which stay of the deal it is, from 1
 --   stage           the stage
 --   position        its place in the playbook's order of deal stages; null when it is not listed
 --   entered_at      when the stay began
@@ -51,6 +52,7 @@ stay as (
 )
 select
     opportunity_id,
+    row_number() over (partition by opportunity_id order by place) as number,
     stage,
     own.position,
     counts_at as entered_at,

@@ -31,7 +31,8 @@ milestone as (
     from funnel.lead_verdict
     where is_qualified and qualified_at <= $as_of
     union all by name
-    select lead_id, coalesce(least(opened_at, closed_at), '-infinity'::timestamptz) as began_at, opened_at,
+    select lead_id, coalesce(least(opened_at, closed_at), '-infinity'::timestamptz) as began_at,
+        case when status <> 'credit' then opened_at end as opened_at,
         case when status = 'won' then closed_at end as won_at, exact_booked
     from funnel.opportunity_amount
     where lead_id is not null

@@ -121,5 +121,6 @@ select
 from line
 cross join span
 left join line_total as total
-    on total.looked_on = line.looked_on and coalesce(total.horizon, total.closes_in) = coalesce(line.closes_in, line.horizon)
+    on total.looked_on = line.looked_on
+    and coalesce(total.horizon, total.closes_in) = coalesce(line.closes_in, line.horizon)
 left join quarter_goal on quarter_goal.closes_in = line.closes_in

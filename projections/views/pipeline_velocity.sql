@@ -15,7 +15,7 @@
 --   median_amount      median booked amount of the cohort's won deals, in the goals' currency (decimal)
 --   win_rate           of the cohort, won / (won + lost)
 --   median_cycle_days  median days from the opening to the win of the cohort's won deals
---   velocity_per_day   revenue a day, in the goals' currency (decimal); null when one of these is unknown
+--   velocity_per_day   revenue a day, in the goals' currency; null when one of these is unknown
 --   unpriced           won deals of the cohort without an amount or with one that has no rate: not in the median
 --   currency           the goals' currency, ISO 4217
 --   n                  decided deals of the cohort
@@ -50,8 +50,7 @@ select
     middle_amount(amounts) as median_amount,
     won / nullif(n, 0) as win_rate,
     median_cycle_days,
-    try_cast(open_deals * median_amount::double * win_rate / nullif(median_cycle_days, 0) as decimal(38,2))
-        as velocity_per_day,
+    open_deals * median_amount::double * win_rate / nullif(median_cycle_days, 0) as velocity_per_day,
     unpriced,
     currency,
     n,

@@ -39,10 +39,10 @@
 --   playbook_version         the playbook whose zone, rates and minimum these are
 with
 deal as (
-    select deal.status, deal.opened_at, deal.closed_at,
+    select deal.status, deal.opened_at, deal.closed_at, week_begins,
         (deal.first_at at time zone zone)::date as opened_on,
         (deal.closed_at at time zone zone)::date as closed_on,
-        case when deal.status = 'won' then amount.booked else amount.amount end as worth
+        case when deal.status = 'won' then exact_booked else exact_amount end as worth
     from funnel.deal as deal
     join funnel.opportunity_amount as amount using (opportunity_id)
     cross join playbook.version
@@ -50,25 +50,25 @@ deal as (
 ),
 unit(unit) as (values ('month'), ('quarter'), ('year')),
 opened as (
-    select unit, unit_from(unit, opened_on) as starts_on,
+    select unit, window_of(opened_on, unit, week_begins) as starts_on,
         count(*) as opened,
         count(*) filter (where status = 'won') as won,
         count(*) filter (where status = 'lost') as lost,
         count(*) filter (where status = 'open') as still_open,
-        coalesce(sum(worth) filter (where status = 'won'), 0)::decimal(38,2) as won_amount,
-        coalesce(sum(worth) filter (where status = 'lost'), 0)::decimal(38,2) as lost_amount,
-        coalesce(sum(worth) filter (where status = 'open'), 0)::decimal(38,2) as open_amount,
+        coalesce(cents(sum(worth) filter (where status = 'won')), 0) as won_amount,
+        coalesce(cents(sum(worth) filter (where status = 'lost')), 0) as lost_amount,
+        coalesce(cents(sum(worth) filter (where status = 'open')), 0) as open_amount,
         count(*) - count(worth) as unpriced
     from deal
     cross join unit
     group by all
 ),
 closed as (
-    select unit, unit_from(unit, closed_on) as starts_on,
+    select unit, window_of(closed_on, unit, week_begins) as starts_on,
         count(*) filter (where status = 'won') as won_in_period,
         count(*) filter (where status = 'lost') as lost_in_period,
-        coalesce(sum(worth) filter (where status = 'won'), 0)::decimal(38,2) as won_amount_in_period,
-        coalesce(sum(worth) filter (where status = 'lost'), 0)::decimal(38,2) as lost_amount_in_period,
+        coalesce(cents(sum(worth) filter (where status = 'won')), 0) as won_amount_in_period,
+        coalesce(cents(sum(worth) filter (where status = 'lost')), 0) as lost_amount_in_period,
         count(*) - count(worth) as unpriced_in_period,
         list(epoch_us(closed_at) - epoch_us(opened_at)) filter (where status = 'won') as cycles_us
     from deal

@@ -19,9 +19,9 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     won: dict[str, list[Deal]] = {}
     for deal in deals(log, playbook):
         at = deal.closed_at if deal.opened_at is None else deal.opened_at
-        if at is not None:
+        if at is not None and deal.status != "credit":
             opened.setdefault(window_start(playbook, at), []).append(deal)
-        if deal.status == "won" and deal.closed_at is not None:
+        if deal.status in ("won", "credit") and deal.closed_at is not None:
             won.setdefault(window_start(playbook, deal.closed_at), []).append(deal)
     for window in sorted({*opened, *won}):
         new, wins = opened.get(window, []), won.get(window, [])
@@ -32,8 +32,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "amount": _total(deal.amount for deal in new),
             "amount_without_lead": _total(deal.amount for deal in new if deal.lead_id is None),
             "unpriced": sum(deal.amount is None for deal in new),
-            "won": len(wins),
-            "won_without_lead": sum(deal.lead_id is None for deal in wins),
+            "won": sum(deal.status == "won" for deal in wins),
+            "won_without_lead": sum(deal.status == "won" and deal.lead_id is None for deal in wins),
             "booked": _total(deal.booked for deal in wins),
             "booked_without_lead": _total(deal.booked for deal in wins if deal.lead_id is None),
             "booked_unpriced": sum(deal.booked is None for deal in wins),

@@ -12,8 +12,9 @@ from math import floor
 from statistics import median
 
 from streams.simulator.clock import DAY
+from tests.oracle.deals_of_leads import begun
 from tests.oracle.goal import Goal, goals
-from tests.oracle.lead_pass import begun, passes
+from tests.oracle.lead_pass import passes
 from tests.oracle.log import Log, Row
 from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent

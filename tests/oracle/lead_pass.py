@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from streams.simulator.clock import iso
+from tests.oracle.deals_of_leads import Deal, begun, deals_of_leads
 from tests.oracle.live_handoffs import Handoff, handoffs_of_leads
 from tests.oracle.log import Fact, Log, Row, is_buyer_signal, optional_iso
-from tests.oracle.opportunity_amount import Deal, deals
 from tests.oracle.playbook import Playbook
 
 KEY = ("lead_id", "pass")
@@ -71,24 +70,16 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 @lru_cache(maxsize=4)
 def passes(log: Log, playbook: Playbook) -> dict[str, list[Pass]]:
     """The passes of each lead that entered a stage, in their order."""
-    deals_of: dict[str | None, list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook):
-        deals_of[deal.lead_id].append(deal)
-    handoffs = handoffs_of_leads(log, playbook)
+    deals_of, handoffs = deals_of_leads(log, playbook), handoffs_of_leads(log, playbook)
     found = {}
-    for lead_id in {*log.by_lead, *(lead_id for lead_id in deals_of if lead_id is not None)}:
-        facts = log.by_lead.get(lead_id, [])
+    for lead_id in {*log.by_lead, *deals_of}:
+        facts, deals = log.by_lead.get(lead_id, []), deals_of.get(lead_id, [])
         born_at = min((f.occurred_at for f in facts if f.type == "LeadCaptured"), default=-FOREVER)
-        entries = _entries(playbook, facts, deals_of[lead_id], born_at)
-        ends = _ends(facts, deals_of[lead_id], handoffs.get(lead_id, []), born_at)
+        entries = _entries(playbook, facts, deals, born_at)
+        ends = _ends(facts, deals, handoffs.get(lead_id, []), born_at)
         if entries:
             found[lead_id] = _walk(lead_id, entries, ends)
     return found
-
-
-def begun(deal: Deal) -> int | None:
-    """When a deal began: with its opening, or with its end where that is reported to be earlier."""
-    return min((at for at in (deal.opened_at, deal.closed_at) if at is not None), default=None)
 
 
 def _walk(lead_id: str, entries: list[Entry], ends: list[End]) -> list[Pass]:
@@ -116,7 +107,7 @@ def _walk(lead_id: str, entries: list[Entry], ends: list[End]) -> list[Pass]:
     return found
 
 
-def _entries(playbook: Playbook, facts: list[Fact], deals_: list[Deal], born_at: int) -> list[Entry]:
+def _entries(playbook: Playbook, facts: list[Fact], deals: list[Deal], born_at: int) -> list[Entry]:
     sales = {team["id"] for team in playbook.text["team"] if team["side"] == "sales"}
     index = {stage["entered_by"]: at for at, stage in enumerate(playbook.text["stage"])}
     found = []
@@ -136,7 +127,7 @@ def _entries(playbook: Playbook, facts: list[Fact], deals_: list[Deal], born_at:
             enter(fact.type, at, at, True, False)
         elif fact.type == "BuyerReached":
             enter(fact.type, at, at, False, False)
-    for deal in deals_:
+    for deal in deals:
         began = begun(deal)
         if deal.opened_at is not None and began is not None:
             enter("OpportunityOpened", deal.opened_at, began, True, True)
@@ -145,18 +136,18 @@ def _entries(playbook: Playbook, facts: list[Fact], deals_: list[Deal], born_at:
     return found
 
 
-def _ends(facts: list[Fact], deals_: list[Deal], handoffs: list[Handoff], born_at: int) -> list[End]:
+def _ends(facts: list[Fact], deals: list[Deal], handoffs: list[Handoff], born_at: int) -> list[End]:
     """Every win; a loss that leaves no deal open; a disqualification of a lead that nobody has."""
 
     def is_deal_open(at: int) -> bool:
-        began = [(begun(deal), deal) for deal in deals_]
+        began = [(begun(deal), deal) for deal in deals]
         return any(
             when is not None and when <= at and (deal.closed_at is None or deal.closed_at > at)
             for when, deal in began
         )
 
     found = []
-    for deal in deals_:
+    for deal in deals:
         if deal.closed_at is not None and (deal.status == "won" or not is_deal_open(deal.closed_at)):
             found.append(End(max(deal.closed_at, born_at), begun(deal) or 0, deal.status))
     began_at = {handoff.handoff_id: handoff.from_at for handoff in handoffs}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from streams.simulator.clock import iso
+from tests.oracle.deals_of_leads import deals_of_leads
 from tests.oracle.lead_pass import Pass, passes
 from tests.oracle.live_handoffs import Handoff, handoffs_of_leads
 from tests.oracle.log import Fact, Log, Row, optional_iso
-from tests.oracle.opportunity_amount import deals
 from tests.oracle.playbook import Playbook
 
 KEY = ("lead_id", "pass", "stage")
@@ -51,16 +50,16 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 @lru_cache(maxsize=4)
 def stays(log: Log, playbook: Playbook) -> list[Stay]:
     """Every pass in each stage up to its furthest one."""
-    open_deals = defaultdict(list)
-    for deal in deals(log, playbook):
-        if deal.status == "open" and deal.opened_at is not None:
-            open_deals[deal.lead_id].append(deal.opened_at)
+    open_deals = {
+        lead_id: [deal.opened_at for deal in of_lead if deal.status == "open" and deal.opened_at is not None]
+        for lead_id, of_lead in deals_of_leads(log, playbook).items()
+    }
     handoffs = handoffs_of_leads(log, playbook)
     found = []
     for lead_id, of_lead in passes(log, playbook).items():
         facts = log.by_lead.get(lead_id, [])
         for each in of_lead:
-            found += _stays(playbook, each, facts, handoffs.get(lead_id, []), open_deals[lead_id])
+            found += _stays(playbook, each, facts, handoffs.get(lead_id, []), open_deals.get(lead_id, []))
     return found
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from tests.oracle.deals_of_leads import Deal, deals_of_leads
 from tests.oracle.log import Log
-from tests.oracle.opportunity_amount import Deal, deals
 from tests.oracle.playbook import Playbook
 
 
@@ -58,22 +58,20 @@ def handoffs_of_leads(log: Log, playbook: Playbook) -> dict[str, list[Handoff]]:
             handoff.accepted.append(fact.occurred_at)
         else:
             handoff.returned.append(fact.occurred_at)
-    deals_of: dict[str | None, list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook):
-        deals_of[deal.lead_id].append(deal)
+    deals_of = deals_of_leads(log, playbook)
     sales = {team["id"] for team in playbook.text["team"] if team["side"] == "sales"}
     for lead_id, handoffs in found.items():
         of_lead = list(handoffs.values())
         for handoff in of_lead:
-            handoff.until_at = _ended(handoff, lead_id, of_lead, deals_of[lead_id], sales)
+            handoff.until_at = _ended(handoff, lead_id, of_lead, deals_of.get(lead_id, []), sales)
     return {lead_id: list(handoffs.values()) for lead_id, handoffs in found.items()}
 
 
 def _ended(
-    handoff: Handoff, lead_id: str, handoffs: list[Handoff], deals_: list[Deal], sales: set[str]
+    handoff: Handoff, lead_id: str, handoffs: list[Handoff], deals: list[Deal], sales: set[str]
 ) -> int | None:
     others = [other for other in handoffs if other is not handoff and other.offered_at is not None]
-    closed = [deal.closed_at for deal in deals_ if deal.closed_at is not None]
+    closed = [deal.closed_at for deal in deals if deal.closed_at is not None]
     ends = [at for at in closed if at >= handoff.held_at]
     if not handoff.accepted and not handoff.returned:
         if handoff.record_id != lead_id:
@@ -93,7 +91,7 @@ def _ended(
             if other.from_team == handoff.to_team and other.offered_at >= handoff.accepted[0]
         ]
     if handoff.from_team in sales and handoff.offered_at is not None:
-        wins = [d.closed_at for d in deals_ if d.status == "won" and d.closed_at <= handoff.offered_at]
+        wins = [d.closed_at for d in deals if d.status == "won" and d.closed_at <= handoff.offered_at]
         by_marketing = [
             other.offered_at
             for other in others

@@ -26,6 +26,23 @@ IDENTITIES = {
     "funnel_stage": """
         select [stage, window_start::varchar], count(event_id), any_value(entered)
         from funnel.funnel_stage left join behind using (stage, window_start) group by all""",
+    "stage_time": """
+        select [stage, window_start::varchar], count(event_id),
+            any_value(settled + still_there + skipped + clock_suspect)
+        from funnel.stage_time left join behind using (stage, window_start) group by all""",
+    "stage_conversion": """
+        select [from_stage, to_stage, window_start::varchar], count(event_id), any_value(entered)
+        from funnel.stage_conversion left join behind using (from_stage, to_stage, window_start) group by all""",
+    "deal_without_lead": """
+        select window_start, count(distinct opened.opportunity_id) filter (where opened_at >= window_start
+            and opened_at < window_start + interval 1 month), any_value(opened)
+        from funnel.deal_without_lead
+        left join behind using (window_start)
+        left join funnel.deal_event as opened using (event_type, event_id)
+        left join (
+            select opportunity_id, coalesce(opened_at, closed_at) as opened_at from funnel.opportunity_amount
+        ) as deal on deal.opportunity_id = opened.opportunity_id
+        group by window_start""",
     "qualification": """
         select lead_id, count(event_id),
             list_unique(list_transform(any_value(criteria), lambda c: c.event_id))
