@@ -47,7 +47,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
         happened = [fact for fact in facts if fact.occurred_at <= at]
         then = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= at])
-        now = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= as_of])
+        now = _deals(playbook, day, happened)
         lines = {horizon: quarter_of(day, later) for later, horizon in enumerate(HORIZONS)}
         for line in ("later", "overdue", "undated"):
             if any(deal.line == line for deal in then + now):
