@@ -55,7 +55,7 @@ SQL_FUNCTIONS = (
     create or replace macro outcomes_in_force(known) as
         list_filter(known.outcomes, lambda o: coalesce(o.place > known.reopened, true))
     """,
-    # The latest outcome, told several times or once: all of its kind since the last of the other kind.
+    # The latest outcome, reported once or several times: all of its kind since the last of the other kind.
     """
     create or replace macro same_outcomes(outcomes) as
         list_filter(outcomes, lambda o: o.is_won = list_max(outcomes).is_won and coalesce(
@@ -63,8 +63,8 @@ SQL_FUNCTIONS = (
                 list_filter(outcomes, lambda other: other.is_won <> list_max(outcomes).is_won)).place,
             true))
     """,
-    # How the deal stands: its latest outcome, as of when that was first told, and the reason last given. Null
-    # while the deal is open. A win that is told again, or revised, books the amount last given.
+    # How the deal stands: its latest outcome, as of when that was first reported, and the last reason given.
+    # Null while the deal is open. A win that is reported again, or revised, books the amount last given.
     """
     create or replace macro deal_outcome(known) as
         list_transform([same_outcomes(outcomes_in_force(known))], lambda same: case when len(same) > 0 then {

@@ -1,4 +1,4 @@
-"""What is known of a deal: the story that its events tell, read one after the other.
+"""What is known of a deal: the story in its events, read one after the other.
 
 Numbers about deals start from here. A deal's story is followed event by event, as somebody
 would who reads the CRM's history from the top: it is open, it is won, it is lost, it is taken up again.
@@ -82,7 +82,7 @@ def deals(log: Log, playbook: Playbook) -> dict[str, Deal]:
     """Every deal that any event reports, by its id, with its leads and its customer."""
     found = {}
     for opportunity_id, facts in log.by_deal.items():
-        deal = told(opportunity_id, facts, playbook)
+        deal = reported_deal(opportunity_id, facts, playbook)
         if deal is not None:
             found[opportunity_id] = deal
     leads = leads_of_deals(log)
@@ -107,7 +107,7 @@ def leads_of_deals(log: Log) -> dict[str, list[str]]:
     return found
 
 
-def told(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal | None:
+def reported_deal(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal | None:
     """The deal as these facts report it, without leads and customer; None when none is about a deal."""
     ordered = in_order(facts, playbook)
     if not ordered:

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from tests.oracle.deals import MEANING, told
+from tests.oracle.deals import MEANING, reported_deal
 from tests.oracle.goal import goals
 from tests.oracle.log import Fact, Log, Row
 from tests.oracle.periods import quarter_of
@@ -84,7 +84,7 @@ def _deals(playbook: Playbook, day: date, visible: list[Fact]) -> list[VisibleDe
         by_deal[fact.fields["opportunity_id"]].append(fact)
     found = []
     for opportunity_id, facts in by_deal.items():
-        deal = told(opportunity_id, facts, playbook)
+        deal = reported_deal(opportunity_id, facts, playbook)
         if deal is None:
             continue
         if deal.status in ("won", "credit") and deal.closed_at is not None:
