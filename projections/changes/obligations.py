@@ -24,6 +24,9 @@ def stages(old: Playbook, new: Playbook) -> Iterator[Change]:
     both = [stage for stage in after if stage in before]
     if both != [stage for stage in before if stage in after]:
         yield Change(EVERYBODY, "stage", f"The stages come in the order {' > '.join(after)}.")
+    if old.deal_stages != new.deal_stages:
+        orders = [" > ".join(stages) or "not said" for stages in (new.deal_stages, old.deal_stages)]
+        yield Change(EVERYBODY, "stage", f"A deal goes through {orders[0]}; before {orders[1]}.")
 
 
 def slas(old: Playbook, new: Playbook) -> Iterator[Change]:

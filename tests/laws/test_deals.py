@@ -29,7 +29,9 @@ KINDS = st.sampled_from("Opened Opened Revised StageEntered StageEntered Won Won
 AMOUNTS = st.sampled_from(["0.00", "10.00", "33.335", "-5.00"])
 CURRENCIES = st.sampled_from(["EUR", "USD", "CHF"])  # nobody named a rate for CHF
 DAYS = st.sampled_from(["2026-03-31", "2026-04-30", "2026-07-01", "2026-12-24", "2027-05-05"])
-COMPARED = ("opportunity", "win", "deal_lead", "deal_stay", "deal_stage", "win_rate", "booking", "pipeline_coverage")
+COMPARED = (
+    "opportunity", "win", "deal_lead", "deal_stay", "deal_stage", "win_rate", "booking", "pipeline_coverage",
+)  # fmt: skip
 
 
 @st.composite
@@ -103,23 +105,27 @@ def test_the_parts_of_the_win_rate_add_up_to_the_deals_and_bookings_to_what_was_
     count = {"open": 0, "won": 0, "lost": 0, "credit": 0, **dict(of_deals)}
     for parts in asked(
         shared,
-        "select sum(opened)::int, sum(won)::int, sum(lost)::int, sum(still_open)::int, sum(won_in_period)::int,"
-        " sum(lost_in_period)::int from funnel.win_rate group by unit",
+        "select sum(opened)::int, sum(won)::int, sum(lost)::int, sum(still_open)::int,"
+        " sum(won_in_period)::int, sum(lost_in_period)::int from funnel.win_rate group by unit",
     ):
         decided = [count["won"], count["lost"]]
         assert [*parts] == [sum(decided) + count["open"], *decided, count["open"], *decided]
 
     ((booked, wins),) = asked(shared, "select cents(sum(exact_booked)), count(*) from funnel.win")
     for total, won, credits, rows in asked(
-        shared, "select sum(booked), sum(won)::int, sum(credits)::int, count(*) from funnel.booking group by unit"
+        shared,
+        "select sum(booked), sum(won)::int, sum(credits)::int, count(*) from funnel.booking group by unit",
     ):
         assert [won, credits, won + credits] == [count["won"], count["credit"], wins]
         assert abs((booked or 0) - total) <= rows / 200, "a row is rounded once, to the cent"
 
-    stages = asked(shared, "select deals, entered, forward + back + elsewhere + won + lost, n from funnel.deal_stage")
-    assert sum(deals for deals, *_ in stages) == asked(
-        shared, "select count(*) from funnel.opportunity where status = 'open'"
-    )[0][0]
+    stages = asked(
+        shared, "select deals, entered, forward + back + elsewhere + won + lost, n from funnel.deal_stage"
+    )
+    assert (
+        sum(deals for deals, *_ in stages)
+        == asked(shared, "select count(*) from funnel.opportunity where status = 'open'")[0][0]
+    )
     assert all(ended == n <= entered for _, entered, ended, n in stages)
 
 
