@@ -1,20 +1,24 @@
-"""Goals, rates and costs of a playbook: what the revenue funnel is for, in money, and who owns which line."""
+"""Goals, rates and costs of a playbook: what the revenue funnel is for, in money, and who owns which line.
+
+Its periods are those of the contract: years, quarters and months, and fiscal years and quarters.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from projections.playbook_blocks import Blocks
+from schemas.vocabulary import wrong_period
 
 KEYS = {
     "money": {"currency", "rates", "gross_margin"},
-    "rate": {"currency", "rate"},
-    "goal": {"id", "parent", "period", "owner_team", "metric", "amount", "currency"},
+    "rate": {"currency", "rate", "from"},
+    "goal": {"id", "parent", "period", "owner_team", "metric", "amount", "currency", "scope"},
     "cost": {"team", "period", "amount", "currency"},
     "cascade": {
         "cohort",
@@ -30,12 +34,24 @@ KEYS = {
 }
 STEPS = ("captured", "qualified", "accepted", "opportunities", "won", "retained")
 METRICS = ("revenue", "retained_revenue", "pipeline")
-PERIOD = re.compile(r"[12][0-9]{3}(-Q[1-4])?")
+SCOPES = ("company", "team")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one unit of a currency is in the playbook's own, from a day on; without a day, since ever."""
+
+    currency: str
+    rate: Decimal
+    since: date | None = None
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal in money for a quarter ('2026-Q1') or a year ('2026'), the goal it serves, and its owner."""
+    """A goal in money for a period ('2026-Q1', 'FY2026', '2026-03'), the goal it serves, and its owner.
+
+    `scope`: company for all that is sold, team for what the owner team itself brings.
+    """
 
     id: str
     parent: str | None
@@ -44,6 +60,7 @@ class Goal:
     metric: str
     amount: Decimal
     currency: str
+    scope: str = "company"
 
 
 @dataclass(frozen=True)
@@ -58,11 +75,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class Goals:
-    """Everything a playbook says about money. `rates`: one unit of a currency in `currency`."""
+    """Everything a playbook says about money. `rates`: of each currency in order of their days."""
 
     currency: str
     rates_name: str
-    rates: Mapping[str, Decimal]
+    rates: tuple[Rate, ...]
     gross_margin: Decimal
     goals: tuple[Goal, ...]
     costs: tuple[Cost, ...]
@@ -80,6 +97,7 @@ def read_goals(blocks: Blocks, teams: set[str]) -> Goals:
     if not 0 < margin <= 1:
         raise blocks.fault("money", 0, f"gross_margin = '{margin}'; it is a share such as '0.78'")
     rates = _rates(blocks, currency)
+    rated = {rate.currency for rate in rates}
     cascade = {"cohort": "180 days", "minimum_n": 30, **blocks.single("cascade")}
     for step in STEPS:
         if step in cascade and cascade[step] not in teams:
@@ -90,8 +108,8 @@ def read_goals(blocks: Blocks, teams: set[str]) -> Goals:
         rates_name=blocks.text("money", 0, money, "rates"),
         rates=rates,
         gross_margin=margin,
-        goals=_goals(blocks, teams, rates),
-        costs=tuple(_cost(blocks, i, block, teams, rates) for i, block in blocks.blocks("cost")),
+        goals=_goals(blocks, teams, rated),
+        costs=tuple(_cost(blocks, i, block, teams, rated) for i, block in blocks.blocks("cost")),
         cohort=blocks.duration("cascade", 0, cascade, "cohort"),
         minimum_n=blocks.count("cascade", 0, cascade, "minimum_n"),
         owners={step: str(cascade[step]) for step in STEPS if step in cascade},
@@ -99,19 +117,23 @@ def read_goals(blocks: Blocks, teams: set[str]) -> Goals:
     )
 
 
-def _rates(blocks: Blocks, own: str) -> dict[str, Decimal]:
-    rates = {own: Decimal(1)}
+def _rates(blocks: Blocks, own: str) -> tuple[Rate, ...]:
+    rates = [Rate(own, Decimal(1))]
     for index, block in blocks.blocks("rate"):
         currency = _currency(blocks, "rate", index, block)
-        if currency in rates:
-            raise blocks.fault("rate", index, f"{currency} has a rate already ({own} itself is always 1)")
-        rates[currency] = blocks.money("rate", index, block, "rate")
-        if not 0 < rates[currency] < 10**6:
-            raise blocks.fault("rate", index, f"rate = '{rates[currency]}' lies outside 0 to a million")
-    return rates
+        since = blocks.day("rate", index, block, "from") if "from" in block else None
+        rate = Rate(currency, blocks.money("rate", index, block, "rate"), since)
+        if currency == own or any((r.currency, r.since) == (currency, since) for r in rates):
+            from_when = f" from {since}" if since else ""
+            why = f"{currency} has a rate{from_when} already ({own} itself is always 1)"
+            raise blocks.fault("rate", index, why)
+        if not 0 < rate.rate < 10**6:
+            raise blocks.fault("rate", index, f"rate = '{rate.rate}' lies outside 0 to a million")
+        rates.append(rate)
+    return tuple(sorted(rates, key=lambda rate: (rate.currency, rate.since or date.min)))
 
 
-def _goals(blocks: Blocks, teams: set[str], rates: Mapping[str, Decimal]) -> tuple[Goal, ...]:
+def _goals(blocks: Blocks, teams: set[str], rated: set[str]) -> tuple[Goal, ...]:
     goals = []
     for index, block in blocks.blocks("goal"):
         team = blocks.text("goal", index, block, "owner_team")
@@ -125,11 +147,21 @@ def _goals(blocks: Blocks, teams: set[str], rates: Mapping[str, Decimal]) -> tup
                 owner_team=team,
                 metric=blocks.one_of("goal", index, block, "metric", METRICS),
                 amount=blocks.money("goal", index, block, "amount"),
-                currency=_rated(blocks, "goal", index, block, rates),
+                currency=_rated(blocks, "goal", index, block, rated),
+                scope=_scope(blocks, index, block),
             )
         )
     _check_parents(blocks, goals)
     return tuple(goals)
+
+
+def _scope(blocks: Blocks, index: int, block: Mapping[str, Any]) -> str:
+    if "scope" not in block:
+        return "company"
+    if block["scope"] == "team" and block.get("metric") == "retained_revenue":
+        why = "scope = 'team' with metric = 'retained_revenue': no deal says which team retains revenue"
+        raise blocks.fault("goal", index, why)
+    return blocks.one_of("goal", index, block, "scope", SCOPES)
 
 
 def _check_parents(blocks: Blocks, goals: Sequence[Goal]) -> None:
@@ -149,9 +181,7 @@ def _check_parents(blocks: Blocks, goals: Sequence[Goal]) -> None:
             above = parents[above]
 
 
-def _cost(
-    blocks: Blocks, index: int, block: Mapping[str, Any], teams: set[str], rates: Mapping[str, Decimal]
-) -> Cost:
+def _cost(blocks: Blocks, index: int, block: Mapping[str, Any], teams: set[str], rated: set[str]) -> Cost:
     team = blocks.text("cost", index, block, "team")
     if team not in teams:
         raise blocks.fault("cost", index, f"team = {team!r} is no team of this playbook")
@@ -159,14 +189,14 @@ def _cost(
         team=team,
         period=_period(blocks, "cost", index, block),
         amount=blocks.money("cost", index, block, "amount"),
-        currency=_rated(blocks, "cost", index, block, rates),
+        currency=_rated(blocks, "cost", index, block, rated),
     )
 
 
 def _period(blocks: Blocks, name: str, index: int, block: Mapping[str, Any]) -> str:
     period = blocks.text(name, index, block, "period")
-    if PERIOD.fullmatch(period) is None:
-        raise blocks.fault(name, index, f"period = {period!r}; say a year '2026' or a quarter '2026-Q1'")
+    if why := wrong_period(period):
+        raise blocks.fault(name, index, f"period = {period!r} {why}")
     return period
 
 
@@ -177,11 +207,9 @@ def _currency(blocks: Blocks, name: str, index: int, block: Mapping[str, Any]) -
     return currency
 
 
-def _rated(
-    blocks: Blocks, name: str, index: int, block: Mapping[str, Any], rates: Mapping[str, Decimal]
-) -> str:
+def _rated(blocks: Blocks, name: str, index: int, block: Mapping[str, Any], rated: set[str]) -> str:
     currency = _currency(blocks, name, index, block)
-    if currency not in rates:
+    if currency not in rated:
         raise blocks.fault(
             name,
             index,

@@ -1,22 +1,44 @@
-"""Goal periods in SQL: '2026' and '2026-Q1' as days. Anything else has no days (null)."""
+"""Periods and windows in SQL, as days.
+
+A period is a year, a quarter or a month of the calendar ('2026', '2026-Q1', '2026-03'), or a fiscal year or
+quarter ('FY2026', 'FY2026-Q1'). A fiscal year begins in the month that the playbook names, and is called
+after the calendar year it begins in. Anything else has no days (null).
+"""
 
 SQL_FUNCTIONS = (
-    # First day of a period.
+    # First day of a period. fiscal_year_begins: the month; needed for fiscal periods only.
     """
-    create or replace macro period_from(period) as case
+    create or replace macro period_from(period, fiscal_year_begins := 1) as (case
         when regexp_full_match(period, '[12][0-9]{3}') then make_date(period::integer, 1, 1)
         when regexp_full_match(period, '[12][0-9]{3}-Q[1-4]')
             then make_date(left(period, 4)::integer, right(period, 1)::integer * 3 - 2, 1)
-    end
+        when regexp_full_match(period, '[12][0-9]{3}-(0[1-9]|1[0-2])')
+            then make_date(left(period, 4)::integer, right(period, 2)::integer, 1)
+        when regexp_full_match(period, 'FY[12][0-9]{3}')
+            then make_date(period[3:6]::integer, fiscal_year_begins, 1)
+        when regexp_full_match(period, 'FY[12][0-9]{3}-Q[1-4]')
+            then make_date(period[3:6]::integer, fiscal_year_begins, 1)
+                + to_months(right(period, 1)::integer * 3 - 3)
+    end)::date
     """,
     # First day after a period.
     """
-    create or replace macro period_until(period) as
-        (period_from(period)
-            + case when length(period) = 4 then interval 1 year else interval 3 month end)::date
+    create or replace macro period_until(period, fiscal_year_begins := 1) as
+        (period_from(period, fiscal_year_begins) + case
+            when contains(period, 'Q') then interval 3 month
+            when contains(period, '-') then interval 1 month
+            else interval 1 year end)::date
     """,
     # The quarter a day lies in, as a period.
     "create or replace macro quarter_of(day) as strftime(day, '%Y') || '-Q' || quarter(day)",
+    # The first day of the window that a local time lies in. week_begins: 1 for Monday to 7 for Sunday.
+    """
+    create or replace macro window_of(local_at, window_unit, week_begins) as case
+        when window_unit = 'week'
+            then (date_trunc('week', local_at - to_days(week_begins - 1)) + to_days(week_begins - 1))::date
+        else date_trunc(window_unit, local_at)::date
+    end
+    """,
     # The instant a local day begins in a zone. Where clocks fall back over midnight, midnight comes twice,
     # and the day begins with the first, as in open_time: 24 hours after the midnight before. timezone()
     # alone takes the second. Where midnight is skipped, the day begins at its first moment.

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import attributes, definition, examples, goals
+from projections import attributes, deal_stages, definition, examples, goals
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
@@ -29,10 +29,11 @@ from schemas.catalogue import CATALOGUE
 DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 
 _WINDOWS = ("day", "week", "month", "quarter", "year")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
 _ALERT_KINDS = ("overdue_in_window",)
 KEYS = {
-    "playbook": {"name", "window", "zone", "at_risk_share"},
+    "playbook": {"name", "window", "zone", "at_risk_share", "fiscal_year_begins", "week_begins"},
     "calendar": {"id", "zone", "open", "holidays"},
     "team": {"id", "side", "calendar"},
     "member": {"team", "calendar", "ids"},
@@ -43,6 +44,7 @@ KEYS = {
     **examples.KEYS,
     **definition.KEYS,
     **goals.KEYS,
+    **deal_stages.KEYS,
 }
 # The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
@@ -94,12 +96,15 @@ class AlertRule:
 @dataclass(frozen=True)
 class Playbook:
     """What both teams agreed on. `members` maps a person to (team, calendar); `stages` to (stage, event);
-    `buyer_steps` a stage to the step of the buyer's journey. `text` is the file, as it stands."""
+    `buyer_steps` a stage to the step of the buyer's journey. `text` is the file, as it stands.
+    `fiscal_year_begins` is a month, 1 to 12; `week_begins` one of WEEKDAYS."""
 
     name: str
     version: str
     zone: str
     window: str
+    fiscal_year_begins: int
+    week_begins: str
     at_risk_share: float
     calendars: tuple[Calendar, ...]
     teams: tuple[Team, ...]
@@ -109,6 +114,7 @@ class Playbook:
     alerts: tuple[AlertRule, ...]
     definition: Definition
     goals: Goals
+    deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
     attributes: tuple[Attribute, ...]
     examples: tuple[Example, ...]
@@ -163,6 +169,7 @@ class _Reader:
         if not isinstance(head, dict):
             raise unusable(where, 1, "there is no [playbook] block with a name")
         blocks.check_keys("playbook", 0, head)
+        head = {"fiscal_year_begins": 1, "week_begins": WEEKDAYS[0], **head}
         calendars = tuple(self._calendar(i, block) for i, block in blocks.blocks("calendar"))
         if not calendars:
             raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
@@ -175,6 +182,8 @@ class _Reader:
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
             zone=blocks.zone("playbook", 0, head.get("zone", "UTC")),
             window=blocks.one_of("playbook", 0, head, "window", _WINDOWS),
+            fiscal_year_begins=blocks.count("playbook", 0, head, "fiscal_year_begins", 12),
+            week_begins=blocks.one_of("playbook", 0, head, "week_begins", WEEKDAYS),
             at_risk_share=blocks.share("playbook", 0, head, "at_risk_share", 0.75),
             calendars=calendars,
             teams=teams,
@@ -184,6 +193,7 @@ class _Reader:
             alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
             definition=definition.read_definition(blocks),
             goals=goals.read_goals(blocks, team_names),
+            deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
             attributes=attributes.read_attributes(blocks),
             examples=examples.read_examples(blocks),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -95,11 +95,11 @@ class Blocks:
                 raise self.fault(name, index, f"{key} holds {value!r}, which is not a text")
         return values
 
-    def count(self, name: str, index: int, block: Mapping[str, Any], key: str) -> int:
+    def count(self, name: str, index: int, block: Mapping[str, Any], key: str, most: int = _MOST) -> int:
         """A whole number of at least 1. What a column cannot hold would stop every worker that reads it."""
         value = block.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
-            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {_MOST:,}")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {most:,}")
         return value
 
     def one_of(
@@ -141,6 +141,14 @@ class Blocks:
         if not isinstance(value, bool):
             raise self.fault(name, index, f"{key} = {value!r}; it is true or false")
         return value
+
+    def day(self, name: str, index: int, block: Mapping[str, Any], key: str) -> date:
+        """A day."""
+        try:
+            return date.fromisoformat(str(block.get(key)))
+        except ValueError as error:
+            why = f"{key} = {str(block.get(key))!r} is no day such as 2026-04-01"
+            raise self.fault(name, index, why) from error
 
     def duration(self, name: str, index: int, block: Mapping[str, Any], key: str) -> timedelta:
         """A span in one unit. Business time is never given in days: they have no fixed length."""

@@ -48,9 +48,10 @@ def all_events(schema: str) -> str:
     for event in CATALOGUE.facts:
         present = {field["name"] for field in event.fields}
         subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
+        by_day = "is_day_only" if "is_day_only" in present else "false as is_day_only"
         branches.append(
-            f"select '{event.name}' as event_type, event_id, occurred_at, recorded_at, source, {subjects}"
-            f" from {schema}.{event.table}"
+            f"select '{event.name}' as event_type, event_id, occurred_at, {by_day}, recorded_at, source,"
+            f" {subjects} from {schema}.{event.table}"
         )
     return " union all ".join(branches)
 
@@ -66,7 +67,15 @@ def _all_events() -> Projection:
         key=("event_type", "event_id"),
         columns=tuple(
             Column(name, "")
-            for name in ("event_type", "event_id", "occurred_at", "recorded_at", "source", *SUBJECTS)
+            for name in (
+                "event_type",
+                "event_id",
+                "occurred_at",
+                "is_day_only",
+                "recorded_at",
+                "source",
+                *SUBJECTS,
+            )  # fmt: skip
         ),
         select=all_events("resolved"),
         path=Path(__file__),

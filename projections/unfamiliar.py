@@ -1,4 +1,4 @@
-"""Words of an event that the playbook does not know: taken, since it may follow, but reported at once."""
+"""Words of an event that the playbook does not know: taken, since it may follow, and warned of at once."""
 
 from __future__ import annotations
 

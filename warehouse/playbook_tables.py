@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -18,27 +20,30 @@ import pyarrow as pa
 from projections import open_time
 from projections.agreement import InForce
 from projections.business_time import Calendar
-from projections.playbook import Playbook
+from projections.goals import Goals
+from projections.playbook import WEEKDAYS, Playbook
 
 # Table -> columns after playbook_version.
 _COLUMNS = {
-    "version": """name varchar, zone varchar, window_unit varchar, at_risk_share double, currency varchar,
-        rates_name varchar, gross_margin decimal(9,8), cohort_us bigint, minimum_n integer, session_us bigint,
+    "version": """name varchar, zone varchar, window_unit varchar, fiscal_year_begins integer,
+        week_begins integer, at_risk_share double, currency varchar, rates_name varchar,
+        gross_margin decimal(9,8), cohort_us bigint, minimum_n integer, session_us bigint,
         engaged_within_us bigint, complete_within_us bigint, is_signed boolean,
         in_force_from timestamptz, in_force_until timestamptz""",
     "calendar": "position integer, calendar varchar, zone varchar",
     "team": "team varchar, side varchar, calendar varchar",
     "member": "owner varchar, team varchar, calendar varchar",
     "stage": "position integer, stage varchar, entered_by varchar, buyer_step varchar",
+    "deal_stage": "position integer, deal_stage varchar",
     "sla": """sla varchar, from_team varchar, to_team varchar, owed_by varchar, clock varchar,
         allowed_us bigint, attempts integer""",
     "criterion": """position integer, criterion varchar, kind varchar, is_required boolean, attribute varchar,
         one_of varchar[], at_least integer, at_most integer, activities varchar[], roles varchar[],
         needed integer, within_us bigint""",
     "role": "position integer, role varchar, wanted integer, is_required boolean",
-    "rate": "currency varchar, rate decimal(18,8)",
+    "rate": "currency varchar, rate decimal(18,8), from_on date, until_on date",
     "goal": """goal_id varchar, parent_goal_id varchar, period varchar, owner_team varchar, metric varchar,
-        amount decimal(18,4), currency varchar""",
+        amount decimal(18,4), currency varchar, scope varchar""",
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
     "attribute": "name varchar, attribute_of varchar",
@@ -139,7 +144,8 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
     p, money, group = governing.playbook, governing.playbook.goals, governing.playbook.definition
     renamed = {old.id: new.id for old, new in zip(p.calendars, calendars, strict=True)}
     version = (
-        p.name, p.zone, p.window, p.at_risk_share, money.currency, money.rates_name, money.gross_margin,
+        p.name, p.zone, p.window, p.fiscal_year_begins, WEEKDAYS.index(p.week_begins) + 1,
+        p.at_risk_share, money.currency, money.rates_name, money.gross_margin,
         money.cohort // _MICROSECOND, money.minimum_n, money.session // _MICROSECOND,
         group.engaged_within // _MICROSECOND, group.complete_within // _MICROSECOND,
         governing.is_signed, governing.since, governing.until,
@@ -150,6 +156,7 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "team": [(team.id, team.side, renamed[team.calendar]) for team in p.teams],
         "member": [(owner, team, renamed[calendar]) for owner, (team, calendar) in p.members.items()],
         "stage": [(i, stage, event, p.buyer_steps.get(stage)) for i, (stage, event) in enumerate(p.stages)],
+        "deal_stage": list(enumerate(p.deal_stages)),
         "sla": [
             (s.id, s.from_team, s.to_team, s.owed_by, s.clock, s.within // _MICROSECOND, s.attempts)
             for s in p.slas
@@ -162,11 +169,21 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
             for i, c in enumerate(group.criteria)
         ],
         "role": [(i, role.id, role.wanted, role.is_required) for i, role in enumerate(group.roles)],
-        "rate": list(money.rates.items()),
+        "rate": list(_rates(money)),
         "goal": [
-            (g.id, g.parent, g.period, g.owner_team, g.metric, g.amount, g.currency) for g in money.goals
+            (g.id, g.parent, g.period, g.owner_team, g.metric, g.amount, g.currency, g.scope)
+            for g in money.goals
         ],
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
         "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
     }  # fmt: skip
+
+
+def _rates(money: Goals) -> Iterator[tuple[str, Decimal, date, date]]:
+    """(currency, rate, first day, first day of the next rate). A rate without a day holds since ever."""
+    for rate, following in pairwise([*money.rates, None]):
+        assert rate is not None
+        has_next = following is not None and following.currency == rate.currency
+        until = following.since if following is not None and has_next else None
+        yield rate.currency, rate.rate, rate.since or date.min, until or date.max

@@ -190,6 +190,7 @@ def _memory() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set global TimeZone = 'UTC'")
     connection.execute("set global asof_loop_join_threshold = 0")
+    connection.execute("set global disabled_optimizers = 'statistics_propagation'")
     connection.execute(f"set global threads = {max(1, (os.cpu_count() or 1) // STATEMENTS)}")
     return connection
 

@@ -208,6 +208,8 @@ def _configuration(threads: int) -> dict[str, str | bool | int | float | list[st
         # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
         # then walk the other side whole for each: a hundred times slower.
         "asof_loop_join_threshold": 0,
+        # Its work doubles with each materialized CTE below another: a view of views was planned for seconds.
+        "disabled_optimizers": "statistics_propagation",
     }
 
 

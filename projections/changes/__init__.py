@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections.abc import Callable, Iterator
 
 from projections.changes import obligations, qualified_lead, revenue, working_time
@@ -24,6 +25,8 @@ def _head(old: Playbook, new: Playbook) -> Iterator[Change]:
         ("The playbook's name is", old.name, new.name),
         ("Days are those of the zone", old.zone, new.zone),
         ("The funnel is grouped by", old.window, new.window),
+        ("Weeks begin on", old.week_begins.capitalize(), new.week_begins.capitalize()),
+        ("Fiscal years begin in", month_name[old.fiscal_year_begins], month_name[new.fiscal_year_begins]),
         ("A deadline is at risk when this much of its time is gone:", before, share),
     ):
         if was != becomes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
+from datetime import date
 
 from projections.changes.sentences import (
     EVERYBODY,
@@ -16,8 +16,10 @@ from projections.changes.sentences import (
     span,
     team_name,
 )
-from projections.goals import Cost, Goal, Goals
+from projections.goals import Cost, Goal, Goals, Rate
 from projections.playbook import Playbook
+
+_SCOPES = {"company": "all that is sold", "team": "what the team itself brings"}
 
 
 def currencies(old: Playbook, new: Playbook) -> Iterator[Change]:
@@ -33,16 +35,22 @@ def currencies(old: Playbook, new: Playbook) -> Iterator[Change]:
     yield from _rates(before.rates, after.rates, after.currency)
 
 
-def _rates(before: Mapping[str, Decimal], after: Mapping[str, Decimal], currency: str) -> Iterator[Change]:
-    for code in sorted(before.keys() | after.keys()):
-        was, becomes = before.get(code), after.get(code)
-        if was == becomes or code == currency:
-            continue
-        if becomes is None:
-            yield Change(EVERYBODY, "rate", f"There is no rate for {code} any more; before {was}.")
-        else:
-            rest = f"before {was}" if was is not None else "before there was none"
-            yield Change(EVERYBODY, "rate", f"One {code} is {becomes} {currency}; {rest}.")
+def _rates(before: Iterable[Rate], after: Iterable[Rate], currency: str) -> Iterator[Change]:
+    def by_day(rates: Iterable[Rate]) -> dict[tuple[str, date], Rate]:
+        return {(r.currency, r.since or date.min): r for r in rates if r.currency != currency}
+
+    old, new = by_day(before), by_day(after)
+    for key in sorted(old.keys() | new.keys()):
+        was, becomes = old.get(key), new.get(key)
+        if becomes is None and was is not None:
+            since = f" from {was.since} on" if was.since else ""
+            says = f"There is no rate for {was.currency}{since} any more; before {was.rate}."
+            yield Change(EVERYBODY, "rate", says)
+        elif becomes is not None and was != becomes:
+            one = f"From {becomes.since} on one" if becomes.since else "One"
+            rest = f"before {was.rate}" if was is not None else "before there was none"
+            says = f"{one} {becomes.currency} is {becomes.rate} {currency}; {rest}."
+            yield Change(EVERYBODY, "rate", says)
 
 
 def goals(old: Playbook, new: Playbook) -> Iterator[Change]:
@@ -76,6 +84,8 @@ def _goal_says(before: Goal, after: Goal) -> str:
         parts.append(f"{verb} from {money(before.amount, before.currency)} to {after.amount:,.2f}")
     if before.parent != after.parent:
         parts.append(f"serves {after.parent or 'no other goal'} instead of {before.parent or 'none'}")
+    if before.scope != after.scope:
+        parts.append(f"counts {_SCOPES[after.scope]} instead of {_SCOPES[before.scope]}")
     return f"{_goal(after)}, {listed(parts)}."
 
 

@@ -26,4 +26,4 @@ from goal
 join funnel.account_retention using (period)
 join funnel.subscription_event using (account_id)
 where metric = 'retained_revenue' and begins_at <= $as_of and (opening_arr > 0 or is_unpriced)
-    and occurred_at < ends_at
+    and counts_at < ends_at

@@ -7,4 +7,4 @@ union all
 select goal_id, 'revenue' as step, event_type, event_id
 from evidence.goal_attainment as attained
 join funnel.goal as goal using (period, owner_team, metric)
-where metric = 'revenue' and period like '%-Q%' and goal_amount is not null
+where metric = 'revenue' and contains(period, '-') and goal.scope = 'company' and goal_amount is not null

@@ -14,11 +14,12 @@ deal as (
 )
 select is_marketing_present, 'CallHeld' as event_type, event_id from call
 union all
-select is_marketing_present, event_type, event_id
+select is_marketing_present, outcome.event_type, outcome.place.event_id
 from (
-    select is_marketing_present, event_type, event_id
+    select is_marketing_present, deal_outcome(known) as outcome
     from deal
-    join funnel.deal_event using (opportunity_id)
-    where event_type in ('OpportunityWon', 'OpportunityLost')
-    qualify row_number() over (partition by opportunity_id order by place desc) = 1
+    join (
+        select opportunity_id, deal_known(event) as known from funnel.deal_event as event group by opportunity_id
+    ) using (opportunity_id)
 )
+where outcome is not null

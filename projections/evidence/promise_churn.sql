@@ -1,13 +1,15 @@
 -- evidence: promise_churn
--- says: of each customer in the state: the event that first made it a customer, its first churn, and the promises
+-- says: of each customer in the state: the event that first made it a customer, the churn by which it first left, and the promises
 --         made before that with what was reported of them
 with
 customer_event as (
     select account_id, event_type, event_id
     from funnel.subscription_event
-    qualify row_number() over (partition by account_id order by occurred_at, event_id, event_type) = 1
-        or event_type = 'SubscriptionChurned'
-        and row_number() over (partition by account_id, event_type order by occurred_at, event_id) = 1
+    qualify row_number() over (partition by account_id order by place) = 1
+    union all
+    select account_id, 'SubscriptionChurned', event_id
+    from funnel.account_churn
+    qualify row_number() over (partition by account_id order by churned_at) = 1
     union all
     select ledger.account_id, event_type, event_id
     from funnel.promise_ledger as ledger

@@ -17,5 +17,4 @@ where event_type = 'OpportunityWon' and event.occurred_at = won_at
 union all
 select promise_id, 'SubscriptionChurned', event_id
 from ledger
-join resolved.subscription_churned as churned using (account_id)
-where churned.occurred_at = churned_at
+join funnel.account_churn using (account_id, churned_at)

@@ -5,7 +5,7 @@ from funnel.win as win
 join evidence.win using (opportunity_id)
 where is_first and not exists (
     from resolved.customer_onboarded as onboarded
-    where onboarded.account_id = win.account_id and onboarded.occurred_at < win.won_at
+    where onboarded.account_id = win.customer_id and onboarded.occurred_at < win.won_at
         and onboarded.opportunity_id is distinct from win.opportunity_id
 )
 union all

@@ -1,5 +1,5 @@
 -- view:   attribution
--- grain:  one row per won opportunity, model and session of its account up to the win
+-- grain:  one row per won deal, or credit, model and session with its buyer up to the win
 -- key:    opportunity_id, model, session_id
 -- reads:  funnel.win, funnel.buying_session, playbook.version
 -- says:   what brought the money: each win is divided, to the cent, among the sessions with the buyer before
@@ -11,11 +11,12 @@
 --         last, 20 % shared by those between (one session 100 %, two 50 % each); w 30 % to the first, 30 % to the
 --         session in which the lead was created, 30 % to the one in which the deal was created, 10 % shared by
 --         the rest. Shares that fall on the same session add up; when there is no rest, its 10 % go to the three
---         in proportion. Credit is kept in millionths and amounts in cents; what rounding leaves goes to the last
---         session, so both add up exactly.
+--         in proportion. Shares are kept in millionths and amounts in cents, rounded towards zero; what rounding leaves
+--         goes to the last session, so both add up exactly. A credit, a win with a negative amount, takes money
+--         back along its own path and is not counted as a conversion.
 -- columns:
 --   opportunity_id    the won deal
---   account_id        its company
+--   account_id        its company; null when no event names one
 --   model             first, last, linear, position or w
 --   session_id        event id of the session's first touch; 'unattributed' for a win without any touch
 --   position          place of the session before the win, from 1; null when unattributed
@@ -28,15 +29,16 @@
 --   credit            share of the win, 0 to 1 (decimal); the credits of one win and model sum to exactly 1
 --   amount            that share of the booked amount (decimal); the amounts of one win and model sum to booked;
 --                     null when the win is unpriced
---   booked            the amount booked with the win, in the goal's currency (decimal); null without a rate
+--   booked            the amount booked with the win, in the goal's currency (decimal); null when it is unknown or has no rate
 --   currency          the goal's currency, ISO 4217
 --   won_at            when the deal was won
 --   is_attributed     false for a win without any touch
+--   is_credit         true for a credit
 --   playbook_version  the playbook whose session length and rate these are
 with
 -- A win without any touch has one row, which takes everything.
 session as (
-    select win.opportunity_id, win.account_id, win.won_at, win.booked,
+    select win.opportunity_id, win.account_id, win.won_at, win.booked, win.is_credit,
         session_id is not null as is_attributed,
         coalesce(session_id, 'unattributed') as session_id,
         touched_at, event_type, team, channel, campaign_id,
@@ -107,6 +109,7 @@ select
     currency,
     won_at,
     is_attributed,
+    is_credit,
     playbook_version
 from credited
 cross join playbook.version

@@ -4,7 +4,8 @@
 -- reads:  resolved.campaign_planned, resolved.campaign_cost_booked, playbook.rate, playbook.version
 -- says:   what a campaign was planned to cost, and what was booked for it
 -- means:  Name, channel, goal, days and planned cost are those of the latest CampaignPlanned. An amount without a
---         rate is counted as unpriced and is in no sum.
+--         rate is counted as unpriced and is in no sum. A refund is a negative cost. Rates are those of the day the
+--         cost belongs to; of the plan, those of the first day.
 -- columns:
 --   campaign_id       the campaign
 --   name              its name; null when it was never planned
@@ -21,17 +22,17 @@
 with
 plan as (
     select campaign_id, name, channel, goal_id, starts_on, ends_on,
-        converted(amount, rate.rate) as planned,
-        (amount is not null and rate.rate is null)::integer as unpriced
+        cents(converted(amount, exchange.rate)) as planned,
+        (amount is not null and exchange.rate is null)::integer as unpriced
     from resolved.campaign_planned as planned
-    left join playbook.rate as rate on rate.currency = planned.currency
+    left join playbook.rate as exchange on is_rate_of(exchange, planned.currency, starts_on)
     qualify row_number() over (partition by campaign_id order by occurred_at desc, event_id desc) = 1
 ),
 cost as (
-    select campaign_id, count(*) as cost_events, sum(converted(amount, rate.rate)) as booked_cost,
-        count(*) filter (where rate.rate is null) as unpriced
+    select campaign_id, count(*) as cost_events, sum(converted(amount, exchange.rate)) as booked_cost,
+        count(*) filter (where exchange.rate is null) as unpriced
     from resolved.campaign_cost_booked as booked
-    left join playbook.rate as rate on rate.currency = booked.currency
+    left join playbook.rate as exchange on is_rate_of(exchange, booked.currency, booked_on)
     group by campaign_id
 )
 select
@@ -42,7 +43,7 @@ select
     starts_on,
     ends_on,
     planned,
-    coalesce(booked_cost, 0)::decimal(38,2) as booked_cost,
+    cents(coalesce(booked_cost, 0)) as booked_cost,
     coalesce(cost_events, 0) as cost_events,
     coalesce(plan.unpriced, 0) + coalesce(cost.unpriced, 0) as unpriced,
     version.currency,

@@ -5,7 +5,7 @@
 -- says:   what a campaign cost, what became of the leads it captured, and what it brought back in margin
 -- means:  Its leads are those of campaign_lead; name, channel, goal, days and planned cost are those of campaign_cost.
 --         Opportunities and wins are the deals of those leads; a deal without a lead belongs to no campaign
---         here, but its sessions may earn the campaign credit. Two revenues, never added: booked_revenue is
+--         here, but its sessions may earn the campaign credit. A credit note counts in revenue and as no deal. Two revenues, never added: booked_revenue is
 --         everything its own leads bought; attributed_revenue is its share of all wins by the linear model,
 --         whoever captured the lead. The return is in margin, not in revenue: attributed_revenue x gross margin
 --         / booked_cost, where 1 means that the campaign paid for itself.
@@ -45,13 +45,13 @@ lead as (
     group by campaign_id
 ),
 deal_of_lead as (
-    select campaign_id, opportunity_id, status = 'won' as is_won, booked
+    select campaign_id, opportunity_id, status, status = 'won' as is_won, exact_booked as booked
     from funnel.opportunity_amount
     join campaign_lead using (lead_id)
-    where opened_at is not null or status = 'won'
+    where opened_at is not null or status in ('won', 'credit')
 ),
 deal as (
-    select campaign_id, count(*) as opportunities, count(*) filter (where is_won) as won,
+    select campaign_id, count(*) filter (where status <> 'credit') as opportunities, count(*) filter (where is_won) as won,
         sum(booked) as booked_revenue
     from deal_of_lead
     group by campaign_id
@@ -82,7 +82,7 @@ total as (
         coalesce(accepted, 0) as accepted,
         coalesce(opportunities, 0) as opportunities,
         coalesce(won, 0) as won,
-        coalesce(booked_revenue, 0)::decimal(38,2) as booked_revenue,
+        cents(coalesce(booked_revenue, 0)) as booked_revenue,
         coalesce(attributed_revenue, 0)::decimal(38,2) as attributed_revenue,
         coalesce(cost.unpriced, 0) + coalesce(unpriced_wins, 0) as unpriced
     from funnel.campaign_cost as cost
@@ -109,9 +109,7 @@ select
     booked_revenue,
     attributed_revenue,
     attributed_revenue::double * gross_margin::double / nullif(booked_cost, 0)::double as margin_return,
-    -- Whole cents, halves up.
-    (((2 * (booked_cost * 100)::hugeint + qualified) // nullif(2 * qualified, 0))::decimal(38,0) * 0.01)
-        ::decimal(38,2) as cost_per_qualified,
+    portion(booked_cost, 1, qualified) as cost_per_qualified,
     unpriced,
     version.currency,
     captured as n,

@@ -1,17 +1,18 @@
 -- view:   customer_promise_state
 -- grain:  one row per company that was onboarded or has a subscription
 -- key:    account_id
--- reads:  funnel.promise_ledger, funnel.subscription_event
+-- reads:  funnel.promise_ledger, funnel.subscription_event, funnel.account_churn
 -- says:   what became of the promises made to each customer, and whether it left
 -- means:  See promise_churn. Promises made after the customer first left do not count.
 -- columns:
 --   account_id     the company
 --   promise_state  some_missed (at least one), all_kept (all that were settled), none_settled or none_made
---   churned_at     when one of its subscriptions first ended; null when none did
+--   churned_at     when it first left: it had no subscription any more; null when it did not
 with
 customer as (
-    select account_id, min(occurred_at) filter (where event_type = 'SubscriptionChurned') as churned_at
+    select account_id, min(churned_at) as churned_at
     from funnel.subscription_event
+    left join funnel.account_churn using (account_id)
     group by account_id
 )
 select

@@ -1,57 +1,94 @@
 -- view:   deal_event
 -- grain:  one row per event of a deal
 -- key:    event_type, event_id
--- reads:  resolved.opportunity_opened, resolved.opportunity_revised, resolved.opportunity_stage_entered,
---         resolved.opportunity_won, resolved.opportunity_lost
+-- reads:  resolved.opportunity_opened, resolved.opportunity_reopened, resolved.opportunity_revised,
+--         resolved.opportunity_stage_entered, resolved.opportunity_won, resolved.opportunity_lost,
+--         facts.opportunity_opened, facts.opportunity_reopened, facts.opportunity_lost, warehouse.record_identity,
+--         playbook.version
 -- says:   everything reported about a deal, in the order in which it counts
--- means:  Events of one instant count in the order of their meaning: opened, revised, stage entered, won or lost;
---         only then by event id.
+-- means:  Events of one instant count in the order of their meaning: opened, reopened, revised, stage entered, won
+--         or lost; of two with the same meaning the one recorded later corrects the other; only then by event id.
+--         What is known by day alone comes after everything of that day that is known to the minute, and before the
+--         next day, in the playbook's zone; an opening known by day comes before everything of its day. A merged
+--         deal has the events of all its records.
 -- columns:
---   opportunity_id  the deal
---   event_type      OpportunityOpened, OpportunityRevised, OpportunityStageEntered, OpportunityWon or OpportunityLost
---   event_id        the event
---   occurred_at     when it happened
---   recorded_at     when Baton accepted it
---   place           what decides between two events: the instant, the meaning, the event id; later ones are greater
---   account_id      the company it names
---   lead_id         the lead it names; of merged ones the one that survives
---   handoff_id      the handoff it names
---   owner           who opened the deal
---   stage           the stage entered, or opened in
---   probability     chance to win, 0 to 1, given with the stage
---   amount          the amount it gives (decimal)
---   currency        currency of the amount, ISO 4217
---   closes_on       the closing day it gives
---   reason_code     why the deal was lost
+--   opportunity_id    the deal; of merged ones the one that survives
+--   event_type        OpportunityOpened, OpportunityReopened, OpportunityRevised, OpportunityStageEntered,
+--                     OpportunityWon or OpportunityLost
+--   event_id          the event
+--   occurred_at       when it happened, as reported
+--   counts_at         the instant at which it counts: occurred_at, or the end of its day when only that is known (the
+--                     beginning, for an opening)
+--   recorded_at       when Baton accepted it
+--   place             what decides between two events: instant, meaning, recording, event id; later ones are greater
+--   is_of_merged      true when it opened, reopened or lost a record that was merged into this deal afterwards
+--   account_id        the company it names
+--   lead_id           the lead it names; of merged ones the one that survives
+--   handoff_id        the handoff it names
+--   owner             who opened the deal
+--   stage             the stage entered, or opened in
+--   probability       chance to win, 0 to 1, given with the stage
+--   amount            the amount it gives (decimal)
+--   currency          currency of the amount, ISO 4217
+--   closes_on         the closing day it gives
+--   reason_code       why the deal was lost
 with
 reported as (
     select 'OpportunityOpened' as event_type, 1 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        account_id, lead_id, handoff_id, owner, stage, amount, currency, closes_on
+        is_day_only, account_id, lead_id, handoff_id, owner, stage, amount, currency, closes_on
     from resolved.opportunity_opened
     union all by name
-    select 'OpportunityRevised' as event_type, 2 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        lead_id, amount, currency, closes_on
+    select 'OpportunityReopened' as event_type, 2 as rank, opportunity_id, event_id, occurred_at, recorded_at,
+        is_day_only
+    from resolved.opportunity_reopened
+    union all by name
+    select 'OpportunityRevised' as event_type, 3 as rank, opportunity_id, event_id, occurred_at, recorded_at,
+        is_day_only, lead_id, amount, currency, closes_on
     from resolved.opportunity_revised
     union all by name
-    select 'OpportunityStageEntered' as event_type, 3 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        lead_id, stage, probability
+    select 'OpportunityStageEntered' as event_type, 4 as rank, opportunity_id, event_id, occurred_at, recorded_at,
+        is_day_only, lead_id, stage, probability
     from resolved.opportunity_stage_entered
     union all by name
-    select 'OpportunityWon' as event_type, 4 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        account_id, lead_id, amount, currency
+    select 'OpportunityWon' as event_type, 5 as rank, opportunity_id, event_id, occurred_at, recorded_at,
+        is_day_only, account_id, lead_id, amount, currency
     from resolved.opportunity_won
     union all by name
-    select 'OpportunityLost' as event_type, 4 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        lead_id, reason_code
+    select 'OpportunityLost' as event_type, 5 as rank, opportunity_id, event_id, occurred_at, recorded_at,
+        is_day_only, lead_id, reason_code
     from resolved.opportunity_lost
+),
+merge as (
+    select record_id, merged_at
+    from warehouse.record_identity
+    where kind = 'opportunity' and from_at <= $as_of and until_at > $as_of
+),
+of_merged as (
+    select 'OpportunityOpened' as event_type, event_id
+    from facts.opportunity_opened
+    join merge on record_id = opportunity_id and occurred_at <= merged_at
+    union all
+    select 'OpportunityReopened', event_id
+    from facts.opportunity_reopened
+    join merge on record_id = opportunity_id and occurred_at <= merged_at
+    union all
+    select 'OpportunityLost', event_id
+    from facts.opportunity_lost
+    join merge on record_id = opportunity_id and occurred_at <= merged_at
 )
 select
     opportunity_id,
     event_type,
     event_id,
     occurred_at,
+    case
+        when not is_day_only then occurred_at
+        when rank = 1 then day_begins(timezone('UTC', occurred_at)::date, zone)
+        else day_begins(timezone('UTC', occurred_at)::date + 1, zone) - interval 1 microsecond
+    end as counts_at,
     recorded_at,
-    {'occurred_at': occurred_at, 'rank': rank, 'event_id': event_id} as place,
+    {'counts_at': counts_at, 'rank': rank, 'recorded_at': recorded_at, 'event_id': event_id} as place,
+    of_merged.event_id is not null as is_of_merged,
     account_id,
     lead_id,
     handoff_id,
@@ -59,7 +96,9 @@ select
     stage,
     probability,
     amount,
-    currency,
+    reported.currency,
     closes_on,
     reason_code
 from reported
+left join of_merged using (event_type, event_id)
+cross join playbook.version

@@ -1,12 +1,13 @@
 -- view:   freshness
 -- grain:  one row per source and event type
 -- key:    source, event_type
--- reads:  facts.event
+-- reads:  resolved.event
 -- says:   how recent the events of each system are, and how late they arrived
+-- means:  Of an event that is known by its day there are no minutes: it counts, and has no delay.
 -- columns:
 --   source                 the system
 --   event_type             what it reports
---   events                 distinct events
+--   events                 distinct events that have happened and been recorded by as-of
 --   last_occurred_at       event time of its newest event
 --   last_recorded_at       when Baton last accepted one
 --   minutes_since_last     minutes from then to as-of
@@ -19,9 +20,12 @@ select
     max(occurred_at) as last_occurred_at,
     max(recorded_at) as last_recorded_at,
     (epoch_us($as_of) - epoch_us(max(recorded_at))) / 60000000.0::double as minutes_since_last,
-    quantile_cont((epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double, 0.5)
-        as median_delay_minutes,
-    quantile_cont((epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double, 0.95)
-        as p95_delay_minutes
-from facts.event
+    quantile_cont(delay_minutes, 0.5) as median_delay_minutes,
+    quantile_cont(delay_minutes, 0.95) as p95_delay_minutes
+from (
+    select *, case when not is_day_only
+        then (epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double end as delay_minutes
+    from resolved.event
+    where recorded_at <= $as_of
+)
 group by source, event_type

@@ -1,27 +1,35 @@
 -- view:   funnel_stage
--- grain:  one row per stage and window in which a lead entered it or advanced from it
+-- grain:  one row per stage and window in which a pass of a lead entered it or advanced from it
 -- key:    stage, window_start
 -- reads:  funnel.lead_stage, playbook.stage, playbook.version
--- says:   the shared funnel: of those who entered a stage in a window, how many advanced, were lost, were
+-- says:   the shared funnel: of the passes that entered a stage in a window, how many advanced, were lost, were
 --         returned, were handed elsewhere, or are still there; entered is always their sum
--- means:  A lead that has not advanced is where the latest event about it leaves it: lost by a lost deal or a
---         disqualified return, returned by a return, and otherwise taken up again by an offer, an acceptance or
---         a deal (of several in one instant: lost, then returned). Of those taken up, elsewhere are the leads
---         whose latest offer went to a team the playbook does not know, such as a partner: they left this
---         funnel and are neither lost nor waiting in it. Merged leads are one lead, with what happened to each.
+-- means:  Counted are passes, the ways of leads through the funnel (see lead_pass): a lead that was lost and comes back
+--         is counted again, in the window in which it does. A pass that has not advanced is lost when it ended with
+--         a loss or a disqualification. It is returned when a handoff of it was given back and none is live (see
+--         handoff_live_period) and no deal open; a duplicate that is given back does not outweigh the lead that is
+--         worked. Elsewhere are the others whose latest offer went to a team the playbook does not know, such as a
+--         partner: they left this funnel and are neither lost nor waiting in it. Merged leads are one lead. A win
+--         or a loss is that of the deal's lead, by the deal's last outcome. Within k days means no more than k times
+--         24 hours after the entry. What is reported before the lead was captured counts as of the capture.
 -- columns:
 --   position            order of the stage
 --   stage               the stage, by the playbook's name
 --   buyer_step          where the buyer stands then, in the playbook's words
 --   window_start        first day of the window
---   entered             leads that entered the stage in the window
+--   entered             passes that entered the stage in the window
 --   inferred            of those, how many skipped the stage and are counted by the next one they reached
 --   advanced            of those who entered, how many ever reached the next stage
+--   advanced_within_7_days   of those who entered, how many reached the next stage no later than 7 days after
+--   advanced_within_14_days  the same within 14 days
+--   advanced_within_30_days  the same within 30 days
+--   advanced_within_90_days  the same within 90 days
 --   lost                of those who entered, how many were lost here
---   returned            of those who entered, how many were given back and not offered again
+--   returned            of those who entered, how many were given back, and nobody has them
 --   elsewhere           of those who entered, how many were handed to a team outside this funnel
 --   still_there         of those who entered, how many are undecided; never counted as lost
---   advanced_in_period  leads that advanced from the stage in the window, whenever they entered
+--   advanced_in_period  passes that advanced from the stage in the window, whenever they entered
+--   clock_suspect       of those who entered, how many did so before the lead was captured, by the clock of the source
 --   cohort_rate         advanced / entered: of this cohort, the share that ever advanced; null for the last stage
 --   in_period_rate      advanced_in_period / entered: advances and entries of the same window; null for the last stage
 --   open_rate           still_there / entered: the share still undecided; null for the last stage
@@ -30,27 +38,35 @@ with
 lead_stage as materialized (
     select * from funnel.lead_stage
 ),
-entered as (
+counted as (
     select
-        position, stage, buyer_step,
-        date_trunc(version.window_unit, entered_at at time zone version.zone)::date as window_start,
-        count(*) as entered,
+        position, entered_at as counted_at, outcome, is_inferred, is_clock_suspect, true as is_entry,
+        advanced_at <= entered_at + interval 168 hours as is_within_7_days,
+        advanced_at <= entered_at + interval 336 hours as is_within_14_days,
+        advanced_at <= entered_at + interval 720 hours as is_within_30_days,
+        advanced_at <= entered_at + interval 2160 hours as is_within_90_days
+    from lead_stage
+    union all by name
+    select position, advanced_at as counted_at, false as is_entry from lead_stage where advanced_at is not null
+),
+stage_count as (
+    select
+        position,
+        window_of(counted_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
+        count(*) filter (where is_entry) as entered,
         count(*) filter (where is_inferred) as inferred,
         count(*) filter (where outcome = 'advanced') as advanced,
+        count(*) filter (where is_within_7_days) as advanced_within_7_days,
+        count(*) filter (where is_within_14_days) as advanced_within_14_days,
+        count(*) filter (where is_within_30_days) as advanced_within_30_days,
+        count(*) filter (where is_within_90_days) as advanced_within_90_days,
         count(*) filter (where outcome = 'lost') as lost,
         count(*) filter (where outcome = 'returned') as returned,
         count(*) filter (where outcome = 'elsewhere') as elsewhere,
-        count(*) filter (where outcome = 'still_there') as still_there
-    from lead_stage cross join playbook.version as version
-    group by all
-),
-advanced as (
-    select
-        position, stage, buyer_step,
-        date_trunc(version.window_unit, advanced_at at time zone version.zone)::date as window_start,
-        count(*) as advanced_in_period
-    from lead_stage cross join playbook.version as version
-    where advanced_at is not null
+        count(*) filter (where outcome = 'still_there') as still_there,
+        count(*) filter (where not is_entry) as advanced_in_period,
+        count(*) filter (where is_clock_suspect) as clock_suspect
+    from counted cross join playbook.version as version
     group by all
 )
 select
@@ -58,20 +74,13 @@ select
     stage,
     buyer_step,
     window_start,
-    coalesce(entered, 0) as entered,
-    coalesce(inferred, 0) as inferred,
-    coalesce(advanced, 0) as advanced,
-    coalesce(lost, 0) as lost,
-    coalesce(returned, 0) as returned,
-    coalesce(elsewhere, 0) as elsewhere,
-    coalesce(still_there, 0) as still_there,
-    coalesce(advanced_in_period, 0) as advanced_in_period,
+    stage_count.* exclude (position, window_start),
     advanced / convertible as cohort_rate,
-    coalesce(advanced_in_period, 0) / convertible as in_period_rate,
+    advanced_in_period / convertible as in_period_rate,
     still_there / convertible as open_rate,
     playbook_version
-from entered
-full join advanced using (position, stage, buyer_step, window_start)
+from stage_count
+join playbook.stage using (position)
 cross join playbook.version
 -- From the last stage nobody advances: it has no conversion, and nothing is undecided in it.
 cross join lateral (

@@ -1,17 +1,17 @@
 -- view:   gap_bridge
--- grain:  one row per revenue goal of a quarter and cause
+-- grain:  one row per company goal for revenue of a quarter or month, and cause
 -- key:    goal_id, cause
 -- reads:  funnel.gap_factor, funnel.goal_attainment, playbook.cascade_owner, playbook.version
 -- says:   where the gap to the revenue goal comes from, in money; the causes add up to the gap, to the cent
 -- means:  Causes volume to deal_size are the factors of the goal, see gap_factor: the amount is the effect of the
---         factor. Retention is the goal for retained revenue of the same quarter less what is retained; goal and
---         gap then hold both. Unexplained is the rest: deals that name no lead, deals won in the quarter from
---         other leads, and wins of these leads in another quarter. Without a booking in the cohort there is no
+--         factor. Retention is the goal for retained revenue of the same period less what is retained; goal and
+--         gap then hold both. Unexplained is the rest: deals that name no lead, deals won in the period from
+--         other leads, and wins of these leads in another period. Without a booking in the cohort there is no
 --         plan, and all but retention is unexplained. A positive amount is missing, a negative one was gained.
---         While the quarter runs, what is still to come is missing too.
+--         While the period runs, what is still to come is missing too.
 -- columns:
 --   goal_id           the revenue goal
---   period            the quarter
+--   period            the quarter or month
 --   cause             volume, qualification, acceptance, speed, win_rate, deal_size, retention or unexplained
 --   position          order of the causes, along the funnel
 --   owner_team        the team that owns the cause; null for what is unexplained
@@ -26,13 +26,13 @@
 --   playbook_version  the playbook whose goals, owners and cohort these are
 with
 attained as materialized (
-    select goal_id, period, metric, goal_amount, actual, gap, n, currency, playbook_version
+    select goal_id, period, metric, is_part, goal_amount, actual, gap, n, currency, playbook_version
     from funnel.goal_attainment
 ),
 retained as (
     select period, sum(goal_amount) as goal_amount, sum(actual) as actual, sum(gap) as gap, sum(n)::bigint as companies
     from attained
-    where metric = 'retained_revenue' and gap is not null
+    where metric = 'retained_revenue' and not is_part and gap is not null
     group by period
 ),
 goal as materialized (
@@ -68,7 +68,7 @@ cause as (
 described as (
     select *,
         case cause
-            when 'volume' then '{:.0f} leads came for the quarter; the goal needs {:.0f}.'
+            when 'volume' then '{:.0f} leads came for the period; the goal needs {:.0f}.'
             when 'qualification' then '{:.1f} % of the leads are qualified; {:.1f} % were before.'
             when 'acceptance' then '{:.1f} % of the qualified were accepted; {:.1f} % were before.'
             when 'speed' then '{:.1f} % of the accepted became deals in time; {:.1f} % did before.'
@@ -93,8 +93,8 @@ select
     least_n >= minimum_n as is_enough,
     case
         when cause = 'unexplained' and not bool_or(plan is not null and position < 7) over (partition by goal_id)
-            then 'Nothing was booked from the leads before the quarter, so no plan says what to expect.'
-        when cause = 'unexplained' then 'Deals of other leads or of none, and wins in another quarter.'
+            then 'Nothing was booked from the leads before the period, so no plan says what to expect.'
+        when cause = 'unexplained' then 'Deals of other leads or of none, and wins in another period.'
         when cause = 'retention' and plan is null then 'There is no goal for retained revenue.'
         when plan is null then 'There is no plan to compare with.'
         when actual is null then 'There are no cases yet: as planned.'

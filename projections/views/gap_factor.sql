@@ -1,11 +1,11 @@
 -- view:   gap_factor
--- grain:  one row per revenue goal of a quarter and factor of its plan
+-- grain:  one row per company goal for revenue of a quarter or month, and factor of its plan
 -- key:    goal_id, factor
 -- reads:  funnel.goal, funnel.goal_cases
 -- says:   plan and actual of each factor that the revenue goal is a product of, and its effect on the revenue
 -- means:  The plan is the goal as a product: leads the goal needs x qualified share x accepted share x share opened
 --         in time x share won x average deal, with the rates of the cascade's cohort. It is compared with the same
---         product of the leads captured in the window that serves the quarter. The effect is the Shapley value of the
+--         product of the leads captured in the window that serves the period. The effect is the Shapley value of the
 --         factor: what it changes when it goes from plan to actual, averaged over every order in which the factors
 --         could do so, so that no order favours a team. Speed is the share of accepted leads whose deal was opened
 --         as soon as nine in ten of the cohort's, or was won all the same; win rate is over those. A share of no

@@ -1,20 +1,25 @@
 -- view:   goal_attainment
 -- grain:  one row per goal
 -- key:    period, owner_team, metric
--- reads:  funnel.goal, funnel.opportunity_amount, funnel.account_retention, playbook.version
+-- reads:  funnel.goal, funnel.opportunity_amount, resolved.opportunity_won, funnel.account_retention,
+--         playbook.all_member, playbook.all_version, playbook.version
 -- says:   how much of each goal is reached, and whether that is enough for the days that have passed
--- means:  revenue is what was booked by deals whose last outcome is won, closed in the period. pipeline is what the
---         deals opened in the period are worth as known now, whatever became of them. retained_revenue is what is
+-- means:  revenue is what was booked by deals whose last outcome is won, and by credits, in the period. pipeline is what the
+--         deals opened in the period are worth as known now, whatever became of them. Of a goal of a team only
+--         deals count whose owner was in that team, by the playbook in force then: for revenue who won the deal, on
+--         that day; for pipeline who opened it. retained_revenue is what is
 --         kept of the yearly revenue that companies had when the period began: a company keeps no more than it
 --         began with, so growth and new customers make up for nothing (the numerator of gross retention). Days
 --         are cut in the playbook's zone. Expected by now is the goal's share of the full days that have passed; of
 --         retained revenue all is expected from the first day on, because it is kept and not built up. An unknown
---         metric, and a period without days, has no actual.
+--         metric, a period without days, and a team's goal for retained revenue, has no actual.
 -- columns:
 --   goal_id           the goal
---   period            a year or a quarter
+--   period            a year, quarter or month, or a fiscal year or quarter
 --   owner_team        the team that owns the line
 --   metric            revenue, pipeline or retained_revenue
+--   scope             company: all that is sold counts; team: what the owner team itself brings
+--   is_part           true when it is a part of another goal of its period and metric: sums leave it out
 --   goal_amount       the goal, in the playbook's currency
 --   actual            what is reached of it by as-of
 --   n                 deals, or companies, in that sum
@@ -37,28 +42,51 @@ goal as (
     cross join playbook.version as version
 ),
 deal as materialized (
-    select opened_at, closed_at, status, amount, booked from funnel.opportunity_amount
+    select opportunity_id, opened_at, closed_at, status, owner, exact_amount, exact_booked
+    from funnel.opportunity_amount
 ),
--- What counts towards a goal, one row each; null for an amount that is missing or has no rate.
-counted_amount as (
-    select goal_id, booked as amount
-    from goal
-    join deal on closed_at >= begins_at and closed_at < ends_at
-    where metric = 'revenue' and status = 'won'
+winner as (
+    select opportunity_id, max({'occurred_at': occurred_at, 'event_id': event_id, 'owner': owner}).owner as winner
+    from resolved.opportunity_won
+    where owner is not null
+    group by opportunity_id
+),
+-- A deal counts when it is won and when it is opened; null for an amount that is missing or has no rate.
+deal_money as (
+    select 'revenue' as metric, closed_at as counted_at, coalesce(winner, owner) as owner, exact_booked as amount
+    from deal
+    left join winner using (opportunity_id)
+    where status in ('won', 'credit')
     union all
-    select goal_id, deal.amount
+    select 'pipeline', opened_at, owner, exact_amount from deal where opened_at is not null
+),
+team_money as (
+    select metric, counted_at, amount, team
+    from deal_money
+    asof left join (
+        select playbook_version, coalesce(in_force_from, '-infinity'::timestamptz) as in_force_from
+        from playbook.all_version
+    ) as at_that_time on counted_at >= at_that_time.in_force_from
+    cross join playbook.version as version
+    left join playbook.all_member as member
+        on member.owner = deal_money.owner
+        and member.playbook_version = coalesce(at_that_time.playbook_version, version.playbook_version)
+),
+counted_amount as (
+    select goal_id, team_money.amount
     from goal
-    join deal on opened_at >= begins_at and opened_at < ends_at
-    where metric = 'pipeline'
+    join team_money
+        on team_money.metric = goal.metric and counted_at >= begins_at and counted_at < ends_at
+        and (scope = 'company' or team = owner_team)
     union all
     select goal_id, unnest(case
-        when opening_arr > 0 and is_unpriced then [least(opening_arr, closing_arr), null]
-        when opening_arr > 0 then [least(opening_arr, closing_arr)]
+        when exact_opening_arr > 0 and is_unpriced then [least(exact_opening_arr, exact_closing_arr), null]
+        when exact_opening_arr > 0 then [least(exact_opening_arr, exact_closing_arr)]
         when is_unpriced then [null]
     end)
     from goal
     join funnel.account_retention using (period)
-    where metric = 'retained_revenue' and begins_at <= $as_of
+    where metric = 'retained_revenue' and scope = 'company' and begins_at <= $as_of
 ),
 goal_total as (
     select goal_id, sum(amount) as amount, count(amount) as n, count(*) - count(amount) as unpriced
@@ -68,7 +96,8 @@ goal_total as (
 measured_goal as (
     select goal.*,
         case when metric in ('revenue', 'pipeline', 'retained_revenue') and starts_on is not null
-             then coalesce(goal_total.amount, 0)::decimal(38,2)
+                and not (metric = 'retained_revenue' and scope = 'team')
+             then cents(coalesce(goal_total.amount, 0))
         end as actual,
         coalesce(goal_total.n, 0) as n,
         coalesce(goal_total.unpriced, 0) as unpriced,
@@ -83,6 +112,8 @@ select
     period,
     owner_team,
     metric,
+    scope,
+    is_part,
     goal_amount,
     actual,
     n,

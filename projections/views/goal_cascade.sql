@@ -1,17 +1,17 @@
 -- view:   goal_cascade
--- grain:  one row per revenue goal of a quarter and step from the revenue back to the lead
+-- grain:  one row per company goal for revenue of a quarter or month, and step from the revenue back to the lead
 -- key:    goal_id, step
 -- reads:  funnel.goal_cases, funnel.goal_attainment, playbook.cascade_owner, playbook.version
 -- says:   what each step of the funnel must bring for the revenue goal to be reached, when, and what is missing
 -- means:  The rates are those of the cohort: leads captured in the playbook's cohort time before the period. A step
 --         needs goal x leads at the step / booked, so that the rates and the average deal give the goal back to the
---         cent. What closes in a quarter begins earlier: each step is counted in the quarter shifted earlier by the
+--         cent. What closes in a period begins earlier: each step is counted in the period shifted earlier by the
 --         median days from the step to the win. Pace compares with the share of the step's own window that has
 --         passed, in full days. Without bookings in the cohort no requirement can be computed. Deals that name no
 --         lead are in the revenue and in no other step.
 -- columns:
 --   goal_id           the goal
---   period            the quarter
+--   period            the quarter or month
 --   step              revenue, won, opportunities, accepted, qualified or captured
 --   position          order, from the revenue back to the lead
 --   owner_team        the team that owns the step
@@ -25,8 +25,8 @@
 --   n                 leads of the cohort at this step; for revenue, those that won
 --   is_enough         true when there are as many as the playbook asks for, and a win among them
 --   lag_days          median days from this step to the win
---   window_starts_on  first day in which the step serves the quarter
---   window_ends_on    last day in which the step serves the quarter
+--   window_starts_on  first day in which the step serves the period
+--   window_ends_on    last day in which the step serves the period
 --   cohort_starts_on  first day of the cohort the rates come from
 --   cohort_ends_on    last day of the cohort the rates come from
 --   currency          currency of the money

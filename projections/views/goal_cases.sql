@@ -1,5 +1,5 @@
 -- view:   goal_cases
--- grain:  one row per revenue goal of a quarter and step from the lead to the win
+-- grain:  one row per company goal for revenue of a quarter or month, and step from the lead to the win
 -- key:    goal_id, step
 -- reads:  funnel.goal, funnel.lead_progress, playbook.version
 -- says:   the counts that the goal's cascade and its gap are made of: what became of the leads before the period, and
@@ -43,7 +43,8 @@ quarter_goal as (
     from funnel.goal
     cross join playbook.version
     cross join lateral (select least(day_begins(starts_on, zone), $as_of) as cohort_until_at)
-    where metric = 'revenue' and period like '%-Q%' and starts_on is not null and goal_amount is not null
+    where metric = 'revenue' and scope = 'company' and contains(period, '-') and starts_on is not null
+        and goal_amount is not null
 ),
 cohort as (
     select goal_id, sum(booked) as booked,

@@ -1,17 +1,19 @@
 -- view:   joint_call
 -- grain:  one row for calls with Marketing on them and one for calls without
 -- key:    is_marketing_present
--- reads:  resolved.call_held, resolved.opportunity_stage_entered, funnel.opportunity_amount, playbook.version
+-- reads:  resolved.call_held, funnel.deal_event, funnel.opportunity_amount, playbook.deal_stage, playbook.version
 -- says:   what became of deals where Marketing was on a call, beside those where it was not
--- means:  A deal with any joint call counts as joint, and only there. Advanced: the deal entered a stage
---         within 14 days after the call; younger calls may still. Win rate = won / (won + lost), with what is
---         still open shown apart. Joint calls are not assigned at random: a difference is a question to ask,
+-- means:  A deal with any joint call counts as joint, and only there. Advanced: within 14 days after the call the deal
+--         entered a stage that comes later, in the playbook's order of deal stages, than the one it was in at the
+--         call; younger calls may still. Falling back is no advance. Where the playbook does not list one of the two
+--         stages, a stage that the deal had not been in before counts as later. Win rate = won / (won + lost), with
+--         what is still open shown apart. Joint calls are not assigned at random: a difference is a question to ask,
 --         not a cause.
 -- columns:
 --   is_marketing_present     true for calls with Marketing on them
 --   calls                    calls held
 --   calls_on_deals           of those, calls about a deal
---   advanced_within_14_days  of those, followed by a stage entered within 14 days
+--   advanced_within_14_days  of those, followed by a later stage within 14 days
 --   deals                    deals with such a call
 --   won                      of those, won
 --   lost                     of those, lost
@@ -30,14 +32,28 @@ call as materialized (
     from resolved.call_held
     qualify row_number() over (partition by call_id order by occurred_at, event_id) = 1
 ),
-stage as (
-    select distinct opportunity_id, occurred_at as entered_at from resolved.opportunity_stage_entered
+stage as materialized (
+    select opportunity_id, stage, counts_at as entered_at, place, position
+    from funnel.deal_event
+    left join playbook.deal_stage as deal_stage on deal_stage.deal_stage = stage
+    where stage is not null
+),
+-- The stages a deal had been in by the call, and the one it was in.
+call_stage as (
+    select call_id, list(stage) as stages, arg_max({'position': position}, place).position as position
+    from call
+    join stage on stage.opportunity_id = call.opportunity_id and entered_at <= occurred_at
+    group by call_id
 ),
 call_result as (
-    select call.*, coalesce(stage.entered_at <= call.occurred_at + to_hours(336), false) as is_advanced
+    select call.*, exists (
+        from stage
+        where stage.opportunity_id = call.opportunity_id and entered_at > call.occurred_at
+            and entered_at <= call.occurred_at + to_hours(336)
+            and coalesce(stage.position > call_stage.position, not list_contains(stages, stage.stage), true)
+    ) as is_advanced
     from call
-    asof left join stage
-        on stage.opportunity_id = call.opportunity_id and call.occurred_at < stage.entered_at
+    left join call_stage using (call_id)
 ),
 calls_by_presence as (
     select is_marketing_present, count(*) as calls, count(opportunity_id) as calls_on_deals,
@@ -61,6 +77,7 @@ deals_by_presence as (
         list_sort(list(amount) filter (where amount is not null)) as amounts
     from deal
     left join funnel.opportunity_amount using (opportunity_id)
+    where status is distinct from 'credit'
     group by is_marketing_present
 )
 select
@@ -73,9 +90,7 @@ select
     coalesce(lost, 0) as lost,
     coalesce(deals - won - lost, 0) as still_open,
     won / nullif(won + lost, 0) as win_rate,
-    -- The middle one, or half the sum of the two in the middle, to the cent.
-    round((amounts[(len(amounts) + 1) // 2] + amounts[len(amounts) // 2 + 1]) * 0.5::decimal(2,1), 2)
-        ::decimal(38,2) as median_amount,
+    middle_amount(amounts) as median_amount,
     coalesce(unpriced, 0) as unpriced,
     coalesce(won + lost, 0) as n,
     n >= version.minimum_n as is_enough,

@@ -6,9 +6,11 @@
 -- columns:
 --   lead_id     the lead; of merged ones the one that survives
 --   account_id  its company, as first named
+--   linked_at   when that was
 select
     lead_id,
-    arg_min(account_id, (occurred_at, event_id, account_id)) as account_id
+    arg_min(account_id, (occurred_at, event_id, account_id)) as account_id,
+    min(occurred_at) as linked_at
 from (
     select lead_id, occurred_at, event_id, account_id from resolved.lead_captured
     union all

@@ -1,8 +1,11 @@
 -- view:   lead_journey
 -- grain:  one row per event of a lead
 -- key:    lead_id, position
--- reads:  resolved.event
+-- reads:  resolved.event, playbook.version
 -- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
+-- means:  Events of one instant come in the order of their meaning: captured, touched, profiled, offered, and so on to
+--         won or lost. Of an event that is known by its day there are no minutes, before or after; a capture and an
+--         opening come first on their day, everything else last.
 -- columns:
 --   lead_id                 the lead; of merged ones the one that survives, with the events of all of them
 --   position                place in its life, from 1
@@ -11,9 +14,30 @@
 --   source                  the system that reported it
 --   handoff_id              the handoff it belongs to, where the event says so
 --   opportunity_id          the deal it belongs to, where the event says so
---   minutes_since_previous  wall-clock minutes since the event before
---   recorded_late_minutes   minutes from the event to Baton knowing it
+--   minutes_since_previous  wall-clock minutes since the event before; null when one of the two is known by its day
+--   recorded_late_minutes   minutes from the event to Baton knowing it; null when it is known by its day
+--   is_day_only             true when the source knows the day and no time; occurred_at is then its midnight in UTC
 --   event_id                the event itself
+with
+dated_event as (
+    select event.*,
+        case
+            when not is_day_only then occurred_at
+            when event_type in ('LeadCaptured', 'OpportunityOpened')
+                then day_begins(timezone('UTC', occurred_at)::date, zone)
+            else day_begins(timezone('UTC', occurred_at)::date + 1, zone) - interval 1 microsecond
+        end as counts_at,
+        -- What is not listed has no order among others of its instant but its name.
+        coalesce(list_position([
+            'LeadCaptured', 'TouchRecorded', 'LeadProfiled', 'BuyingGroupMemberIdentified', 'HandoffOffered',
+            'HandoffReassigned', 'HandoffAccepted', 'HandoffReturned', 'FeedbackAcknowledged', 'ContactAttempted',
+            'BuyerReached', 'OpportunityOpened', 'OpportunityReopened', 'OpportunityRevised',
+            'OpportunityStageEntered', 'CallHeld', 'PromiseMade', 'OpportunityWon', 'OpportunityLost'
+        ], event_type), 99) as rank
+    from resolved.event as event
+    cross join playbook.version
+    where lead_id is not null
+)
 select
     lead_id,
     row_number() over journey as position,
@@ -22,10 +46,13 @@ select
     source,
     handoff_id,
     opportunity_id,
-    (epoch_us(occurred_at) - epoch_us(lag(occurred_at) over journey)) / 60000000.0::double
-        as minutes_since_previous,
-    (epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double as recorded_late_minutes,
+    case when not is_day_only and not lag(is_day_only) over journey
+        then (epoch_us(occurred_at) - epoch_us(lag(occurred_at) over journey)) / 60000000.0::double
+    end as minutes_since_previous,
+    case when not is_day_only
+        then (epoch_us(recorded_at) - epoch_us(occurred_at)) / 60000000.0::double
+    end as recorded_late_minutes,
+    is_day_only,
     event_id
-from resolved.event
-where lead_id is not null
-window journey as (partition by lead_id order by occurred_at, event_type, event_id)
+from dated_event
+window journey as (partition by lead_id order by counts_at, rank, event_type, event_id)

@@ -18,7 +18,7 @@
 --   won_at               its first win
 --   is_named_before      true when it was qualified by then
 --   win_version          the version that win counts for
---   missed_value         booked on wins that no definition had named before (decimal)
+--   missed_value         booked on wins that no definition had named before, not yet rounded to cents (decimal)
 --   unpriced             deals of those in a currency without a rate, which missed_value lacks
 --   booked               booked on all its wins, in the goal's currency (decimal)
 with
@@ -31,7 +31,9 @@ judged_deal as (
         converted(booked_amount, rate) as booked, rate is null as is_unpriced,
         status = 'won' and coalesce(qualified_at > closed_at, true) as is_missed
     from funnel.deal as deal
-    left join playbook.rate as rate on rate.currency = booked_currency
+    cross join playbook.version as version
+    left join playbook.rate as exchange
+        on is_rate_of(exchange, booked_currency, (closed_at at time zone version.zone)::date)
     left join verdict on verdict.lead_id = deal.lead_id
     where deal.lead_id is not null
 ),
@@ -78,7 +80,7 @@ select
         when verdict.qualified_at <= won_at then verdict.playbook_version
         else coalesce(at_win.playbook_version, version.playbook_version)
     end as win_version,
-    missed_value::decimal(38,2) as missed_value,
+    missed_value,
     coalesce(unpriced, 0) as unpriced,
     booked::decimal(38,2) as booked
 from verdict

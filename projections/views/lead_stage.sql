@@ -1,103 +1,112 @@
 -- view:   lead_stage
--- grain:  one row per lead and stage of the funnel that it entered
--- key:    lead_id, stage
--- reads:  resolved.lead_captured, resolved.touch_recorded, resolved.handoff_offered, resolved.handoff_accepted,
---         resolved.handoff_returned, resolved.feedback_acknowledged, resolved.buyer_reached,
---         resolved.opportunity_opened, resolved.opportunity_won, resolved.opportunity_lost, playbook.stage,
---         playbook.team
--- says:   when each lead entered each stage, when it advanced, and how it stands there
--- means:  See funnel_stage, which counts these rows.
+-- grain:  one row per lead, pass and stage of the funnel that it entered
+-- key:    lead_id, pass, stage
+-- reads:  funnel.lead_pass, funnel.stage_entry, funnel.handoff_live_period, funnel.deal, resolved.handoff_offered,
+--         resolved.handoff_returned, playbook.stage, playbook.team
+-- says:   when each lead entered each stage in each of its passes, when it left it, and how it stands there
+-- means:  See funnel_stage, which counts these rows, and lead_pass.
 -- columns:
---   lead_id      the lead; of merged ones the one that survives
---   position     order of the stage
---   stage        the stage, by the playbook's name
---   buyer_step   where the buyer stands then, in the playbook's words
---   entered_at   when the lead entered the stage; a stage it skipped, when it entered the next one it reached
---   is_inferred  true when it skipped the stage
---   advanced_at  when it entered the next stage; null until then
---   outcome      advanced, lost, returned, elsewhere or still_there
+--   lead_id           the lead; of merged ones the one that survives
+--   pass              which of its ways through the funnel, from 1
+--   position          order of the stage
+--   stage             the stage, by the playbook's name
+--   buyer_step        where the buyer stands then, in the playbook's words
+--   entered_at        when the lead entered the stage; a stage it skipped, when it entered the next one it reached
+--   is_inferred       true when it skipped the stage
+--   is_clock_suspect  true when the stage was entered before the lead was captured, by the clock of its source; it
+--                     counts as of the capture
+--   advanced_at       when it entered the next stage; null until then
+--   left_at           when it advanced, was lost, returned or handed elsewhere; null while it is there
+--   outcome           advanced, lost, returned, elsewhere or still_there
 with
-lead_event as (
-    select lead_id, 'LeadCaptured' as event_type, occurred_at from resolved.lead_captured
-    union all
-    select lead_id, 'TouchRecorded', occurred_at from resolved.touch_recorded
-    where is_inbound and not is_automated
-    union all
-    select lead_id, 'HandoffOffered', occurred_at from resolved.handoff_offered
-    union all
-    select lead_id, 'HandoffAccepted', occurred_at from resolved.handoff_accepted
-    union all
-    select lead_id, 'HandoffReturned', occurred_at from resolved.handoff_returned
-    union all
-    select lead_id, 'LeadDisqualified', occurred_at from resolved.feedback_acknowledged
-    where disposition = 'disqualify'
-    union all
-    select lead_id, 'BuyerReached', occurred_at from resolved.buyer_reached
-    union all
-    select lead_id, 'OpportunityOpened', occurred_at from resolved.opportunity_opened
-    union all
-    select lead_id, 'OpportunityWon', occurred_at from resolved.opportunity_won
-    union all
-    select lead_id, 'OpportunityLost', occurred_at from resolved.opportunity_lost
+pass as materialized (
+    select * from funnel.lead_pass
 ),
-lead_event_type as materialized (
-    select lead_id, event_type, min(occurred_at) as first_at, max(occurred_at) as last_at
-    from lead_event
-    where lead_id is not null
-    group by lead_id, event_type
+open_pass as (
+    select lead_id, pass, case when pass = 1 then '-infinity'::timestamptz else began_at end as from_at
+    from pass
+    where ended_at is null
 ),
--- Of a lead that has not advanced, the latest event of one of these kinds decides.
-latest as (
-    select
-        lead_id,
-        max(last_at) filter (where event_type in ('OpportunityLost', 'LeadDisqualified')) as lost_at,
-        max(last_at) filter (where event_type = 'HandoffReturned') as returned_at,
-        max(last_at) filter (
-            where event_type in ('HandoffOffered', 'HandoffAccepted', 'OpportunityOpened')) as taken_up_at
-    from lead_event_type
-    group by lead_id
+pass_entry as (
+    select pass.lead_id, pass.pass, position, min(entered_at) as first_at,
+        arg_min(is_clock_suspect, reported_at) as is_clock_suspect
+    from funnel.stage_entry as entry
+    asof join pass on pass.lead_id = entry.lead_id and entry.begun_at >= pass.began_at
+    where coalesce(begun_at <= ended_at, true)
+    group by all
 ),
--- The team of a lead's latest offer is none of the playbook's.
+-- Given back, and nobody has it.
+returned as (
+    select lead_id, pass, max(occurred_at) as returned_at
+    from open_pass
+    join resolved.handoff_returned using (lead_id)
+    where occurred_at >= from_at
+    group by all
+),
+being_worked as (
+    select distinct lead_id, pass
+    from open_pass
+    join (
+        select lead_id, held_at from funnel.handoff_live_period where until_at is null
+        union all
+        select lead_id, opened_at from funnel.deal where status = 'open'
+    ) using (lead_id)
+    where held_at >= from_at
+),
+-- The team of its latest offer is none of the playbook's.
 offered_elsewhere as (
-    select lead_id
-    from resolved.handoff_offered
-    group by lead_id
-    having max({'at': occurred_at, 'event_id': event_id, 'to_team': to_team}).to_team
-        not in (select team from playbook.team)
+    select lead_id, pass, max({'at': occurred_at, 'event_id': event_id, 'to_team': to_team}) as latest_offer
+    from open_pass
+    join resolved.handoff_offered using (lead_id)
+    where occurred_at >= from_at
+    group by all
+    having (latest_offer).to_team not in (select team from playbook.team)
 ),
 -- A skipped stage was entered no later than the next one that was not.
-stage_of_lead as (
-    select lead_id, position, stage, buyer_step, first_at,
+pass_stage as (
+    select lead_id, pass, outcome, ended_at, position, stage, buyer_step, first_at, is_clock_suspect,
         min(first_at) over (
-            partition by lead_id order by position rows between current row and unbounded following
+            partition by lead_id, pass order by position rows between current row and unbounded following
         ) as entered_at
-    from latest
-    cross join (select *, entered_by as event_type from playbook.stage)
-    left join lead_event_type using (lead_id, event_type)
+    from pass
+    cross join playbook.stage
+    left join pass_entry using (lead_id, pass, position)
 ),
 advance as (
     select *,
-        lead(entered_at) over (partition by lead_id order by position) as advanced_at,
-        position = max(position) over (partition by lead_id) as is_last_stage
-    from stage_of_lead
+        lead(entered_at) over (partition by lead_id, pass order by position) as advanced_at,
+        position = max(position) over (partition by lead_id, pass) as is_last_stage
+    from pass_stage
 )
 select
     lead_id,
+    pass,
     position,
     stage,
     buyer_step,
     entered_at,
     first_at is null or first_at > entered_at as is_inferred,
+    coalesce(is_clock_suspect, false) as is_clock_suspect,
     advanced_at,
-    case
-        when advanced_at is not null then 'advanced'
-        when is_last_stage then 'still_there'
-        when lost_at >= greatest(lost_at, returned_at, taken_up_at) then 'lost'
-        when returned_at >= greatest(lost_at, returned_at, taken_up_at) then 'returned'
-        when offered_elsewhere.lead_id is not null then 'elsewhere'
-        else 'still_there'
-    end as outcome
+    case advance_outcome
+        when 'advanced' then advanced_at
+        when 'lost' then ended_at
+        when 'returned' then returned_at
+        when 'elsewhere' then (latest_offer).at
+    end as left_at,
+    advance_outcome as outcome
 from advance
-left join latest using (lead_id)
-left join offered_elsewhere using (lead_id)
+left join returned using (lead_id, pass)
+left join being_worked using (lead_id, pass)
+left join offered_elsewhere using (lead_id, pass)
+cross join lateral (
+    select case
+        when advanced_at is not null then 'advanced'
+        when is_last_stage or advance.outcome = 'won' then 'still_there'
+        when advance.outcome in ('lost', 'disqualified') then 'lost'
+        when returned_at is not null and being_worked.lead_id is null then 'returned'
+        when latest_offer is not null then 'elsewhere'
+        else 'still_there'
+    end as advance_outcome
+)
 where entered_at is not null

@@ -5,8 +5,8 @@
 -- says:   each deal as it is known now: whose it is, what it is worth, its stage and its outcome
 -- columns:
 --   opportunity_id  the opportunity
---   account_id      the company
---   lead_id         the lead it came from, where known; of merged ones the one that survives
+--   account_id      the company; null when no event names one
+--   lead_id         the lead that counts it, see deal_lead
 --   handoff_id      the handoff it came from, where the source says so
 --   owner           who opened it
 --   opened_at       when it was opened
@@ -15,8 +15,8 @@
 --   amount          the amount it was last given (decimal)
 --   currency        currency of the amount, ISO 4217
 --   closes_on       the closing day it was last given
---   status          open, won or lost
---   closed_at       when it was won or lost
+--   status          open, won, lost or credit
+--   closed_at       since when it is won or lost
 --   lost_reason     reason code, when lost
 select
     opportunity_id,

@@ -3,8 +3,8 @@
 -- key:    promise_state
 -- reads:  funnel.customer_promise_state, playbook.version
 -- says:   how many customers left, by what became of the promises made to them
--- means:  A customer is a company that was onboarded or has a subscription. It has left when one of its subscriptions
---         ended, even if it came back. Promises made after it first left do not explain that, and do not count; the
+-- means:  A customer is a company that was onboarded or has a subscription. It has left when it had no subscription any
+--         more (see account_churn), even if it came back. Promises made after it first left do not explain that, and do not count; the
 --         outcome of earlier ones counts whenever it is reported. This is a correlation, not a cause.
 -- columns:
 --   promise_state     some_missed (at least one), all_kept (all that were settled), none_settled or none_made

@@ -1,13 +1,14 @@
 -- view:   promise_ledger
 -- grain:  one row per promise made
 -- key:    promise_id
--- reads:  funnel.deal_event, resolved.promise_made, resolved.promise_kept, resolved.promise_missed,
---         resolved.customer_onboarded, resolved.subscription_churned, playbook.version
+-- reads:  funnel.account_churn, funnel.deal_event, resolved.promise_made, resolved.promise_kept,
+--         resolved.promise_missed, resolved.customer_onboarded, playbook.version
 -- says:   what the buyer was promised before the deal was won, whether it was kept, and whether they left afterwards
 -- means:  The first report of a promise counts. The latest report of its outcome decides between kept and missed, so
 --         one that arrives late, even after the customer has left, revises the row. Overdue: its day has passed in
 --         the playbook's zone and no outcome is reported. The win is the first one of the deal that the promise
---         names; a promise that names none counts from the company's first onboarding.
+--         names; a promise that names none counts from the company's first onboarding. The company has left when its
+--         last subscription ended, see account_churn.
 -- columns:
 --   promise_id               the promise
 --   account_id               the company it was made to
@@ -21,9 +22,9 @@
 --   state                    kept, missed, overdue or open
 --   settled_at               when it was first reported kept or missed
 --   is_reported_after_churn  true when the first report came after the customer had left
---   churned_at               the company's first churn after the promise
---   is_churned               true when there is one
---   churn_reason             the reason of that churn
+--   churned_at               when the company first left after the promise
+--   is_churned               true when it left
+--   churn_reason             the reason
 --   playbook_version         the playbook whose zone ends the day
 with
 promise as (
@@ -48,11 +49,6 @@ first_win as (
 ),
 onboarding as (
     select account_id, min(occurred_at) as onboarded_at from resolved.customer_onboarded group by account_id
-),
-churn as (
-    select account_id, occurred_at as churned_at, reason_code as churn_reason
-    from resolved.subscription_churned
-    qualify row_number() over (partition by account_id, occurred_at order by event_id) = 1
 ),
 promise_of_deal as (
     select promise.*,
@@ -85,4 +81,5 @@ select
 from promise_of_deal as promise
 cross join playbook.version
 left join settled using (promise_id)
-asof left join churn on churn.account_id = promise.account_id and promise.occurred_at < churn.churned_at
+asof left join funnel.account_churn as churn
+    on churn.account_id = promise.account_id and promise.occurred_at < churn.churned_at

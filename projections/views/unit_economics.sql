@@ -5,10 +5,10 @@
 --         playbook.cascade_owner, playbook.version
 -- says:   what a new customer of the quarter cost Marketing and Sales together, what they bring a month, and how many
 --         months of margin pay that back
--- means:  A new customer is an account whose first win closed in the quarter, unless it had been onboarded before
+-- means:  A new customer is a customer (see deal) whose first win closed in the quarter, unless it had been onboarded before
 --         that win for something else: it was a customer already. Cost is of the same quarter: campaign costs by
---         the day they belong to, and what the playbook says teams cost (a yearly amount counts a quarter of it in
---         each, with the remaining cents in Q4), without the team that only keeps customers (owner of the cascade's
+--         the day they belong to, less refunds, and what the playbook says teams cost (an amount counts in equal parts
+--         in the months of its period, and the months in their quarters; the parts add up to the cent), without the team that only keeps customers (owner of the cascade's
 --         step retained and of no other). A team's cost counts whole from the quarter's first day. CAC = marketing
 --         and sales cost / new customers, fully loaded and without a time lag, the usual form. Amounts of deals
 --         are annual contract values here: a month is a twelfth. Payback months = CAC / (monthly revenue x gross
@@ -35,27 +35,32 @@
 with
 new_customers as (
     select period, count(*) as new_customers, count(booked) as priced,
-        coalesce(sum(booked), 0)::decimal(38,2) as booked_revenue
+        cents(coalesce(sum(exact_booked), 0)) as booked_revenue
     from funnel.win as win
     where is_first and not exists (
         from resolved.customer_onboarded as onboarded
-        where onboarded.account_id = win.account_id and onboarded.occurred_at < win.won_at
+        where onboarded.account_id = win.customer_id and onboarded.occurred_at < win.won_at
             and onboarded.opportunity_id is distinct from win.opportunity_id
     )
     group by period
 ),
 campaign_cost as (
     select quarter_of(booked_on) as period,
-        coalesce(sum(converted(amount, rate)), 0)::decimal(38,2) as marketing_cost,
+        cents(coalesce(sum(converted(amount, rate)), 0)) as marketing_cost,
         count(*) filter (where rate is null) as unpriced_costs
     from resolved.campaign_cost_booked as cost
-    left join playbook.rate as rate on rate.currency = cost.currency
+    left join playbook.rate as exchange on is_rate_of(exchange, cost.currency, booked_on)
     group by all
 ),
 planned_cost as (
-    select cost.period, (converted(cost.amount, rate) * 100)::hugeint as cents
-    from playbook.cost as cost
-    join playbook.rate as rate on rate.currency = cost.currency
+    select (cents(converted(cost.amount, rate)) * 100)::hugeint as cents, begins_on,
+        date_diff('month', begins_on, period_until(period, fiscal_year_begins)) as months
+    from (
+        select cost.*, fiscal_year_begins, period_from(period, fiscal_year_begins) as begins_on
+        from playbook.cost as cost
+        cross join playbook.version
+    ) as cost
+    join playbook.rate as exchange on is_rate_of(exchange, cost.currency, begins_on)
     where cost.team not in (
         select owner_team from playbook.cascade_owner
         group by owner_team
@@ -63,16 +68,11 @@ planned_cost as (
     )
 ),
 team_cost as (
-    select period, (sum(cents)::decimal(38,0) * 0.01)::decimal(38,2) as team_cost
-    from (
-        select period, cents from planned_cost where length(period) > 4
-        union all
-        select period || '-Q' || quarter, case when quarter < 4 then cents // 4 else cents - 3 * (cents // 4) end
-        from planned_cost
-        cross join range(1, 5) as quarters(quarter)
-        where length(period) = 4
-    )
-    group by period
+    select quarter_of((begins_on + to_months(month))::date) as period,
+        (sum(cents * (month + 1) // months - cents * month // months)::decimal(38,0) * 0.01)::decimal(38,2) as team_cost
+    from planned_cost
+    cross join lateral (select unnest(range(months)) as month)
+    group by all
 ),
 quarter as (
     select period from new_customers
@@ -95,13 +95,10 @@ quarter_sum as (
     left join team_cost using (period)
     cross join playbook.version
 ),
--- Whole cents, halves rounded up: (2a + b) // 2b is a / b rounded.
 per_customer as (
     select *,
-        ((marketing_cost + team_cost) * 100)::hugeint as cost_cents,
-        (booked_revenue * 100)::hugeint as booked_cents,
-        (2 * cost_cents + new_customers) // nullif(2 * new_customers, 0) as cac_cents,
-        (booked_cents + 6 * priced) // nullif(12 * priced, 0) as monthly_cents
+        portion(marketing_cost + team_cost, 1, new_customers) as cac,
+        portion(booked_revenue, 1, 12 * priced) as monthly_revenue
     from quarter_sum
 )
 select
@@ -111,13 +108,13 @@ select
     marketing_cost,
     team_cost,
     has_team_cost,
-    (cac_cents::decimal(38,0) * 0.01)::decimal(38,2) as cac,
+    cac,
     case when priced > 0 then booked_revenue end as booked_revenue,
-    (monthly_cents::decimal(38,0) * 0.01)::decimal(38,2) as monthly_revenue,
+    monthly_revenue,
     gross_margin,
-    cac_cents::double / nullif(monthly_cents::double * gross_margin::double, 0) as payback_months,
+    cac::double / nullif(monthly_revenue::double * gross_margin::double, 0) as payback_months,
     case when priced > 0
-         then round(booked_revenue * gross_margin, 2)::decimal(38,2) - marketing_cost - team_cost
+         then cents(booked_revenue * gross_margin) - marketing_cost - team_cost
     end as contribution,
     unpriced,
     currency,

@@ -177,11 +177,52 @@ def test_goals_count_what_the_views_of_deals_and_customers_count(
     query = "select metric, actual from funnel.goal_attainment where period = '2026-Q2'"
     actual = dict(_asked(shared, as_bytes(emitted), as_of, query))
 
-    won = "select coalesce(sum(booked), 0) from funnel.win where period = '2026-Q2'"
+    won = "select cents(coalesce(sum(exact_booked), 0)) from funnel.win where period = '2026-Q2'"
     kept = "select opening_arr - contraction - churn from funnel.retention where period = '2026-Q2'"
     assert shared.connection.execute(won).fetchone() == (actual["revenue"],)
     retained = shared.connection.execute(kept).fetchone()
     assert (retained or (Decimal("0.00"),)) == (actual["retained_revenue"],)
+
+
+@effort(8)
+@for_all(emitted=quarters(), as_of=MOMENTS, part=MONEY, scope=st.sampled_from([None, "company", "team"]))
+def test_a_part_of_a_goal_is_never_added_to_it(
+    shared: Warehouse, emitted: list[Event], as_of: datetime, part: str, scope: str | None
+) -> None:
+    queries = (
+        "select looked_on, closes_in, goal_left_then, goal_left_now"
+        " from funnel.pipeline_coverage order by all",
+        "select goal_id, cause, gap, amount from funnel.gap_bridge where goal_id <> 'part' order by all",
+    )
+    said = {"goal_id": "part", "parent_goal_id": "revenue", "period": "2026-Q2", "owner_team": "marketing"}
+    goal = _told(
+        "GoalSet", QUARTER - timedelta(days=99), **said, metric="revenue", amount=part, currency="EUR",
+        scope=scope,
+    )  # fmt: skip
+
+    whole = [_asked(shared, as_bytes(emitted), as_of, query) for query in queries]
+    beside = [_asked(shared, as_bytes([*emitted, goal]), as_of, query) for query in queries]
+
+    assert beside == whole
+
+
+@effort(8)
+@for_all(emitted=quarters(), as_of=MOMENTS)
+def test_what_the_months_book_is_what_the_quarter_books(
+    shared: Warehouse, emitted: list[Event], as_of: datetime
+) -> None:
+    months = ["2026-04", "2026-05", "2026-06"]
+    for month in months:
+        said = {"goal_id": month, "parent_goal_id": "revenue", "period": month, "owner_team": "sales"}
+        set_at = QUARTER - timedelta(days=99)
+        emitted.append(_told("GoalSet", set_at, **said, metric="revenue", amount="1.00", currency="EUR"))
+    query = "select period, actual, n, unpriced from funnel.goal_attainment where metric = 'revenue'"
+    found = {row[0]: row[1:] for row in _asked(shared, as_bytes(emitted), as_of, query)}
+
+    actual, n, unpriced = zip(*(found[month] for month in months), strict=True)
+    # Each sum is rounded once, so that three of them may be a cent off the one.
+    assert abs(sum(actual) - found["2026-Q2"][0]) <= Decimal("0.01")
+    assert (sum(n), sum(unpriced)) == found["2026-Q2"][1:]
 
 
 def test_a_late_amount_changes_what_is_known_now_and_not_what_was_seen_then(shared: Warehouse) -> None:

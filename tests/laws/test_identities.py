@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given as for_all
@@ -73,10 +75,43 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
         shares = [advanced / entered, in_period / entered, still_there / entered] if has_rates else [None] * 3
         assert rates == shares
 
-    leads = {event.record["lead_id"] for event in emitted if event.record.get("lead_id")}
-    ends = sum(row[1] - row[2] for row in rows)
-    assert ends <= len(leads), "a lead ends in one stage at most"
     assert sum(row[8] for row in rows) == sum(row[2] for row in rows), "every advance lies in one window"
+
+
+@effort(15)
+@for_all(emitted=funnels(), as_of=MOMENTS)
+def test_each_pass_ends_in_one_stage_and_the_next_begins_after_it(
+    shared: Warehouse, emitted: list[Emitted], as_of: datetime
+) -> None:
+    connection = looked_at(shared, emitted, as_of).connection
+    passes = connection.execute(
+        "select lead_id, pass, began_at, ended_at, outcome from funnel.lead_pass order by lead_id, pass"
+    ).fetchall()
+    stages = connection.execute(
+        "select lead_id, pass, outcome, entered_at, advanced_at from funnel.lead_stage"
+    ).fetchall()
+    outcomes: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for lead_id, number, outcome, entered_at, advanced_at in stages:
+        outcomes[lead_id, number].append(outcome)
+        assert advanced_at is None or advanced_at >= entered_at, "a stage is not left before it is entered"
+
+    assert outcomes.keys() == {(lead_id, number) for lead_id, number, *_ in passes}
+    for entered in outcomes.values():
+        assert len(entered) == entered.count("advanced") + 1, "it has advanced from every stage but one"
+    for (lead_id, number, _, ended_at, outcome), following in pairwise([*passes, (None, 1, None, None, "")]):
+        assert (ended_at is None) == (outcome == "open")
+        if following[0] == lead_id:
+            assert following[1] == number + 1 and ended_at < following[2], "a pass follows one that has ended"
+        else:
+            assert following[1] == 1
+
+    rows = connection.execute(
+        "select from_stage, to_stage, entered, converted, undecided, converted_within_7_days,"
+        " converted_within_14_days, converted_within_30_days, converted_within_90_days"
+        " from funnel.stage_conversion"
+    ).fetchall()
+    for _, _, entered, converted, undecided, *within in rows:
+        assert [*within, converted] == sorted([*within, converted]) and converted + undecided <= entered
 
 
 @effort(15)

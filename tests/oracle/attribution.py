@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from streams.simulator.clock import iso
 from tests.oracle.attribution_models import MODELS, WHOLE, shares
+from tests.oracle.deals import deals
 from tests.oracle.handoff_events import handoffs, handoffs_by_lead, latest_offered
 from tests.oracle.log import Fact, Log, Row
 from tests.oracle.playbook import Playbook, decimal_text, microseconds
@@ -66,6 +67,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "currency": playbook.currency,
             "won_at": iso(win.won_at),
             "is_attributed": first is not None,
+            "is_credit": win.is_credit,
         }
 
 
@@ -73,12 +75,12 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 def credits(log: Log, playbook: Playbook) -> list[Credit]:
     """Every win divided among the sessions before it, by every model."""
     gap = microseconds(playbook.text.get("attribution", {}).get("session", "30 minutes"))
-    touches, captured = _touches(log), _captured(log)
+    paths = _Paths(log, playbook)
     found: list[Credit] = []
     for win in wins(log, playbook):
-        sessions = _sessions(sorted(t for t in touches.get(win.account_id, ()) if t.at <= win.won_at), gap)
+        sessions = _sessions(paths.touches(win), gap)
         starts = [session[0].at for session in sessions]
-        lead = sum(at <= captured.get(win.account_id, 0) for at in starts)
+        lead = sum(at <= paths.captured_at(win) for at in starts)
         deal = sum(at <= (win.opened_at or 0) for at in starts)
         for model in MODELS:
             if sessions:
@@ -90,14 +92,14 @@ def credits(log: Log, playbook: Playbook) -> list[Credit]:
 
 
 def _divided(win: Win, model: str, sessions: list[list[Touch]], millionths: list[int]) -> Iterator[Credit]:
-    """Whole cents, rounded down; the last session takes what is left."""
+    """Whole cents, rounded towards zero; the last session takes what is left."""
     left = None if win.booked is None else int(win.booked * 100)
     booked = left or 0
     for position, (session, part) in enumerate(zip(sessions, millionths, strict=True), start=1):
         if left is None:
             yield Credit(win, model, session, position, part, None)
             continue
-        cents = left if position == len(sessions) else booked * part // WHOLE
+        cents = left if position == len(sessions) else _towards_zero(booked * part)
         left -= cents
         yield Credit(win, model, session, position, part, Decimal(cents).scaleb(-2))
 
@@ -113,28 +115,67 @@ def _sessions(touches: list[Touch], gap: int) -> list[list[Touch]]:
     return sessions
 
 
-def _touches(log: Log) -> dict[str, list[Touch]]:
-    """The touches of every account that a human made."""
-    found: dict[str, list[Touch]] = defaultdict(list)
-    for fact in log.of("TouchRecorded", "BuyerReached", "CallHeld"):
-        stated = fact.fields
-        opening = log.openings.get(stated["opportunity_id"] or "")
-        account_id = (
-            stated["account_id"]
-            or log.account_of_lead.get(stated["lead_id"] or "")
-            or (opening and opening.fields["account_id"])
-        )
-        if stated["is_automated"] or account_id is None:
-            continue
-        team, channel = stated["team"], stated["channel"]
-        if fact.type == "CallHeld":
-            team, channel = "sales", "call"
-        elif fact.type == "BuyerReached":
-            team = _team_that_reached(log, fact)
-        found[account_id].append(
-            Touch(fact.occurred_at, fact.event_id, fact.type, team, channel, stated["campaign_id"])
-        )
-    return found
+def _towards_zero(millionths: int) -> int:
+    return millionths // WHOLE if millionths >= 0 else -(-millionths // WHOLE)
+
+
+class _Paths:
+    """Who touched whom: every touch of a human, by the company, the lead and the deal it belongs to."""
+
+    def __init__(self, log: Log, playbook: Playbook) -> None:
+        self._log = log
+        self._by: dict[tuple[str, str], set[Touch]] = defaultdict(set)
+        known = deals(log, playbook)
+        for fact in log.of("TouchRecorded", "BuyerReached", "CallHeld"):
+            stated = fact.fields
+            if stated["is_automated"]:
+                continue
+            deal = known.get(stated["opportunity_id"] or "")
+            account_id = stated["account_id"] or log.account_of_lead.get(stated["lead_id"] or "")
+            account_id = account_id or (deal.account_id if deal else None)
+            touch = _touch(log, fact)
+            for kind, subject in (
+                ("company", account_id),
+                ("lead", stated["lead_id"]),
+                ("deal", stated["opportunity_id"]),
+            ):
+                if subject is not None:
+                    self._by[kind, subject].add(touch)
+
+    def touches(self, win: Win) -> list[Touch]:
+        """Touches up to the win: of its customer, of each of its leads, and of the deal itself."""
+        found = self._by["company", win.customer_id] | self._by["deal", win.opportunity_id]
+        for lead_id in win.deal.leads:
+            found = found | self._by["lead", lead_id]
+        return sorted(touch for touch in found if touch.at <= win.won_at)
+
+    def captured_at(self, win: Win) -> int:
+        """When the first lead of the customer, or of the deal, was captured; 0 when nothing reports it."""
+        leads = self._leads_of.get(win.customer_id, set()) | set(win.deal.leads)
+        return min((self._captures[lead] for lead in leads if lead in self._captures), default=0)
+
+    @cached_property
+    def _captures(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for fact in self._log.of("LeadCaptured"):
+            found.setdefault(fact.fields["lead_id"], fact.occurred_at)
+        return found
+
+    @cached_property
+    def _leads_of(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for lead_id, account_id in self._log.account_of_lead.items():
+            found[account_id].add(lead_id)
+        return found
+
+
+def _touch(log: Log, fact: Fact) -> Touch:
+    team, channel = fact.fields["team"], fact.fields["channel"]
+    if fact.type == "CallHeld":
+        team, channel = "sales", "call"
+    elif fact.type == "BuyerReached":
+        team = _team_that_reached(log, fact)
+    return Touch(fact.occurred_at, fact.event_id, fact.type, team, channel, fact.fields["campaign_id"])
 
 
 def _team_that_reached(log: Log, reached: Fact) -> str:
@@ -142,16 +183,6 @@ def _team_that_reached(log: Log, reached: Fact) -> str:
     named = handoffs(log).get(reached.fields["handoff_id"] or "")
     handoff = named or latest_offered(handoffs_by_lead(log), reached)
     return handoff.to_team if handoff else "sales"
-
-
-def _captured(log: Log) -> dict[str, int]:
-    """When the first lead of each account was captured."""
-    captured: dict[str, int] = {}
-    for fact in log.of("LeadCaptured"):
-        account_id = fact.fields["account_id"] or log.account_of_lead.get(fact.fields["lead_id"])
-        if account_id is not None:
-            captured.setdefault(account_id, fact.occurred_at)
-    return captured
 
 
 def credit_text(millionths: int) -> str:

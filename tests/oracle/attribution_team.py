@@ -20,19 +20,20 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for credit in credits(log, playbook):
         team = credit.session[0].team if credit.session else UNATTRIBUTED
         of_team[credit.model, credit.win.period, team].append(credit)
-    n = Counter(win.period for win in wins(log, playbook))
+    n = Counter(win.period for win in wins(log, playbook) if not win.is_credit)
     booked: dict[str, Decimal] = defaultdict(Decimal)
     for win in wins(log, playbook):
         booked[win.period] += win.booked or 0
     for (model, period, team), earned in of_team.items():
-        converted = {c.win.opportunity_id: c.win.booked for c in earned if c.millionths}
+        of_wins = [c for c in earned if not c.win.is_credit]
+        converted = {c.win.opportunity_id: c.win.booked for c in of_wins if c.millionths}
         amount = sum((c.amount or Decimal(0) for c in earned), Decimal(0))
         yield {
             "model": model,
             "period": period,
             "team": team,
             "conversions": len(converted),
-            "credit": credit_text(sum(c.millionths for c in earned)),
+            "credit": credit_text(sum(c.millionths for c in of_wins)),
             "amount": decimal_text(amount),
             "booked": decimal_text(booked[period]),
             "share": float(amount) / float(booked[period]) if booked[period] else None,

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from streams.simulator.clock import iso
 from tests.oracle import buying_group
+from tests.oracle.deals import deals as deals_of_log
 from tests.oracle.log import Fact, Log, Row, optional_iso
 from tests.oracle.playbook import Playbook, microseconds
 from tests.oracle.qualification import verdicts
@@ -23,6 +24,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     deals_of: dict[str, list[Fact]] = defaultdict(list)
     for fact in log.of("OpportunityOpened"):
         deals_of[fact.fields["account_id"]].append(fact)
+    all_deals = deals_of_log(log, playbook)
     members, qualified = buying_group.members(log), _qualified_at(log, playbook, as_of)
     for account, roles in roles_of.items():
         known = members.get(account, {})
@@ -35,7 +37,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "account_id": account,
             "members": len(contacts),
             "members_without_role": len(contacts - named),
-            "open_deals": len(deals - log.outcomes.keys()),
+            "open_deals": sum(all_deals[deal].status == "open" for deal in deals),
             **_completeness(playbook, as_of, roles, opened_at),
             "is_qualified": bool(moments),
             "qualified_at": iso(moments[0]) if moments else None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 from tests.oracle.attribution import credits
+from tests.oracle.deals import deals
 from tests.oracle.log import Fields, Log, Row
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.qualification import qualified_at
@@ -21,7 +23,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     plans = {fact.fields["campaign_id"]: fact.fields for fact in log.of("CampaignPlanned")}
     costs: dict[str, list[Decimal | None]] = defaultdict(list)
     for fact in log.of("CampaignCostBooked"):
-        costs[fact.fields["campaign_id"]].append(playbook.priced(fact.fields))
+        day = date.fromisoformat(fact.fields["booked_on"])
+        costs[fact.fields["campaign_id"]].append(playbook.priced(fact.fields, day))
     leads = _Leads(log, playbook, as_of)
     credited: dict[str, list[tuple[Win, Decimal | None]]] = defaultdict(list)
     for credit in credits(log, playbook):
@@ -29,10 +32,11 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             credited[credit.session[0].campaign_id].append((credit.win, credit.amount))
     for campaign_id in plans.keys() | costs.keys() | leads.captured.keys() | credited.keys():
         plan, won = plans.get(campaign_id, Fields()), leads.won[campaign_id]
-        planned, spent = playbook.priced(plan), costs[campaign_id]
-        cost = sum((amount or Decimal(0) for amount in spent), Decimal(0))
+        begins = date.fromisoformat(plan["starts_on"]) if plan else date.min
+        planned, spent = playbook.priced(plan, begins), costs[campaign_id]
+        cost = nearest_cent(sum((amount or Decimal(0) for amount in spent), Decimal(0)))
         earned = sum((amount or Decimal(0) for _, amount in credited[campaign_id]), Decimal(0))
-        booked = sum((win.booked or Decimal(0) for win in won), Decimal(0))
+        booked = sum((win.exact or Decimal(0) for win in won), Decimal(0))
         unpriced = {
             win.opportunity_id
             for win in [*won, *(win for win, _ in credited[campaign_id])]
@@ -51,7 +55,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "cost_per_qualified": decimal_text(nearest_cent(cost / qualified)) if qualified else None,
             "accepted": leads.accepted[campaign_id],
             "opportunities": leads.opened[campaign_id],
-            "won": len(won),
+            "won": sum(not win.is_credit for win in won),
             "booked_revenue": decimal_text(booked),
             "attributed_revenue": decimal_text(earned),
             "margin_return": float(earned) * float(playbook.gross_margin) / float(cost) if cost else None,
@@ -72,8 +76,11 @@ class _Leads:
                 campaign_of.setdefault(fact.fields["lead_id"], fact.fields["campaign_id"])
         qualified = qualified_at(log, playbook, as_of)
         accepted = {fact.fields["lead_id"] for fact in log.of("HandoffAccepted")}
-        lead_of_deal = {deal: opening.fields["lead_id"] for deal, opening in log.openings.items()}
-        lead_of_deal |= {win.opportunity_id: win.lead_id for win in wins(log, playbook)}
+        lead_of_deal = {
+            deal.opportunity_id: deal.lead_id
+            for deal in deals(log, playbook).values()
+            if deal.status == "won" or deal.opened_at is not None
+        }
         self.captured = Counter(campaign_of.values())
         self.qualified = Counter(campaign for lead, campaign in campaign_of.items() if lead in qualified)
         self.accepted = Counter(campaign for lead, campaign in campaign_of.items() if lead in accepted)

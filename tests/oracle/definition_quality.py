@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from tests.oracle.deals_of_leads import Deal, deals_of_leads
 from tests.oracle.handoff_events import handoffs_by_lead
 from tests.oracle.log import Fact, Log, Row, chronological
 from tests.oracle.playbook import Playbook, decimal_text
 from tests.oracle.qualification import Verdict, verdicts
 
 KEY = ("segment",)
-NAMES_THE_DEAL = ("OpportunityOpened", "OpportunityWon", "OpportunityLost")
 COUNTS = (
     "qualified",
     "answered",
@@ -45,9 +45,9 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 def _count_lead(counts: dict[str, Any], log: Log, playbook: Playbook, verdict: Verdict) -> None:
     """Count a lead as qualified, and as won."""
-    since, ends = verdict.qualified_at, _outcomes(log, verdict.lead.lead_id)
-    wins = [end for end in ends if end is not None and end.type == "OpportunityWon"]
-    won_at = min((win.occurred_at for win in wins), default=None)
+    since, deals = verdict.qualified_at, deals_of_leads(log, playbook).get(verdict.lead.lead_id, [])
+    wins = [(deal, deal.closed_at) for deal in deals if deal.status == "won" and deal.closed_at is not None]
+    won_at = min((closed_at for _, closed_at in wins), default=None)
     if since is not None:
         answers = _first_answers(log, playbook, verdict.lead.lead_id)
         answer = next((fact for fact in answers if fact.occurred_at >= since), None)
@@ -55,22 +55,15 @@ def _count_lead(counts: dict[str, Any], log: Log, playbook: Playbook, verdict: V
         counts["unanswered" if answer is None else "answered"] += 1
         if answer is not None:
             counts["accepted" if answer.type == "HandoffAccepted" else "returned"] += 1
-        counts[_fate(ends, since, won_at)] += 1
+        counts[_fate(deals, since, won_at)] += 1
     if won_at is not None:
         counts["wins"] += 1
         counts["wins_qualified"] += since is not None and since <= won_at
-        for win in wins:
-            if since is None or since > win.occurred_at:
-                booked = playbook.priced(win.fields)
+        for deal, closed_at in wins:
+            if since is None or since > closed_at:
+                booked = playbook.priced(deal.booked, playbook.day_of(closed_at))
                 counts["unpriced"] += booked is None
                 counts["missed"] += booked or 0
-
-
-def _outcomes(log: Log, lead_id: str) -> list[Fact | None]:
-    """The last outcome of each deal that names the lead; None for a deal that is open."""
-    facts = [fact for fact in log.by_lead[lead_id] if fact.type in NAMES_THE_DEAL]
-    deals = dict.fromkeys(fact.fields["opportunity_id"] for fact in facts)
-    return [log.outcomes.get(opportunity_id) for opportunity_id in deals]
 
 
 def _first_answers(log: Log, playbook: Playbook, lead_id: str) -> list[Fact]:
@@ -86,12 +79,12 @@ def _first_answers(log: Log, playbook: Playbook, lead_id: str) -> list[Fact]:
     return sorted(answers, key=chronological)
 
 
-def _fate(ends: list[Fact | None], since: int, won_at: int | None) -> str:
+def _fate(deals: list[Deal], since: int, won_at: int | None) -> str:
     """What became of a lead that is qualified since then."""
     if won_at is not None:
         return "won_before" if won_at < since else "won"
-    is_lost = any(end is not None and end.occurred_at >= since for end in ends)
-    return "lost" if is_lost and None not in ends else "still_open"
+    is_lost = any(d.status == "lost" and d.closed_at is not None and d.closed_at >= since for d in deals)
+    return "lost" if is_lost and all(deal.status != "open" for deal in deals) else "still_open"
 
 
 def _row(playbook: Playbook, segment: str, counts: dict[str, Any]) -> Row:

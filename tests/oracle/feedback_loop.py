@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from tests.oracle import handoff_sla
+from tests.oracle.deals import leads_of_deals
 from tests.oracle.handoff_events import Handoff, handoffs
 from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
@@ -51,11 +52,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 def _is_converted_after(log: Log, handoff: Handoff) -> bool:
     """Whether a deal of its lead was opened after the return."""
     returned_at = handoff.returned[-1].occurred_at
-    for opening in log.of("OpportunityOpened"):
-        lead_id = opening.fields["lead_id"]
-        if lead_id is None:  # the deal belongs to the lead of the handoff it names
-            named = handoffs(log).get(opening.fields["handoff_id"])
-            lead_id = named and named.lead_id
-        if lead_id == handoff.lead_id and opening.occurred_at > returned_at:
-            return True
-    return False
+    return any(
+        opening.occurred_at > returned_at
+        and handoff.lead_id in leads_of_deals(log)[opening.fields["opportunity_id"]][:1]
+        for opening in log.of("OpportunityOpened")
+    )

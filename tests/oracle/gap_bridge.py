@@ -29,7 +29,9 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         retained = [
             attainment(log, playbook, as_of, other, other.amount)
             for other in goals(log, playbook)
-            if (other.period, other.metric) == (goal.period, "retained_revenue") and other.amount is not None
+            if (other.period, other.metric) == (goal.period, "retained_revenue")
+            and not other.is_part
+            and other.amount is not None
         ]
         assert goal.amount is not None  # all_cases leaves out goals without one
         attained = attainment(log, playbook, as_of, goal, goal.amount)

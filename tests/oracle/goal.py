@@ -9,20 +9,24 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tests.oracle.log import Log, Row
-from tests.oracle.periods import day_after, first_day
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("goal_id",)
 
 
 class Goal(NamedTuple):
-    """A goal in force. amount is in the playbook's currency; starts_at and ends_at are instants."""
+    """A goal in force. amount is in the playbook's currency; starts_at and ends_at are instants.
+
+    is_part: it is contained in another goal of its period and metric.
+    """
 
     goal_id: str
     parent: str | None
     period: str
     metric: str
     team: str
+    scope: str
+    is_part: bool
     amount: Decimal | None
     set_by: str
     first_day: date
@@ -42,6 +46,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "ends_on": (goal.day_after - timedelta(days=1)).isoformat(),
             "metric": goal.metric,
             "owner_team": goal.team,
+            "scope": goal.scope,
+            "is_part": goal.is_part,
             "goal_amount": decimal_text(goal.amount),
             "is_priced": goal.amount is not None,
             "set_by": goal.set_by,
@@ -61,19 +67,32 @@ def goals(log: Log, playbook: Playbook) -> list[Goal]:
         fields = {**planned, "goal_id": planned["id"], "parent_goal_id": planned.get("parent")}
         line = planned["period"], planned["metric"], planned["owner_team"]
         replaced_by[planned["id"]] = in_force.setdefault(line, (fields, "playbook"))[0]["goal_id"]
-    return [
-        Goal(
-            goal_id=fields["goal_id"],
-            parent=replaced_by.get(fields["parent_goal_id"], fields["parent_goal_id"]),
-            period=fields["period"],
-            metric=fields["metric"],
-            team=fields["owner_team"],
-            amount=playbook.priced(fields),
-            set_by=set_by,
-            first_day=first_day(fields["period"]),
-            day_after=day_after(fields["period"]),
-            starts_at=playbook.begins(first_day(fields["period"])),
-            ends_at=playbook.begins(day_after(fields["period"])),
+    found = []
+    for fields, set_by in in_force.values():
+        first, after = playbook.days_of(fields["period"])
+        amount = playbook.priced(fields, first)
+        found.append(
+            Goal(
+                goal_id=fields["goal_id"],
+                parent=replaced_by.get(fields["parent_goal_id"], fields["parent_goal_id"]),
+                period=fields["period"],
+                metric=fields["metric"],
+                team=fields["owner_team"],
+                scope=fields.get("scope") or "company",
+                is_part=False,
+                amount=None if amount is None else nearest_cent(amount),
+                set_by=set_by,
+                first_day=first,
+                day_after=after,
+                starts_at=playbook.begins(first),
+                ends_at=playbook.begins(after),
+            )
         )
-        for fields, set_by in in_force.values()
-    ]
+    return [goal._replace(is_part=_is_part(goal, found)) for goal in found]
+
+
+def _is_part(goal: Goal, goals: list[Goal]) -> bool:
+    others = [o for o in goals if (o.period, o.metric) == (goal.period, goal.metric) and o is not goal]
+    if any(other.goal_id == goal.parent for other in others):
+        return True
+    return goal.scope == "team" and any(other.scope == "company" for other in others)

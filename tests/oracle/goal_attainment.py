@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.oracle.goal import Goal, goals
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
+from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.subscriptions import recurring_revenue
 
@@ -25,7 +25,7 @@ def attainment(log: Log, playbook: Playbook, as_of: int, goal: Goal, amount: Dec
     """The row of a goal of this amount."""
     counted = _counted(log, playbook, as_of, goal)
     priced = [value for value in counted if value is not None]
-    actual = sum(priced, Decimal(0))
+    actual = nearest_cent(sum(priced, Decimal(0)))
     days = (goal.day_after - goal.first_day).days
     elapsed = min(max((playbook.day_of(as_of) - goal.first_day).days, 0), days)
     # What is retained is all there at the start; revenue and pipeline come in day by day.
@@ -36,6 +36,8 @@ def attainment(log: Log, playbook: Playbook, as_of: int, goal: Goal, amount: Dec
         "period": goal.period,
         "owner_team": goal.team,
         "metric": goal.metric,
+        "scope": goal.scope,
+        "is_part": goal.is_part,
         "goal_amount": decimal_text(amount),
         "actual": decimal_text(actual),
         "n": len(priced),
@@ -52,11 +54,33 @@ def attainment(log: Log, playbook: Playbook, as_of: int, goal: Goal, amount: Dec
 def _counted(log: Log, playbook: Playbook, as_of: int, goal: Goal) -> list[Decimal | None]:
     """What counts towards the goal: one amount each, None where there is none that can be counted."""
     if goal.metric == "revenue":
-        won = (deal for deal in deals(log, playbook) if deal.status == "won")
-        return [deal.booked for deal in won if _is_within(goal, deal.closed_at)]
+        wins = [fact.fields for fact in log.of("OpportunityWon") if fact.fields["owner"]]
+        closers = {win["opportunity_id"]: win["owner"] for win in wins}
+        return [
+            deal.booked
+            for deal in priced_deals(log, playbook, as_of)
+            if deal.status in ("won", "credit")
+            and _is_within(goal, deal.closed_at)
+            and _brings(playbook, goal, closers.get(deal.opportunity_id) or _opener(log, deal.opportunity_id))
+        ]
     if goal.metric == "pipeline":
-        return [deal.amount for deal in deals(log, playbook) if _is_within(goal, deal.opened_at)]
+        return [
+            deal.amount
+            for deal in priced_deals(log, playbook, as_of)
+            if _is_within(goal, deal.opened_at) and _brings(playbook, goal, _opener(log, deal.opportunity_id))
+        ]
     return _retained(log, playbook, goal) if goal.starts_at <= as_of else []
+
+
+def _opener(log: Log, opportunity_id: str) -> str | None:
+    opening = log.openings.get(opportunity_id)
+    return opening.fields["owner"] if opening else None
+
+
+def _brings(playbook: Playbook, goal: Goal, owner: str | None) -> bool:
+    """Whether what this person sells counts towards the goal."""
+    teams = {person: row["team"] for row in playbook.text.get("member", []) for person in row["ids"]}
+    return goal.scope == "company" or teams.get(owner or "") == goal.team
 
 
 def _is_within(goal: Goal, instant: int | None) -> bool:

@@ -12,10 +12,12 @@ from math import floor
 from statistics import median
 
 from streams.simulator.clock import DAY
+from tests.oracle.deals_of_leads import begun
 from tests.oracle.goal import Goal, goals
+from tests.oracle.lead_pass import passes
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import deals
-from tests.oracle.playbook import Playbook, decimal_text, microseconds
+from tests.oracle.opportunity_amount import priced_deals
+from tests.oracle.playbook import Playbook, decimal_text, microseconds, nearest_cent
 from tests.oracle.qualification import qualified_at
 
 KEY = ("goal_id", "step")
@@ -85,8 +87,8 @@ class Cases:
             for step, window in self.windows.items()
         }
         self.deadline = self._deadline()
-        self.booked = sum((lead.booked for lead in self.cohort), Decimal(0))
-        self.followed_booked = sum((lead.booked for lead in self.followed), Decimal(0))
+        self.booked = nearest_cent(sum((lead.booked for lead in self.cohort), Decimal(0)))
+        self.followed_booked = nearest_cent(sum((lead.booked for lead in self.followed), Decimal(0)))
 
     def _lag_days(self, step: str) -> int | None:
         """Median days from the step to the win, in whole days."""
@@ -148,26 +150,38 @@ def all_cases(log: Log, playbook: Playbook, as_of: int) -> list[Cases]:
     return [
         Cases(playbook, goal, leads, as_of)
         for goal in goals(log, playbook)
-        if goal.metric == "revenue" and "-Q" in goal.period and goal.amount is not None
+        if goal.metric == "revenue"
+        and goal.scope == "company"
+        and "-" in goal.period
+        and goal.amount is not None
     ]
 
 
 def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
-    leads: dict[str, Progress] = defaultdict(Progress)
+    """Each pass of each lead; what is reported of a lead outside of any pass counts with the one before."""
+    of_lead = passes(log, playbook)
+    found: dict[tuple[str, int], Progress] = defaultdict(Progress)
+
+    def progress(lead_id: str, at: int | None) -> Progress:
+        began = [each.number for each in of_lead.get(lead_id, []) if at is not None and each.began_at <= at]
+        return found[lead_id, max(began, default=1)]
+
     for fact in log.of("LeadCaptured"):
-        lead = leads[fact.fields["lead_id"]]
+        lead = progress(fact.fields["lead_id"], fact.occurred_at)
         lead.captured_at = fact.occurred_at if lead.captured_at is None else lead.captured_at
+    for each in (each for all_ in of_lead.values() for each in all_ if each.number > 1):
+        found[each.lead_id, each.number].captured_at = each.began_at  # it came back
     for lead_id, at in qualified_at(log, playbook, as_of).items():
-        leads[lead_id].add("qualified", at)
+        progress(lead_id, at).add("qualified", at)
     for fact in log.of("HandoffAccepted"):
-        leads[fact.fields["lead_id"]].add("accepted", fact.occurred_at)
-    for deal in deals(log, playbook):
+        progress(fact.fields["lead_id"], fact.occurred_at).add("accepted", fact.occurred_at)
+    for deal in priced_deals(log, playbook, as_of):
         if deal.lead_id is None:
             continue
-        lead = leads[deal.lead_id]
+        lead = progress(deal.lead_id, begun(deal))
         if deal.opened_at is not None:
             lead.add("opportunities", deal.opened_at)
         if deal.status == "won" and deal.closed_at is not None:
             lead.add("won", deal.closed_at)
             lead.booked += deal.booked or Decimal(0)
-    return list(leads.values())
+    return list(found.values())

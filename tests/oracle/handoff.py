@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.oracle.deals import deals
 from tests.oracle.handoff_events import Handoff, handoffs
 from tests.oracle.handoff_sla import Clause
 from tests.oracle.log import Log, Row
@@ -21,9 +22,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 def _state(log: Log, playbook: Playbook, as_of: int, handoff: Handoff) -> str:
     """The first state that applies: what came of it, then its last answer, then its clock."""
     if handoff.opportunities:
-        ends = [log.outcomes.get(fact.fields["opportunity_id"]) for fact in handoff.opportunities]
-        is_lost = all(end is not None and end.type == "OpportunityLost" for end in ends)
-        return "lost" if is_lost else "converted"
+        of_handoff = [deals(log, playbook)[fact.fields["opportunity_id"]] for fact in handoff.opportunities]
+        return "lost" if all(deal.status == "lost" for deal in of_handoff) else "converted"
     if not handoff.answers:
         return _unanswered(playbook, as_of, handoff)
     if handoff.answers[-1].type == "HandoffReturned":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
-from tests.oracle.log import Fact, Log, chronological
+from tests.oracle.deals import leads_of_deals
+from tests.oracle.log import Fact, Fields, Log, chronological
 
 ANSWERS = ("HandoffAccepted", "HandoffReturned")
 BY_ITS_ID = {
@@ -101,7 +102,7 @@ def handoffs(log: Log) -> dict[str, Handoff]:
                 getattr(found[fact.fields["handoff_id"]], name).append(fact)
     of_lead = _by_lead(found)
     for type_, name in BY_ID_OR_LEAD.items():
-        for fact in log.of(type_):
+        for fact in _openings(log) if type_ == "OpportunityOpened" else log.of(type_):
             named = fact.fields["handoff_id"]
             handoff = latest_offered(of_lead, fact) if named is None else found.get(named)
             if handoff is not None:
@@ -112,6 +113,16 @@ def handoffs(log: Log) -> dict[str, Handoff]:
         if previous is not None and previous is not handoff:
             previous.is_recycled = True
     return found
+
+
+@lru_cache(maxsize=4)
+def _openings(log: Log) -> list[Fact]:
+    """Openings of deals, each under the lead that counts the deal."""
+    return [
+        fact._replace(fields=Fields({**fact.fields, "lead_id": (leads or [None])[0]}))
+        for fact in log.of("OpportunityOpened")
+        for leads in [leads_of_deals(log)[fact.fields["opportunity_id"]]]
+    ]
 
 
 @lru_cache(maxsize=4)
@@ -135,7 +146,7 @@ def latest_offered(by_lead: dict[str, list[Handoff]], fact: Fact) -> Handoff | N
 
 def _credit_earlier_handoffs(log: Log, of_lead: dict[str, list[Handoff]]) -> None:
     """A deal is also the success of every earlier handoff of its lead whose last answer accepts."""
-    for opening in log.of("OpportunityOpened"):
+    for opening in _openings(log):
         for handoff in of_lead.get(opening.fields["lead_id"], ()):
             is_earlier = handoff.offered_at <= opening.occurred_at
             is_accepted = bool(handoff.answers) and handoff.answers[-1].type == "HandoffAccepted"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from statistics import median
 
 from streams.simulator.clock import DAY
+from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Fact, Log, Row, first_by
-from tests.oracle.opportunity import PRICED, latest_with, status
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("is_marketing_present",)
@@ -21,17 +22,18 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     joint = {call.fields["opportunity_id"] for call in on_deals if call.fields["is_marketing_present"]}
     for is_joint in (True, False):
         own = [call for call in on_deals if call.fields["is_marketing_present"] == is_joint]
-        deals = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
-        ends = [status(log.outcomes.get(deal)) for deal in deals]
-        worth = [playbook.priced(latest_with("amount", log.by_deal[deal], PRICED)) for deal in deals]
+        ids = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
+        told = [deals(log, playbook).get(deal, Deal(deal, [])) for deal in ids]
+        ends = [deal.status for deal in told]
+        worth = [_worth(playbook, as_of, deal) for deal in told]
         amounts = [amount for amount in worth if amount is not None]
         won, lost = ends.count("won"), ends.count("lost")
         yield {
             "is_marketing_present": is_joint,
             "calls": sum(call.fields["is_marketing_present"] == is_joint for call in calls),
             "calls_on_deals": len(own),
-            "advanced_within_14_days": sum(_is_advanced(log, call) for call in own),
-            "deals": len(deals),
+            "advanced_within_14_days": sum(_is_advanced(log, playbook, call) for call in own),
+            "deals": len(ids),
             "won": won,
             "lost": lost,
             "still_open": ends.count("open"),
@@ -44,9 +46,27 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         }
 
 
-def _is_advanced(log: Log, call: Fact) -> bool:
-    """Whether the call's deal entered a stage soon after the call."""
-    return any(
-        fact.type == "OpportunityStageEntered" and 0 < fact.occurred_at - call.occurred_at <= ADVANCED_WITHIN
-        for fact in log.by_deal[call.fields["opportunity_id"]]
-    )
+def _worth(playbook: Playbook, as_of: int, deal: Deal) -> Decimal | None:
+    day = playbook.day_of(as_of if deal.closed_at is None else deal.closed_at)
+    amount = playbook.priced(deal.amount, day)
+    return None if amount is None else nearest_cent(amount)
+
+
+def _is_advanced(log: Log, playbook: Playbook, call: Fact) -> bool:
+    """Whether the call's deal got further than it had been at the call, soon after it."""
+    deal = deals(log, playbook).get(call.fields["opportunity_id"])
+    if deal is None:
+        return False
+    order = [block["id"] for block in playbook.text.get("deal_stage", [])]
+    before = [stage for stage, at in deal.stays if at <= call.occurred_at]
+    for stage, at in deal.stays:
+        if not 0 < at - call.occurred_at <= ADVANCED_WITHIN:
+            continue
+        if not before:
+            return True
+        if stage in order and before[-1] in order:
+            if order.index(stage) > order.index(before[-1]):
+                return True
+        elif stage not in before:
+            return True
+    return False

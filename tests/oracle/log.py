@@ -114,6 +114,11 @@ class Log:
         return dict(found)
 
     @cached_property
+    def record_ids(self) -> dict[tuple[str, str], str | None]:
+        """Per event type and id, the lead as the source named it: before any merge."""
+        return {(fact.type, fact.event_id): fact.fields["lead_id"] for fact in self._as_written}
+
+    @cached_property
     def openings(self) -> dict[str, Fact]:
         """Per opportunity, its first OpportunityOpened."""
         return first_by("opportunity_id", self.of("OpportunityOpened"))

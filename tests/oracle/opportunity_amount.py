@@ -7,16 +7,15 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log, Row, optional_iso
-from tests.oracle.opportunity import latest_with, status
 from tests.oracle.playbook import Playbook, decimal_text
 
 KEY = ("opportunity_id",)
-OPPORTUNITY = ("OpportunityOpened", "OpportunityRevised", "OpportunityWon", "OpportunityLost")
 
 
-class Deal(NamedTuple):
-    """A deal as it was last reported. Amounts are in the playbook's currency, None where there is no rate."""
+class PricedDeal(NamedTuple):
+    """A deal as it was last reported. Amounts are exact, in the playbook's currency; None without a rate."""
 
     opportunity_id: str
     lead_id: str | None
@@ -28,8 +27,8 @@ class Deal(NamedTuple):
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
-    """Grain: one row per deal that was opened, revised, won or lost."""
-    for deal in deals(log, playbook):
+    """Grain: one row per deal that any event reports."""
+    for deal in priced_deals(log, playbook, as_of):
         yield {
             "opportunity_id": deal.opportunity_id,
             "lead_id": deal.lead_id,
@@ -43,24 +42,19 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 
 @lru_cache(maxsize=4)
-def deals(log: Log, playbook: Playbook) -> list[Deal]:
+def priced_deals(log: Log, playbook: Playbook, as_of: int) -> list[PricedDeal]:
     """Every deal, also one whose opening is missing."""
-    found = []
-    for opportunity_id, facts in log.by_deal.items():
-        facts = [fact for fact in facts if fact.type in OPPORTUNITY]
-        if not facts:
-            continue
-        opening, end = log.openings.get(opportunity_id), log.outcomes.get(opportunity_id)
-        leads = [fact.fields["lead_id"] for fact in facts if fact.fields["lead_id"] is not None]
-        found.append(
-            Deal(
-                opportunity_id,
-                lead_id=leads[0] if leads else None,
-                opened_at=opening and opening.occurred_at,
-                status=status(end),
-                closed_at=end and end.occurred_at,
-                amount=playbook.priced(latest_with("amount", facts, OPPORTUNITY)),
-                booked=playbook.priced(end.fields) if end and end.type == "OpportunityWon" else None,
-            )
-        )
-    return found
+    return [_priced(deal, playbook, as_of) for deal in deals(log, playbook).values()]
+
+
+def _priced(deal: Deal, playbook: Playbook, as_of: int) -> PricedDeal:
+    day = playbook.day_of(as_of if deal.closed_at is None else deal.closed_at)
+    return PricedDeal(
+        deal.opportunity_id,
+        lead_id=deal.lead_id,
+        opened_at=deal.opened_at,
+        status=deal.status,
+        closed_at=deal.closed_at,
+        amount=playbook.priced(deal.amount, day),
+        booked=playbook.priced(deal.booked, day),
+    )

@@ -12,31 +12,33 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from tests.oracle.deals import MEANING, reported_deal
 from tests.oracle.goal import goals
-from tests.oracle.log import OUTCOMES, Fact, Log, Row
-from tests.oracle.opportunity import DATED, latest_with
-from tests.oracle.opportunity_amount import OPPORTUNITY
+from tests.oracle.log import Fact, Log, Row
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
-KEY = ("looked_on", "closes_in")
+KEY = ("looked_on", "horizon")
 HORIZONS = ("current", "next", "two_out")
 
 
 class VisibleDeal(NamedTuple):
-    """An open or won deal as visible events describe it. amount is in the playbook's currency."""
+    """An open deal, or what was booked, as visible events describe it. amount is in the playbook's currency.
+
+    line: the quarter it closes in, or overdue, undated or later.
+    """
 
     is_won: bool
-    closes_in: str | None
+    line: str
     amount: Decimal | None
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per day looked on (the first of each month, and today) and quarter ahead."""
-    facts = log.of(*OPPORTUNITY)
+    facts = log.of(*MEANING)
     goal_of: dict[str, Decimal] = defaultdict(Decimal)
     for goal in goals(log, playbook):
-        if goal.metric == "revenue" and goal.amount is not None:
+        if goal.metric == "revenue" and not goal.is_part and goal.amount is not None:
             goal_of[goal.period] += goal.amount
     if not facts:
         return
@@ -44,26 +46,30 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     firsts = _first_days(playbook.day_of(facts[0].occurred_at), today)
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
         happened = [fact for fact in facts if fact.occurred_at <= at]
-        then = _deals(playbook, [fact for fact in happened if fact.recorded_at <= at])
-        now = _deals(playbook, [fact for fact in happened if fact.recorded_at <= as_of])
-        for later, horizon in enumerate(HORIZONS):
-            quarter = quarter_of(day, later)
+        then = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= at])
+        now = _deals(playbook, day, happened)
+        lines = {horizon: quarter_of(day, later) for later, horizon in enumerate(HORIZONS)}
+        for line in ("later", "overdue", "undated"):
+            if any(deal.line == line for deal in then + now):
+                lines[line] = line
+        for horizon, line in lines.items():
             yield {
                 "looked_on": day.isoformat(),
-                "closes_in": quarter,
+                "closes_in": None if line == horizon else line,
                 "horizon": horizon,
-                **_coverage("then", quarter, then, goal_of.get(quarter)),
-                **_coverage("now", quarter, now, goal_of.get(quarter)),
-                "unpriced": sum(deal.closes_in == quarter and deal.amount is None for deal in now),
+                **_coverage("then", line, then, goal_of.get(line)),
+                **_coverage("now", line, now, goal_of.get(line)),
+                "unpriced": sum(deal.line == line and deal.amount is None for deal in now),
                 "currency": playbook.currency,
             }
 
 
-def _coverage(known: str, quarter: str, deals: list[VisibleDeal], goal: Decimal | None) -> Row:
-    inside = [deal for deal in deals if deal.closes_in == quarter]
+def _coverage(known: str, line: str, deals: list[VisibleDeal], goal: Decimal | None) -> Row:
+    inside = [deal for deal in deals if deal.line == line]
     pipeline = sum((deal.amount or Decimal(0) for deal in inside if not deal.is_won), Decimal(0))
     won = sum((deal.amount or Decimal(0) for deal in inside if deal.is_won), Decimal(0))
-    left = None if goal is None else goal - won
+    left = None if goal is None else goal - nearest_cent(won)
+    pipeline = nearest_cent(pipeline)
     return {
         f"open_pipeline_{known}": decimal_text(pipeline),
         f"deals_{known}": sum(not deal.is_won for deal in inside),
@@ -72,22 +78,31 @@ def _coverage(known: str, quarter: str, deals: list[VisibleDeal], goal: Decimal 
     }
 
 
-def _deals(playbook: Playbook, visible: list[Fact]) -> list[VisibleDeal]:
+def _deals(playbook: Playbook, day: date, visible: list[Fact]) -> list[VisibleDeal]:
     by_deal: dict[str, list[Fact]] = defaultdict(list)
     for fact in visible:
         by_deal[fact.fields["opportunity_id"]].append(fact)
-    deals = []
-    for facts in by_deal.values():
-        ends = [fact for fact in facts if fact.type in OUTCOMES]
-        if ends and ends[-1].type == "OpportunityWon":
-            closed_in = quarter_of(playbook.day_of(ends[-1].occurred_at))
-            deals.append(VisibleDeal(True, closed_in, playbook.priced(ends[-1].fields)))
-        elif not ends and any(fact.type == "OpportunityOpened" for fact in facts):
-            closes_on = latest_with("closes_on", facts, DATED)["closes_on"]
-            closes_in = quarter_of(date.fromisoformat(closes_on)) if closes_on else None
-            amount = playbook.priced(latest_with("amount", facts, OPPORTUNITY))
-            deals.append(VisibleDeal(False, closes_in, amount))
-    return deals
+    found = []
+    for opportunity_id, facts in by_deal.items():
+        deal = reported_deal(opportunity_id, facts, playbook)
+        if deal is None:
+            continue
+        if deal.status in ("won", "credit") and deal.closed_at is not None:
+            closed_on = playbook.day_of(deal.closed_at)
+            found.append(VisibleDeal(True, quarter_of(closed_on), playbook.priced(deal.booked, closed_on)))
+        elif deal.status == "open" and deal.opened_at is not None:
+            closes_on = date.fromisoformat(deal.closes_on) if deal.closes_on else None
+            found.append(VisibleDeal(False, _line(day, closes_on), playbook.priced(deal.amount, day)))
+    return found
+
+
+def _line(day: date, closes_on: date | None) -> str:
+    if closes_on is None:
+        return "undated"
+    if closes_on < day:
+        return "overdue"
+    quarters = [quarter_of(day, later) for later in range(len(HORIZONS))]
+    return quarter_of(closes_on) if quarter_of(closes_on) in quarters else "later"
 
 
 def _first_days(first: date, today: date) -> Iterator[date]:

@@ -84,17 +84,41 @@ class Playbook:
         """The share of revenue that is left after what it costs to deliver."""
         return Decimal(self.text.get("money", {}).get("gross_margin", "1"))
 
-    @cached_property
-    def _rates(self) -> dict[str, Decimal]:
-        rates = {row["currency"]: Decimal(row["rate"]) for row in self.text.get("rate", [])}
-        return {**rates, self.currency: Decimal(1)}
+    def priced(self, fields: Mapping[str, Any], day: date) -> Decimal | None:
+        """The amount of an event in the playbook's currency, at the rate of the day it belongs to.
 
-    def priced(self, fields: Mapping[str, Any]) -> Decimal | None:
-        """The amount of an event in the playbook's currency; None without an amount or a rate."""
-        rate = self._rates.get(fields.get("currency") or "")
-        if fields.get("amount") is None or rate is None:
+        It is exact: sums are rounded once, at the end. None without an amount or a rate.
+        """
+        currency, amount = fields.get("currency"), fields.get("amount")
+        if amount is None or not currency:
             return None
-        return nearest_cent(Decimal(fields["amount"]) * rate)
+        if currency == self.currency:
+            return Decimal(amount)
+        # Of all rates that have begun by then the one that began last.
+        begun = [
+            (row.get("from", date.min), Decimal(row["rate"]))
+            for row in self.text.get("rate", [])
+            if row["currency"] == currency and row.get("from", date.min) <= day
+        ]
+        return Decimal(amount) * max(begun)[1] if begun else None
+
+    # --- periods --------------------------------------------------------------------------------
+
+    def days_of(self, period: str) -> tuple[date, date]:
+        """The first day of a period, and the first day after it."""
+        fiscal = int(self.text["playbook"].get("fiscal_year_begins", 1))
+        name = period.removeprefix("FY")
+        year, _, part = name.partition("-")
+        begins = fiscal if period.startswith("FY") else 1
+        months_before = 3 * (int(part[1]) - 1) if part.startswith("Q") else int(part or 1) - 1
+        length = 12 if not part else 3 if part.startswith("Q") else 1
+        first = int(year) * 12 + begins - 1 + months_before
+        return _first_of_month(first), _first_of_month(first + length)
+
+
+def _first_of_month(months: int) -> date:
+    """months: since the year 0."""
+    return date(months // 12, months % 12 + 1, 1)
 
 
 def microseconds(duration: str) -> int:
@@ -116,5 +140,5 @@ def exact_cents(amount: Fraction) -> Decimal:
 
 
 def decimal_text(amount: Decimal | None) -> str | None:
-    """Money as a row states it."""
-    return None if amount is None else f"{amount:.2f}"
+    """Money as a row states it, rounded to cents."""
+    return None if amount is None else f"{nearest_cent(amount):.2f}"

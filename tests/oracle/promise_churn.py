@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 from streams.simulator.clock import iso
 from tests.oracle import promise_ledger
-from tests.oracle.log import Log, Row, first_by
+from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
-from tests.oracle.subscriptions import SUBSCRIPTION
+from tests.oracle.subscriptions import SUBSCRIPTION, departures
 
 KEY = ("promise_state",)
 STATES = ("all_kept", "some_missed", "none_settled", "none_made")
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
-    """Grain: one row per state of an account's promises. Promises made after its first churn do not count."""
-    churned = first_by("account_id", log.of("SubscriptionChurned"))
+    """Grain: one row per state of an account's promises. Promises made after it first left do not count."""
+    churned = {account: left[0].at for account, left in departures(log, playbook).items()}
     promises: dict[str, list[str]] = defaultdict(list)
     for row in promise_ledger.rows(log, playbook, as_of):
         churn = churned.get(row["account_id"])
-        if churn is None or row["made_at"] < iso(churn.occurred_at):
+        if churn is None or row["made_at"] < iso(churn):
             promises[row["account_id"]].append(row["state"])
     accounts: dict[str, list[str]] = defaultdict(list)
     for account_id in {fact.fields["account_id"] for fact in log.of(*SUBSCRIPTION)}:

@@ -9,6 +9,7 @@ from datetime import date
 from streams.simulator.clock import iso
 from tests.oracle.log import Fact, Log, Row, first_by, optional_iso
 from tests.oracle.playbook import Playbook
+from tests.oracle.subscriptions import departures
 
 KEY = ("promise_id",)
 
@@ -16,7 +17,7 @@ KEY = ("promise_id",)
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per promise made."""
     reports = _grouped("promise_id", log.of("PromiseKept", "PromiseMissed"))
-    churns = _grouped("account_id", log.of("SubscriptionChurned"))
+    left = departures(log, playbook)
     won = first_by("opportunity_id", log.of("OpportunityWon"))
     onboarded = first_by("account_id", log.of("CustomerOnboarded"))
     for made in first_by("promise_id", log.of("PromiseMade")).values():
@@ -24,7 +25,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         deal, account = stated["opportunity_id"], stated["account_id"]
         win = won.get(deal) if deal else onboarded.get(account)
         reported = reports.get(stated["promise_id"], [])
-        churn = next((f for f in churns.get(account, []) if f.occurred_at > made_at), None)
+        churn = next((event for event in left.get(account, []) if event.at > made_at), None)
         settled_at = reported[0].occurred_at if reported else None
         yield {
             "promise_id": stated["promise_id"],
@@ -38,12 +39,10 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "is_before_win": win is None or made_at <= win.occurred_at,
             "state": _state(playbook, as_of, stated["due_on"], reported),
             "settled_at": optional_iso(settled_at),
-            "is_reported_after_churn": bool(
-                settled_at is not None and churn and settled_at > churn.occurred_at
-            ),
-            "churned_at": optional_iso(churn and churn.occurred_at),
+            "is_reported_after_churn": bool(settled_at is not None and churn and settled_at > churn.at),
+            "churned_at": optional_iso(churn and churn.at),
             "is_churned": churn is not None,
-            "churn_reason": churn and churn.fields["reason_code"],
+            "churn_reason": churn and churn.fact.fields["reason_code"],
         }
 
 

@@ -23,16 +23,16 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         cohorts[win.period].append(win)
     campaign_costs: dict[str, list[Decimal | None]] = defaultdict(list)
     for fact in log.of("CampaignCostBooked"):
-        period = quarter_of(date.fromisoformat(fact.fields["booked_on"]))
-        campaign_costs[period].append(playbook.priced(fact.fields))
+        day = date.fromisoformat(fact.fields["booked_on"])
+        campaign_costs[quarter_of(day)].append(playbook.priced(fact.fields, day))
     team_costs = _team_costs(playbook)
     begun = {period for period in team_costs if playbook.begins(first_day(period)) <= as_of}
     margin = playbook.gross_margin
     for period in sorted(cohorts.keys() | campaign_costs.keys() | begun):
         cohort, costs = cohorts[period], campaign_costs[period]
-        priced = [win.booked for win in cohort if win.booked is not None]
-        marketing = sum((cost or Decimal(0) for cost in costs), Decimal(0))
-        team, booked = team_costs.get(period, Decimal(0)), sum(priced, Decimal(0))
+        priced = [win.exact for win in cohort if win.exact is not None]
+        marketing = nearest_cent(sum((cost or Decimal(0) for cost in costs), Decimal(0)))
+        team, booked = team_costs.get(period, Decimal(0)), nearest_cent(sum(priced, Decimal(0)))
         cac = nearest_cent((marketing + team) / len(cohort)) if cohort else None
         monthly = nearest_cent(booked / (12 * len(priced))) if priced else None
         contribution = nearest_cent(booked * margin) - marketing - team if priced else None
@@ -69,18 +69,18 @@ def _new_customers(log: Log, playbook: Playbook) -> Iterator[Win]:
 
 
 def _team_costs(playbook: Playbook) -> dict[str, Decimal]:
-    """Costs per quarter, without those of a team that only keeps customers. A year's cost is four parts."""
+    """Costs per quarter, without those of a team that only keeps customers. Months share a cost."""
     owners = playbook.text.get("cascade", {})
     acquiring = {owners[step] for step in ACQUIRING_STEPS if step in owners}
     costs: dict[str, Decimal] = defaultdict(Decimal)
     for cost in playbook.text.get("cost", ()):
         if cost["team"] == owners.get("retained") and cost["team"] not in acquiring:
             continue
-        amount, period = playbook.priced(cost) or Decimal(0), cost["period"]
-        if "-Q" in period:
-            costs[period] += amount
-            continue
-        part = (amount / 4).quantize(CENT, ROUND_DOWN)
-        for number, share in enumerate((part, part, part, amount - 3 * part), start=1):
-            costs[f"{period}-Q{number}"] += share
+        first, after = playbook.days_of(cost["period"])
+        amount = nearest_cent(playbook.priced(cost, first) or Decimal(0))
+        months = (after.year - first.year) * 12 + after.month - first.month
+        for month in range(months):
+            number = first.year * 12 + first.month - 1 + month
+            share = [(amount * n / months).quantize(CENT, ROUND_DOWN) for n in (month, month + 1)]
+            costs[quarter_of(date(number // 12, number % 12 + 1, 1))] += share[1] - share[0]
     return costs

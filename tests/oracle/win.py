@@ -8,71 +8,78 @@ from decimal import Decimal
 from functools import lru_cache
 
 from streams.simulator.clock import iso
-from tests.oracle.log import Fields, Log, Row, optional_iso
+from tests.oracle.deals import Deal, deals
+from tests.oracle.log import Log, Row, optional_iso
 from tests.oracle.periods import quarter_of
-from tests.oracle.playbook import Playbook, decimal_text
+from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 
 KEY = ("opportunity_id",)
 
 
 @dataclass(slots=True)
 class Win:
-    """A deal whose last outcome is won. booked is in the playbook's currency, None without a rate."""
+    """A deal that was won, or a credit.
 
+    exact: what it booked in the playbook's currency, None without an amount or a rate; booked: that in cents.
+    """
+
+    deal: Deal
     opportunity_id: str
-    account_id: str
+    account_id: str | None
+    customer_id: str
     lead_id: str | None
     opened_at: int | None
     won_at: int
     period: str
-    amount: str
-    currency: str
+    exact: Decimal | None
     booked: Decimal | None
+    is_credit: bool
     is_first: bool = False
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
-    """Grain: one row per deal that was won."""
+    """Grain: one row per deal that was won, and per credit."""
     for win in wins(log, playbook):
         yield {
             "opportunity_id": win.opportunity_id,
             "account_id": win.account_id,
+            "customer_id": win.customer_id,
             "lead_id": win.lead_id,
             "opened_at": optional_iso(win.opened_at),
             "won_at": iso(win.won_at),
             "period": win.period,
-            "amount": win.amount,
-            "currency": win.currency,
+            "amount": win.deal.booked["amount"],
+            "currency": win.deal.booked["currency"],
             "booked": decimal_text(win.booked),
             "is_first": win.is_first,
+            "is_credit": win.is_credit,
         }
 
 
 @lru_cache(maxsize=4)
 def wins(log: Log, playbook: Playbook) -> list[Win]:
-    """Deals that were won, in order of when, then id. The first of its account is marked."""
-    found = []
-    for opportunity_id, end in log.outcomes.items():
-        if end.type != "OpportunityWon":
-            continue
-        opening = log.openings.get(opportunity_id)
-        opened = opening.fields if opening else Fields()
-        found.append(
-            Win(
-                opportunity_id=opportunity_id,
-                account_id=opened["account_id"] or end.fields["account_id"],
-                lead_id=opened["lead_id"] or end.fields["lead_id"],
-                opened_at=opening.occurred_at if opening else None,
-                won_at=end.occurred_at,
-                period=quarter_of(playbook.day_of(end.occurred_at)),
-                amount=end.fields["amount"],
-                currency=end.fields["currency"],
-                booked=playbook.priced(end.fields),
-            )
+    """Deals that were won, and credits, by instant, then id. The first win of each customer is marked."""
+    found = [
+        Win(
+            deal=deal,
+            opportunity_id=deal.opportunity_id,
+            account_id=deal.account_id,
+            customer_id=deal.customer_id,
+            lead_id=deal.lead_id,
+            opened_at=deal.opened_at,
+            won_at=deal.closed_at,
+            period=quarter_of(playbook.day_of(deal.closed_at)),
+            exact=(exact := playbook.priced(deal.booked, playbook.day_of(deal.closed_at))),
+            booked=None if exact is None else nearest_cent(exact),
+            is_credit=deal.status == "credit",
         )
+        for deal in deals(log, playbook).values()
+        if deal.status in ("won", "credit") and deal.closed_at is not None
+    ]
     found.sort(key=lambda win: (win.won_at, win.opportunity_id))
-    accounts: set[str] = set()
+    customers: set[str] = set()
     for win in found:
-        win.is_first = win.account_id not in accounts
-        accounts.add(win.account_id)
+        win.is_first = not win.is_credit and win.customer_id not in customers
+        if not win.is_credit:
+            customers.add(win.customer_id)
     return found

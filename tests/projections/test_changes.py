@@ -31,6 +31,9 @@ FIT = 'attribute = "fit_score"\nat_least = 20'
 GOAL_OF_SALES = 'owner_team = "sales"\namount = "6000000.00"'
 USD = '[[rate]]\ncurrency = "USD"\nrate = "0.92"                       # one USD in EUR\n\n'
 
+USD_FROM_APRIL = OLD[OLD.index(USD) + len(USD) : OLD.index('[[rate]]\ncurrency = "GBP"')]
+GOAL_OF_MARKETING = 'owner_team = "marketing"\namount = "18000000.00"\ncurrency = "EUR"\n'
+
 # (block, what stood there, what stands there now, team, the sentence)
 CHANGED = [
     ("playbook", "at_risk_share = 0.75", "at_risk_share = 0.8", "everybody",
@@ -77,6 +80,19 @@ CHANGED = [
      "A buying group wants 2 user (required); before 3 user (required)."),
     ("money", 'gross_margin = "0.78"', 'gross_margin = "0.8"', "everybody",
      "The gross margin is reckoned at 80 %; before 78 %."),
+    ("playbook", "fiscal_year_begins = 2 ", "fiscal_year_begins = 4 ", "everybody",
+     "Fiscal years begin in April; before February."),
+    ("playbook", 'week_begins = "monday"', 'week_begins = "sunday"', "everybody",
+     "Weeks begin on Sunday; before Monday."),
+    ("rate", "from = 2026-04-01", "from = 2026-05-01", "everybody",
+     "From 2026-05-01 on one USD is 0.85 EUR; before there was none."),
+    ("rate", 'rate = "0.85"', 'rate = "0.8"', "everybody",
+     "From 2026-04-01 on one USD is 0.8 EUR; before 0.85."),
+    ("rate", USD_FROM_APRIL, "", "everybody",
+     "There is no rate for USD from 2026-04-01 on any more; before 0.85."),
+    ("goal", GOAL_OF_MARKETING, GOAL_OF_MARKETING + 'scope = "team"\n', "marketing",
+     "The goal for 2026-Q1 pipeline, owned by marketing, counts what the team itself brings instead of all"
+     " that is sold."),
     ("rate", 'rate = "0.92"', 'rate = "0.95"', "everybody", "One USD is 0.95 EUR; before 0.92."),
     ("rate", USD, "", "everybody", "There is no rate for USD any more; before 0.92."),
     ("goal", GOAL_OF_SALES, GOAL_OF_SALES.replace("6", "7"), "sales",

@@ -57,15 +57,28 @@ def test_a_stage_entered_in_the_past_revises_the_months_it_lies_in(warehouse: Wa
     given(warehouse, as_bytes([captured("03-02 09:00", "a"), captured("03-03 09:00", "b")]))
     assert funnel(warehouse) == [("captured", 3, 2, 0, 0, 0, 0, 2)]
 
-    # In April it becomes known that a was offered in February: its capture was too late to be the first.
-    given(warehouse, as_bytes([offered("02-27 09:00", "a", "h1")]))
+    # In April it becomes known that a was captured in February, and offered then.
+    given(warehouse, as_bytes([captured("02-26 09:00", "a"), offered("02-27 09:00", "a", "h1")]))
 
     assert funnel(warehouse) == [
-        ("captured", 2, 1, 1, 1, 0, 0, 0),
+        ("captured", 2, 1, 0, 1, 0, 0, 0),
         ("captured", 3, 1, 0, 0, 0, 0, 1),
         ("engaged", 2, 1, 1, 1, 0, 0, 0),
         ("offered", 2, 1, 0, 0, 0, 0, 1),
     ]
+
+
+def test_an_offer_before_the_capture_is_flagged_and_moves_no_month(warehouse: Warehouse) -> None:
+    given(warehouse, as_bytes([captured("03-02 09:00", "a"), offered("02-27 09:00", "a", "h1")]))
+
+    assert funnel(warehouse) == [
+        ("captured", 3, 1, 0, 1, 0, 0, 0),
+        ("engaged", 3, 1, 1, 1, 0, 0, 0),
+        ("offered", 3, 1, 0, 0, 0, 0, 1),
+    ]
+    columns = ("stage", "is_clock_suspect")
+    flags = dict(view(warehouse, "lead_stage", columns, AS_OF))
+    assert flags == {"captured": False, "engaged": False, "offered": True}
 
 
 def test_a_merge_makes_two_leads_of_the_funnel_one(warehouse: Warehouse) -> None:

@@ -1,4 +1,4 @@
-"""Words that the playbook does not know are reported with the one that was probably meant."""
+"""Words that the playbook does not know are a warning with the one that was probably meant."""
 
 from __future__ import annotations
 

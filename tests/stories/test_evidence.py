@@ -26,6 +26,26 @@ IDENTITIES = {
     "funnel_stage": """
         select [stage, window_start::varchar], count(event_id), any_value(entered)
         from funnel.funnel_stage left join behind using (stage, window_start) group by all""",
+    "stage_time": """
+        select [stage, window_start::varchar], count(event_id),
+            any_value(settled + still_there + skipped + clock_suspect)
+        from funnel.stage_time left join behind using (stage, window_start) group by all""",
+    "stage_conversion": """
+        select [from_stage, to_stage, window_start::varchar], count(event_id), any_value(entered)
+        from funnel.stage_conversion left join behind using (from_stage, to_stage, window_start)
+        group by all""",
+    "deal_without_lead": """
+        select window_start,
+            count(distinct opened.opportunity_id) filter (
+                where opened_at >= window_start and opened_at < window_start + interval 1 month),
+            any_value(opened)
+        from funnel.deal_without_lead
+        left join behind using (window_start)
+        left join funnel.deal_event as opened using (event_type, event_id)
+        left join (
+            select opportunity_id, coalesce(opened_at, closed_at) as opened_at from funnel.opportunity_amount
+        ) as deal on deal.opportunity_id = opened.opportunity_id
+        group by window_start""",
     "qualification": """
         select lead_id, count(event_id),
             list_unique(list_transform(any_value(criteria), lambda c: c.event_id))
@@ -38,11 +58,12 @@ IDENTITIES = {
             [any_value(wins), any_value(accepted), any_value(returned)]
         from funnel.definition_quality left join behind using (playbook_version, segment) group by all""",
     "goal_attainment": """
-        select [period, owner_team], coalesce(sum(converted(won.amount, rate)), 0), any_value(actual)
+        select [period, owner_team], cents(coalesce(sum(converted(won.amount, rate)), 0)), any_value(actual)
         from funnel.goal_attainment
         left join behind using (period, owner_team, metric)
         left join facts.opportunity_won as won using (event_id)
-        left join playbook.rate as rate on rate.currency = won.currency
+        left join playbook.rate as exchange
+            on is_rate_of(exchange, won.currency, won.occurred_at::date)
         where metric = 'revenue'
         group by period, owner_team""",
     "goal_cascade": """
@@ -64,9 +85,9 @@ IDENTITIES = {
         where cause = 'unexplained'
         group by goal_id""",
     "pipeline_coverage": """
-        select [looked_on::varchar, closes_in],
+        select [looked_on::varchar, horizon],
             count(event_id) filter (where event_type = 'OpportunityOpened'), any_value(deals_now)
-        from funnel.pipeline_coverage left join behind using (looked_on, closes_in) group by all""",
+        from funnel.pipeline_coverage left join behind using (looked_on, horizon) group by all""",
     # With one subscription each, the cohort is every customer reported before the quarter and not churned.
     "retention": """
         select period, count(*) filter (where last_said <> 'SubscriptionChurned'), any_value(customers)
@@ -116,24 +137,24 @@ IDENTITIES = {
         group by all""",
     "campaign_outcome": """
         select campaign_id,
-            [coalesce(sum(converted(cost.amount, rate)), 0),
+            [cents(coalesce(sum(converted(cost.amount, rate)), 0)),
              count(*) filter (where event_type = 'LeadCaptured'),
              count(*) filter (where event_type = 'OpportunityWon')],
             [any_value(booked_cost), any_value(captured), any_value(won)]
         from funnel.campaign_outcome
         join behind using (campaign_id)
         left join facts.campaign_cost_booked as cost using (event_id)
-        left join playbook.rate as rate on rate.currency = cost.currency
+        left join playbook.rate as exchange on is_rate_of(exchange, cost.currency, booked_on)
         group by campaign_id""",
     "unit_economics": """
         select period,
-            [coalesce(sum(converted(cost.amount, rate)), 0),
+            [cents(coalesce(sum(converted(cost.amount, rate)), 0)),
              count(*) filter (where event_type = 'OpportunityWon')],
             [any_value(marketing_cost), any_value(new_customers)]
         from funnel.unit_economics
         join behind using (period)
         left join facts.campaign_cost_booked as cost using (event_id)
-        left join playbook.rate as rate on rate.currency = cost.currency
+        left join playbook.rate as exchange on is_rate_of(exchange, cost.currency, booked_on)
         group by period""",
 }
 

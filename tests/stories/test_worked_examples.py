@@ -25,6 +25,7 @@ WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey", "deal_event",
     "handoff_contact", "handoff_history", "handoff_governed",
     "lead_offer_period", "sla_clock", "condition_period", "lead_stage", "lead_criterion",
+    "stage_entry", "pass_end", "handoff_live_period",
     "lead_account", "buyer_touch", "campaign_lead",
 }  # fmt: skip
 
