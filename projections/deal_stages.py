@@ -13,6 +13,6 @@ def read_deal_stages(blocks: Blocks) -> tuple[str, ...]:
     for index, block in blocks.blocks("deal_stage"):
         stage = blocks.text("deal_stage", index, block, "id")
         if stage in stages:
-            raise blocks.fault("deal_stage", index, f"{stage!r} is listed twice")
+            raise blocks.fault("deal_stage", index, f"{stage!r} stands twice")
         stages.append(stage)
     return tuple(stages)

@@ -1,8 +1,7 @@
 """What is known of a deal, in SQL: which of its events counts.
 
-`deal_known` and `deal_account` aggregate rows of funnel.deal_event, taking the row as their argument; the
-other macros read what deal_known gives. funnel.deal asks them of every event, funnel.pipeline_coverage of
-those known at an instant.
+`deal_known` and `deal_account` aggregate rows of funnel.deal_event, taking the row as their argument; the other
+macros read what deal_known gives. funnel.deal asks them of every event, funnel.pipeline_coverage of those known at an instant.
 """
 
 SQL_FUNCTIONS = (
@@ -12,8 +11,8 @@ SQL_FUNCTIONS = (
         arg_min(event.account_id, event.place) filter (where event.event_type = 'OpportunityOpened'),
         arg_max(event.account_id, event.place) filter (where event.event_type = 'OpportunityWon'))
     """,
-    # What the events of a deal say. `opening`: the first one, `amount` and `closing_day`: the last given,
-    # `outcomes`: every win and loss, `amounts`: what wins and revisions gave, `reopened`: when it was last
+    # What the events of a deal say. `opening`: the first one, `amount` and `closing_day`: the last ones given,
+    # `outcomes`: every win and loss, `amounts`: what wins and revisions gave, `reopened`: when the deal was last
     # reopened. Opening a deal again reopens it; to open a record that is merged into it later does not, and a
     # loss of that record is no loss of the deal. What no event reports is null.
     """
@@ -31,21 +30,17 @@ SQL_FUNCTIONS = (
         'outcomes': list({
             'place': event.place, 'event_type': event.event_type,
             'is_won': event.event_type = 'OpportunityWon', 'reason_code': event.reason_code
-        }) filter (
-            where event.event_type in ('OpportunityWon', 'OpportunityLost') and not event.is_of_merged),
+        }) filter (where event.event_type in ('OpportunityWon', 'OpportunityLost') and not event.is_of_merged),
         'amounts': list({
             'place': event.place, 'event_type': event.event_type, 'amount': event.amount,
             'currency': event.currency
         }) filter (where event.event_type in ('OpportunityWon', 'OpportunityRevised')
             and event.amount is not null),
         'reopened': greatest(
-            max(event.place) filter (
-                where event.event_type = 'OpportunityReopened' and not event.is_of_merged),
+            max(event.place) filter (where event.event_type = 'OpportunityReopened' and not event.is_of_merged),
             nullif(
-                max(event.place) filter (
-                    where event.event_type = 'OpportunityOpened' and not event.is_of_merged),
-                min(event.place) filter (
-                    where event.event_type = 'OpportunityOpened' and not event.is_of_merged)
+                max(event.place) filter (where event.event_type = 'OpportunityOpened' and not event.is_of_merged),
+                min(event.place) filter (where event.event_type = 'OpportunityOpened' and not event.is_of_merged)
             )
         )
     }
@@ -55,16 +50,15 @@ SQL_FUNCTIONS = (
     create or replace macro outcomes_in_force(known) as
         list_filter(known.outcomes, lambda o: coalesce(o.place > known.reopened, true))
     """,
-    # The latest outcome, reported once or several times: all of its kind since the last of the other kind.
+    # The latest outcome, told several times or once: all of its kind since the last of the other kind.
     """
     create or replace macro same_outcomes(outcomes) as
         list_filter(outcomes, lambda o: o.is_won = list_max(outcomes).is_won and coalesce(
-            o.place > list_max(
-                list_filter(outcomes, lambda other: other.is_won <> list_max(outcomes).is_won)).place,
+            o.place > list_max(list_filter(outcomes, lambda other: other.is_won <> list_max(outcomes).is_won)).place,
             true))
     """,
-    # How the deal stands: its latest outcome, as of when that was first reported, and the last reason given.
-    # Null while the deal is open. A win that is reported again, or revised, books the amount last given.
+    # How the deal stands: its latest outcome, as of when that was first told, and the reason last given. Null
+    # while the deal is open. A win that is told again, or revised, books the amount last given.
     """
     create or replace macro deal_outcome(known) as
         list_transform([same_outcomes(outcomes_in_force(known))], lambda same: case when len(same) > 0 then {

@@ -2,7 +2,7 @@
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
-`resolved.handoff` is the state of each handoff, computed from these facts: a stored state knows no as-of.
+Of a lead they also have `named_lead_id`, the id as the event states it: which record it was before a merge.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from projections.projection import DERIVED_FOLDER, Column, Projection, read_projection, states
+from projections.projection import DERIVED_FOLDER, Column, Projection, read_projection
 from schemas.catalogue import CATALOGUE, EventType
 
 # The table of which record a merged one counts as, and the SELECT that makes it.
@@ -33,13 +33,14 @@ UNKNOWN = {
     "OpportunityLost": ("reason_code",),
     "SubscriptionChurned": ("reason_code",),
 }
+NAMED_LEAD = Column("named_lead_id", "the lead as the event names it, merged or not")
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 
 
 @cache
 def resolved_facts() -> tuple[Projection, ...]:
     """One projection for each event type of the log, in the catalogue's order."""
-    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events(), _handoffs())
+    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events())
 
 
 def all_events(schema: str) -> str:
@@ -95,6 +96,7 @@ def _resolved(event: EventType) -> Projection:
             replaced[column] = f"coalesce({kind}.surviving_id, {replaced.get(column, f'fact.{column}')})"
             joins.append(_SURVIVOR.format(kind=kind, column=column))
     stands = ", ".join(f"{sql} as {name}" for name, sql in replaced.items())
+    named = [NAMED_LEAD] if "lead_id" in names else []
     return Projection(
         kind="resolved",
         name=event.table,
@@ -103,30 +105,10 @@ def _resolved(event: EventType) -> Projection:
         says=f"{event.name} events" + (", of merged records under the one that survives" if joins else ""),
         means="",
         key=("event_id",),
-        columns=tuple(Column(field["name"], field.get("doc", "")) for field in event.fields),
-        select=f"select fact.*{f' replace ({stands})' if stands else ''} from facts.{event.table} as fact"
+        columns=(*(Column(field["name"], field.get("doc", "")) for field in event.fields), *named),
+        select=f"select fact.*{f' replace ({stands})' if stands else ''}"
+        f"{', fact.lead_id as named_lead_id' if named else ''} from facts.{event.table} as fact"
         f"{''.join(joins)} where fact.occurred_at <= $as_of",
-        path=Path(__file__),
-    )
-
-
-def _handoffs() -> Projection:
-    state = next(state for state in states() if state.name == "handoff")
-    merged = state.from_facts("resolved.{}".format)
-    return Projection(
-        kind="resolved",
-        name=state.name,
-        grain=state.grain,
-        reads=tuple(f"resolved.{table}" for table in state.fact_tables),
-        says=f"{state.says}; as far as as-of, of merged leads under the one that survives",
-        means="",
-        key=state.key,
-        columns=(
-            Column("handoff_id", ""),
-            *state.columns,
-            Column("lead_id", "the lead of the earliest offer; of merged ones the one that survives"),
-        ),
-        select=f"select *, offer.lead_id as lead_id from ({merged}) where offer is not null",
         path=Path(__file__),
     )
 

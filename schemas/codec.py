@@ -136,7 +136,7 @@ def _writer(
 ) -> tuple[EventType, EventVersion, Schema] | str:
     """The event, the version whose limits hold, and the writer schema of a header; or why there is none.
 
-    A registry's schema which is not a version of ours stands under the newest one's limits.
+    A registry's schema that is no version of ours stands under the newest one's limits.
     """
     if header[:1] == CONFLUENT_MAGIC:
         schema_id = int.from_bytes(header[1:5], "big")

@@ -1,4 +1,4 @@
-"""Events given twice, and ids that stand for two things: a mistake of the source that no reader can fix."""
+"""Events given twice, and ids that stand for two things: a mistake of the source that no reader can mend."""
 
 from __future__ import annotations
 

@@ -11,31 +11,37 @@ from datetime import datetime
 
 import duckdb
 
-from projections.projection import Projection, states
+from projections.dependency_graph import DependencyGraph
+from projections.projection import DERIVED_FOLDER, read_projection
 from projections.relations import dependencies, relations
+from projections.resolved_facts import IDENTITY
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
 from warehouse.layout import live_as_of
+from warehouse.record_identity import MERGE_FACTS
 
-_STATE = next(state for state in states() if state.name == "handoff")
-# Contact is a fact each, and may name a lead only.
-_CONTACT = tuple(e for e in CATALOGUE.facts if e.table in ("contact_attempted", "buyer_reached"))
-_NEWS = (*(e for e in CATALOGUE.facts if e.table in _STATE.fact_tables), *_CONTACT)
-# A deal is no moment of a handoff, so none is looked up.
-_DEAL_VIEWS = dependencies().upstream(["funnel.deal"])
-_READ = dependencies().upstream(["funnel.handoff"]) - _DEAL_VIEWS
-_HANDOFF_VIEWS = tuple(
-    view for name, view in relations().items() if name in _READ and name != "resolved.handoff"
-)
+MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
+# A deal ends what is owed, by its opening. That is read from the openings alone, by the lead or the handoff
+# that they name: whose a deal is otherwise may depend on any of its events.
+_DEAL, _OPENING = "funnel.deal", "resolved.opportunity_opened"
+_GRAPH = DependencyGraph({**dependencies().reads, _DEAL: (_OPENING,)})
+_READ = _GRAPH.upstream(MEASURED.reads)
+_VIEWS = tuple(name for name in _GRAPH.topological_order() if name in _READ & relations().keys())
+_NEWS = tuple(e for e in CATALOGUE.facts if f"facts.{e.table}" in _READ and e.table not in MERGE_FACTS)
 # What the views read -> what they read here.
 _NAMES = {
-    "resolved.handoff": "changed_resolved_handoff",
-    "funnel.deal": "no_deal",
-    "funnel.lead_identity": "identity_now",
-    **{f"facts.{event.table}": f"changed_{event.table}" for event in _CONTACT},
-    **{view.relation: f"changed_{view.kind}_{view.name}" for view in _HANDOFF_VIEWS},
+    **{f"facts.{event.table}": f"changed_{event.table}" for event in _NEWS},
+    **{name: f"changed_{name.replace('.', '_')}" for name in _VIEWS},
 }
-_IDENTITY = "select lead_id, surviving_lead_id from funnel.lead_identity"
+_OPENED_DEAL = f"""
+select opportunity_id, lead_id, handoff_id, occurred_at as opened_at, 'open' as status from {_NAMES[_OPENING]}
+"""
+_IDENTITY_NOW = f"""
+create or replace temp table identity_now as
+select record_id as lead_id, surviving_id, from_at, until_at, merged_at, event_id,
+    from_at <= {live_as_of()} and until_at > {live_as_of()} as is_current
+from {IDENTITY} where kind = 'lead'
+"""
 # Leads of the news, those that a merge moved, and whoever is one with any of them, then or now.
 _CHANGED_LEAD = """
 create or replace temp table changed_lead as
@@ -45,13 +51,17 @@ with moved as (
 named as (
     select lead_id from news
     union
-    select offer.lead_id from partial.handoff where handoff_id in (select handoff_id from news)
+    select lead_id from log.handoff_offered where handoff_id in (select handoff_id from news)
     union
-    select unnest([lead_id, surviving_lead_id]) from moved
+    select unnest([lead_id, surviving_id]) from moved
 ),
-known as (from identity_now union from identity_seen),
+known as (
+    select lead_id, surviving_id from identity_now where is_current
+    union
+    select lead_id, surviving_id from identity_seen where is_current
+),
 survivor as (
-    select coalesce(surviving_lead_id, named.lead_id) as lead_id
+    select coalesce(surviving_id, named.lead_id) as lead_id
     from named
     left join known using (lead_id)
 )
@@ -59,36 +69,40 @@ select lead_id from named where lead_id is not null
 union
 select lead_id from survivor where lead_id is not null
 union
-select lead_id from known where surviving_lead_id in (from survivor)
+select lead_id from known where surviving_id in (from survivor)
 """
-_OFFERED = "select handoff_id from partial.handoff where offer.lead_id in (from changed_lead)"
-# An offer reported twice may name two leads; the handoff belongs to the lead of the copy that counts.
-_CHANGED_STATE = f"""
-create or replace temp table changed_state as
-from ({_STATE.merge_select(f"(from partial.handoff where handoff_id in ({_OFFERED}))")})
-where offer.lead_id in (from changed_lead)
+_CONCERNED_HANDOFF = """
+create or replace temp table concerned_handoff as
+select handoff_id from news where handoff_id is not null
+union
+select handoff_id from log.handoff_offered where lead_id in (from changed_lead)
 """
-
-
-_CHANGED_HANDOFF = """
-create or replace temp view changed_resolved_handoff as
-select changed_state.*, coalesce(surviving_lead_id, offer.lead_id) as lead_id
-from changed_state
-left join identity_now on identity_now.lead_id = offer.lead_id
+# Two copies of an offer may name two leads; the handoff belongs to the lead of the copy that counts.
+_CHANGED_HANDOFF = f"""
+create or replace temp table changed_handoff as
+from concerned_handoff
+except
+select handoff_id from {_NAMES["funnel.handoff_offer"]} where named_lead_id not in (from changed_lead)
 """
+MEASURED_OF_CHANGED = MEASURED.over(_NAMES)
 
 
-def over_changed(projection: Projection) -> Projection:
-    """A projection of handoffs as it is over the changed ones alone."""
-    return projection.over(_NAMES)
+def next_event_sql() -> str:
+    """SQL: when the next event happens that a clock ahead of ours has reported already. Takes $as_of."""
+    tables = [*(event.table for event in _NEWS), *sorted(MERGE_FACTS)]
+    dated = " union all ".join(
+        f"select min(occurred_at) as occurred_at from log.{table} where occurred_at > $as_of"
+        for table in tables
+    )
+    return f"select min(occurred_at) from ({dated})"
 
 
 class ChangedHandoffs:
     """The handoffs that records since the last look can have changed, in temporary tables of a connection.
 
-    After a look `changed_handoff` names them, and over_changed() says what any view of them says. Exact:
-    whatever decides about one of them is looked at, copies and merged leads included. It relies on rows of
-    the log staying where they are.
+    After a look `changed_handoff` names them, and MEASURED_OF_CHANGED says what is measured of them; when
+    all may have changed it says so of all. Exact: whatever decides about one of them is looked at, copies
+    and merged leads included. It relies on rows of the log staying where they are.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -111,10 +125,13 @@ class ChangedHandoffs:
         ).fetchall()
         is_all = not self._rows_seen or playbooks != self._playbooks
         as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
-        execute(f"create or replace temp table identity_now as {_IDENTITY}")
-        if not is_all and self._as_of is not None:
-            for statement in _narrowing(self._rows_seen, self._as_of, as_of):
-                execute(statement)
+        execute(_IDENTITY_NOW)
+        if is_all or self._as_of is None:
+            statements = _over_all()
+        else:
+            statements = _over_changed(self._rows_seen, self._as_of, as_of)
+        for statement in statements:
+            execute(statement)
         execute("create or replace temp table identity_seen as from identity_now")
         self._rows_seen, self._playbooks, self._as_of = rows, playbooks, as_of
         return not is_all
@@ -124,8 +141,17 @@ class ChangedHandoffs:
         self._rows_seen = {}
 
 
-def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> Iterator[str]:
-    """Statements that fill the temporary tables, given the rows and the as-of seen before."""
+def _over_all() -> Iterator[str]:
+    """Statements that make the temporary views, over all facts."""
+    for event in _NEWS:
+        yield f"create or replace temp view changed_{event.table} as from facts.{event.table}"
+    for name in _VIEWS:
+        select = relations()[name].over(_NAMES).evaluated(live_as_of())
+        yield f"create or replace temp view {_NAMES[name]} as {_OPENED_DEAL if name == _DEAL else select}"
+
+
+def _over_changed(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> Iterator[str]:
+    """Statements that narrow the facts behind those views, given the rows and the as-of seen before."""
     earlier, later = sorted((seen_as_of, as_of))
     news = " union ".join(
         [
@@ -134,16 +160,12 @@ def _narrowing(rows_seen: Mapping[str, int], seen_as_of: datetime, as_of: dateti
         ]
     )
     yield f"create or replace temp table news as {news}"
-    yield "create temp table if not exists no_deal as from funnel.deal limit 0"
     yield _CHANGED_LEAD
-    yield _CHANGED_STATE
+    yield _CONCERNED_HANDOFF
+    for event in _NEWS:
+        yield f"create or replace temp table narrowed_{event.table} as {_facts_of_changed(event)}"
+        yield f"create or replace temp view changed_{event.table} as from narrowed_{event.table}"
     yield _CHANGED_HANDOFF
-    yield "create or replace temp table changed_handoff as select handoff_id from changed_state"
-    for event in _CONTACT:
-        yield f"create or replace temp table changed_{event.table} as {_facts_of_changed(event)}"
-    for view in _HANDOFF_VIEWS:
-        select = over_changed(view).evaluated(live_as_of())
-        yield f"create or replace temp view {_NAMES[view.relation]} as {select}"
 
 
 def _news(event: EventType, rows_seen: int) -> str:
@@ -169,6 +191,6 @@ def _facts_of_changed(event: EventType) -> str:
     log = f"log.{event.table}"
     concerned = (
         f"select event_id from {log}"
-        " where lead_id in (from changed_lead) or handoff_id in (from changed_handoff)"
+        " where lead_id in (from changed_lead) or handoff_id in (from concerned_handoff)"
     )
     return layout.distinct_facts(event, f"(from {log} where event_id in ({concerned}))")

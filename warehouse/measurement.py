@@ -11,29 +11,27 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from projections.projection import DERIVED_FOLDER, read_projection
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
-from warehouse.changed_handoffs import ChangedHandoffs, over_changed
+from warehouse.changed_handoffs import MEASURED, MEASURED_OF_CHANGED, ChangedHandoffs, next_event_sql
 
 SOURCE = "baton"
 MOST_PER_PASS = 20_000
 ROWS_AT_A_TIME = 2_000
 
-_MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
 
-# Evaluated as if all time had passed: a deadline still to come waits here for its day.
-_EVER = "timestamptz 'infinity'"
 _UNSENT = "event_id not in (select message_id from warehouse.outbox)"
+# A deadline still to come waits in this table for its day.
 _LOOK_AT_ALL = f"""
 create or replace temp table measurable as
-from ({_MEASURED.evaluated(_EVER)}) where {_UNSENT}
+from ({MEASURED_OF_CHANGED.select}) where {_UNSENT}
 """
 _LOOK_AT_CHANGED = f"""
 delete from measurable where handoff_id in (from changed_handoff);
-insert into measurable from ({over_changed(_MEASURED).evaluated(_EVER)}) where {_UNSENT}
+insert into measurable from ({MEASURED_OF_CHANGED.select})
+where handoff_id in (from changed_handoff) and {_UNSENT}
 """
 _COLUMNS = ", ".join(
     f"epoch_us({field['name']}) as {field['name']}" if field["name"] in _INSTANTS else field["name"]
@@ -43,7 +41,7 @@ _TAKE = f"""
 create or replace temp table taken as
 select *, $as_of::timestamptz as recorded_at, '{SOURCE}' as source
 from measurable
-where not is_open or occurred_at < $as_of
+where not is_open or in_time_until_at < $as_of
 order by occurred_at, event_id limit $most
 """
 _TAKEN = f"""
@@ -54,12 +52,11 @@ select
     {_COLUMNS}
 from taken
 """
-# The next deadline, or the next contact that a clock ahead of ours has reported.
-_NEXT_DEADLINE = """
+# The next deadline, or the next event that a clock ahead of ours has reported.
+_NEXT_DEADLINE = f"""
 select least(
-    (select min(occurred_at) from measurable where is_open and occurred_at >= $as_of),
-    (select min(occurred_at) from log.contact_attempted where occurred_at > $as_of),
-    (select min(occurred_at) from log.buyer_reached where occurred_at > $as_of))
+    (select min(in_time_until_at) from measurable where is_open and in_time_until_at >= $as_of),
+    ({next_event_sql()}))
 """
 
 
@@ -67,9 +64,9 @@ def waiting_sql() -> str:
     """One SELECT: measurements not yet in the outbox, and messages of the outbox not yet sent."""
     return f"""
         select
-            (select count(*) from ({_MEASURED.evaluated("(select as_of from warehouse.as_of)")})
+            (select count(*) from ({MEASURED.select})
              where event_id not in (select message_id from warehouse.outbox)
-               and (not is_open or occurred_at < (select as_of from warehouse.as_of))) as unmeasured,
+               and (not is_open or in_time_until_at < (select as_of from warehouse.as_of))) as unmeasured,
             (select count(*) from warehouse.outbox where not is_sent) as unsent
         """
 

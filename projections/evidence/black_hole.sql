@@ -1,5 +1,5 @@
 -- evidence: black_hole
 -- says: the offer of each handoff in the state, one event each
-select state, 'HandoffOffered' as event_type, merged.offer.event_id as event_id
-from funnel.handoff as handoff
-join resolved.handoff as merged using (handoff_id)
+select state, 'HandoffOffered' as event_type, offer_event_id as event_id
+from funnel.handoff
+join funnel.handoff_offer using (handoff_id)

@@ -7,11 +7,11 @@ outcome as materialized (
 ),
 answered as (
     select lead_id, playbook_version, shown, min(first_answer) as answer
-    from resolved.handoff
+    from funnel.handoff_offer
     join outcome using (lead_id)
-    join playbook.team as sender on sender.team = offer.from_team and sender.side = 'marketing'
-    join playbook.team as receiver on receiver.team = offer.to_team and receiver.side = 'sales'
-    where is_accepted is not null and first_answer.occurred_at >= qualified_at
+    join playbook.team as sender on sender.team = from_team and sender.side = 'marketing'
+    join playbook.team as receiver on receiver.team = to_team and receiver.side = 'sales'
+    where is_accepted is not null and first_answer.place.occurred_at >= qualified_at
     group by all
 ),
 ended as (
@@ -26,7 +26,8 @@ from outcome
 join evidence.qualification using (lead_id)
 where is_qualified
 union all
-select playbook_version, shown, 'Handoff' || upper(answer.answer[1]) || answer.answer[2:], answer.event_id
+select playbook_version, shown, 'Handoff' || upper(answer.answer[1]) || answer.answer[2:],
+    answer.place.event_id
 from answered
 union all
 select playbook_version, shown, event_type, event_id

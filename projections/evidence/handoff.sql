@@ -1,17 +1,20 @@
 -- evidence: handoff
--- says: what names the handoff, and contacts and deals of its lead that name none, until the lead is offered
---         again
+-- says: what names the handoff, contacts and deals of its lead that name none and belong to it, a later offer that names
+--         it as its predecessor, and the merge of the record that was offered
 with
-offer_period as materialized (
-    select handoff_id, lead_id, offered_at, coalesce(until_at, 'infinity') as until_at
-    from funnel.lead_offer_period
+offer as materialized (
+    select handoff_id, merge_event_id from funnel.handoff_offer
 )
 select handoff_id, event_type, event_id
 from facts.event
-where handoff_id in (select handoff_id from offer_period)
-union all
-select offer_period.handoff_id, event_type, event_id
-from resolved.event as event
-join offer_period
-    on offer_period.lead_id = event.lead_id and occurred_at >= offered_at and occurred_at < until_at
-where event.handoff_id is null and event_type in ('ContactAttempted', 'BuyerReached', 'OpportunityOpened')
+where handoff_id in (select handoff_id from offer)
+union
+select handoff_id, event_type, event_id
+from evidence.handoff_contact_event
+where handoff_id in (select handoff_id from offer)
+union
+select previous_handoff_id, 'HandoffOffered', event_id
+from resolved.handoff_offered
+where previous_handoff_id in (select handoff_id from offer)
+union
+select handoff_id, 'LeadsMerged', merge_event_id from offer where merge_event_id is not null

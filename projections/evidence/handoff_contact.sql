@@ -1,5 +1,3 @@
 -- evidence: handoff_contact
--- says: the attempts, contacts and deals among what stands behind the handoff
-select handoff_id, event_type, event_id
-from evidence.handoff
-where event_type in ('ContactAttempted', 'BuyerReached', 'OpportunityOpened')
+-- says: the attempts, contacts and deals that count for the handoff
+select handoff_id, event_type, event_id from evidence.handoff_contact_event

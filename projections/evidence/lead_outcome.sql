@@ -9,9 +9,10 @@ select lead_id, event_type, event_id
 from evidence.qualification
 semi join (select lead_id from outcome where is_qualified) as qualified using (lead_id)
 union all
-select lead_id, 'Handoff' || upper(first_answer.answer[1]) || first_answer.answer[2:], first_answer.event_id
+select lead_id, 'Handoff' || upper(first_answer.answer[1]) || first_answer.answer[2:],
+    first_answer.place.event_id
 from outcome
-join resolved.handoff using (lead_id)
+join funnel.handoff_offer using (lead_id)
 where first_answer is not null
 union all
 select deal.lead_id, event_type, event_id

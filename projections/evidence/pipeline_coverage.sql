@@ -11,7 +11,7 @@ looked_on_day as materialized (
 known_deal as (
     select looked_on, zone, opportunity_id, deal_known(event) as known
     from looked_on_day
-    join funnel.deal_event as event on occurred_at <= looked_at
+    join funnel.deal_event as event on occurred_at <= looked_at and recorded_at <= $as_of
     group by all
 ),
 decided as (

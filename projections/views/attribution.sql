@@ -13,7 +13,7 @@
 --         the rest. Shares that fall on the same session add up; when there is no rest, its 10 % go to the three
 --         in proportion. Shares are kept in millionths and amounts in cents, rounded towards zero; what rounding leaves
 --         goes to the last session, so both add up exactly. A credit, a win with a negative amount, takes money
---         back along its own path and is not counted as a conversion.
+--         back along its own path; it is no conversion.
 -- columns:
 --   opportunity_id    the won deal
 --   account_id        its company; null when no event names one

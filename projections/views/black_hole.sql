@@ -16,12 +16,13 @@ with known(position, state, says) as (
         (3, 'at_risk', 'unanswered, and most of the time is gone'),
         (4, 'past_due', 'unanswered, and the time is up'),
         (5, 'accepted_untouched', 'accepted, and no human has tried to reach the buyer'),
-        (6, 'being_worked', 'accepted and worked'),
+        (6, 'being_worked', 'accepted and worked, or the buyer was reached'),
         (7, 'returned_unacknowledged', 'returned, and the offering team has not answered'),
         (8, 'returned_acknowledged', 'returned, and the offering team has answered'),
         (9, 'recycled', 'returned, and offered again later'),
         (10, 'converted', 'became a deal that is open or won'),
-        (11, 'lost', 'became a lost deal, or was disqualified after a return')
+        (11, 'lost', 'became a lost deal, or was disqualified after a return'),
+        (12, 'moot', 'unanswered, and its record was merged into another')
 )
 select
     known.position,

@@ -5,7 +5,7 @@
 -- says:   each deal: whose it is, what it is worth, its stage and its outcome; every number about deals starts from
 --         here
 -- means:  The last outcome decides: a deal that was won and then lost is lost; one that was reopened, or opened once
---         more, after it had ended is open until its next outcome. A win or loss that is reported again is the same:
+--         more, after it had ended is open until its next outcome. A win or loss that is told again is the same one:
 --         it keeps its time, so a corrected amount changes what is booked and not the period. Booked is the amount
 --         last given by the win, by its repetitions and by later revisions. A win with a negative amount is a
 --         credit: it counts as money of its own period, and as a deal nowhere.

@@ -1,7 +1,7 @@
 -- view:   deal_lead
 -- grain:  one row per deal and lead it came from
 -- key:    opportunity_id, lead_id
--- reads:  funnel.deal_event, funnel.lead_account, resolved.handoff
+-- reads:  funnel.deal_event, funnel.lead_account, funnel.handoff_event
 -- says:   which leads a deal came from, and which of them counts it; every number that needs a deal's lead reads it here
 -- means:  The leads are those that the deal's own events name; else the lead of the handoff that its opening names;
 --         else the leads of its company that events had linked to it when the deal was first reported. They stand in
@@ -34,7 +34,12 @@ candidate as (
     union all by name
     select opportunity_id, handoff.lead_id, 2 as rank, 'handoff' as named_by
     from deal
-    join resolved.handoff as handoff using (handoff_id)
+    join (
+        select handoff_id, arg_min(lead_id, place) as lead_id
+        from funnel.handoff_event
+        where event_type = 'HandoffOffered'
+        group by handoff_id
+    ) as handoff using (handoff_id)
     union all by name
     select opportunity_id, lead_account.lead_id, 3 as rank, 'account' as named_by, linked_at as named_at
     from deal

@@ -22,31 +22,30 @@
 --   currency               the goals' currency
 with
 deal as materialized (
-    select lead_id is null as has_no_lead, coalesce(opened_at, closed_at) as opened_at, closed_at, status,
-        exact_amount, exact_booked
+    select lead_id is null as has_no_lead, coalesce(opened_at, closed_at) as opened_at, closed_at, status, amount,
+        booked
     from funnel.opportunity_amount
 ),
 counted as (
-    select opened_at as counted_at, true as is_opening, false as is_win, has_no_lead, exact_amount,
-        null::decimal(38,12) as exact_booked
+    select opened_at as counted_at, true as is_opening, false as is_win, has_no_lead, amount,
+        null::decimal(38,2) as booked
     from deal
     where status <> 'credit'
     union all
-    select closed_at, false, status = 'won', has_no_lead, null, exact_booked
-    from deal where status in ('won', 'credit')
+    select closed_at, false, status = 'won', has_no_lead, null, booked from deal where status in ('won', 'credit')
 )
 select
     window_of(counted_at at time zone zone, window_unit, week_begins) as window_start,
     count(*) filter (where is_opening) as opened,
     count(*) filter (where is_opening and has_no_lead) as opened_without_lead,
-    cents(coalesce(sum(exact_amount), 0)) as amount,
-    cents(coalesce(sum(exact_amount) filter (where has_no_lead), 0)) as amount_without_lead,
-    count(*) filter (where is_opening and exact_amount is null) as unpriced,
+    coalesce(sum(amount), 0)::decimal(38,2) as amount,
+    coalesce(sum(amount) filter (where has_no_lead), 0)::decimal(38,2) as amount_without_lead,
+    count(*) filter (where is_opening and amount is null) as unpriced,
     count(*) filter (where is_win) as won,
     count(*) filter (where is_win and has_no_lead) as won_without_lead,
-    cents(coalesce(sum(exact_booked), 0)) as booked,
-    cents(coalesce(sum(exact_booked) filter (where has_no_lead), 0)) as booked_without_lead,
-    count(*) filter (where not is_opening and exact_booked is null) as booked_unpriced,
+    coalesce(sum(booked), 0)::decimal(38,2) as booked,
+    coalesce(sum(booked) filter (where has_no_lead), 0)::decimal(38,2) as booked_without_lead,
+    count(*) filter (where not is_opening and booked is null) as booked_unpriced,
     currency
 from counted
 cross join playbook.version

@@ -1,8 +1,7 @@
 -- view:   handoff_live_period
 -- grain:  one row per lead and handoff of it that was offered or answered
 -- key:    lead_id, handoff_id
--- reads:  resolved.handoff, facts.handoff_offered, resolved.handoff_accepted, resolved.handoff_returned,
---         funnel.deal, playbook.team
+-- reads:  funnel.handoff_offer, resolved.handoff_accepted, resolved.handoff_returned, funnel.deal, playbook.team
 -- says:   from when to when somebody has each lead by a handoff, or has yet to answer for it
 -- means:  It ends with the return that no acceptance follows; when the team that accepted offers the lead on; when a
 --         deal of the lead is won or lost; and, without an answer, with the next offer of the same record. An offer
@@ -16,11 +15,8 @@
 --   until_at    when it ended; null while it is live
 with
 reported as (
-    select handoff.lead_id, handoff.handoff_id, named.lead_id as record_id, offer.from_team as from_team,
-        offer.to_team as to_team, offer.occurred_at as offered_at
-    from resolved.handoff as handoff
-    -- The fact names the record that was offered, also where that was merged into another.
-    join facts.handoff_offered as named on named.event_id = offer.event_id
+    select lead_id, handoff_id, named_lead_id as record_id, from_team, to_team, offered_at
+    from funnel.handoff_offer
     union all by name
     select lead_id, handoff_id, occurred_at as accepted_at from resolved.handoff_accepted
     union all by name

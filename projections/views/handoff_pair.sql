@@ -13,7 +13,7 @@
 --   p95_minutes       95th percentile of the same
 --   p50_elapsed       median wall-clock minutes, the buyer's own experience
 --   clock_suspect     handoffs whose clocks disagree; kept, counted here, left out of the rest
---   sla_judged        handoffs under an answer SLA whose clocks agree
+--   sla_judged        handoffs under an answer SLA whose clocks agree, without those that lapsed or became moot
 --   sla_due           of those, ever missed, even if answered since
 --   sla_past_due      of those, expired and still open
 --   sla_kept_share    share of those judged that are not due
@@ -32,7 +32,7 @@ latency as (
 sla as (
     select
         from_team, to_team,
-        count(*) filter (where not is_clock_suspect) as sla_judged,
+        count(*) filter (where not is_clock_suspect and outcome not in ('lapsed', 'moot')) as sla_judged,
         count(*) filter (where is_due) as sla_due,
         count(*) filter (where is_past_due) as sla_past_due
     from funnel.handoff_sla

@@ -1,9 +1,8 @@
 -- view:   lead_offer_period
 -- grain:  one row per handoff offered
 -- key:    handoff_id
--- reads:  resolved.handoff
--- says:   from when to when each handoff is the latest offer of its lead: what names a lead and no handoff belongs
---         to the offer in whose period it lies
+-- reads:  funnel.handoff_offer
+-- says:   from when to when each handoff is the latest offer of its lead
 -- means:  A period begins with the offer and ends before the lead's next one. Of two offers of a lead in one
 --         instant the later handoff id is the latest; the period of the other is empty.
 -- columns:
@@ -16,8 +15,8 @@
 select
     lead_id,
     handoff_id,
-    offer.from_team as from_team,
-    offer.to_team as to_team,
-    offer.occurred_at as offered_at,
-    lead(offer.occurred_at) over (partition by lead_id order by offer.occurred_at, handoff_id) as until_at
-from resolved.handoff
+    from_team,
+    to_team,
+    offered_at,
+    lead(offered_at) over (partition by lead_id order by offered_at, handoff_id) as until_at
+from funnel.handoff_offer

@@ -1,7 +1,7 @@
 -- view:   lead_outcome
 -- grain:  one row per lead that is qualified or won
 -- key:    lead_id
--- reads:  funnel.lead_verdict, funnel.deal, resolved.handoff, playbook.team, playbook.rate, playbook.version,
+-- reads:  funnel.lead_verdict, funnel.deal, funnel.handoff_offer, playbook.team, playbook.rate, playbook.version,
 --         playbook.all_version
 -- says:   what became of each qualified lead, and whether each win had been named before: what the definition's
 --         quality is counted from
@@ -52,11 +52,11 @@ deals as (
 -- Sales' first answer since the lead qualified, to an offer of Marketing.
 answered as (
     select lead_id, min(first_answer).answer = 'accepted' as is_accepted
-    from resolved.handoff
-    join playbook.team as sender on sender.team = offer.from_team and sender.side = 'marketing'
-    join playbook.team as receiver on receiver.team = offer.to_team and receiver.side = 'sales'
+    from funnel.handoff_offer
+    join playbook.team as sender on sender.team = from_team and sender.side = 'marketing'
+    join playbook.team as receiver on receiver.team = to_team and receiver.side = 'sales'
     join verdict using (lead_id)
-    where offer.occurred_at <= $as_of and first_answer.occurred_at between qualified_at and $as_of
+    where first_answer.place.occurred_at >= qualified_at
     group by lead_id
 )
 select

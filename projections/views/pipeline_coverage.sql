@@ -7,7 +7,7 @@
 --         now
 -- means:  The days looked on are the first day of each month since the first deal, at its first instant, and the
 --         day of as-of, at as-of itself. Then: what had happened by that instant and was recorded by it. Now:
---         what had happened by that instant, as known now. The two differ only by what was recorded late.
+--         what had happened by that instant, as recorded by as-of. The two differ only by what was recorded late.
 --         A deal is open when it was opened and is neither won nor lost (see deal); it belongs to the quarter of the
 --         closing day it was last given. One whose closing day has passed is overdue, one without a closing day
 --         undated, and one that is to close after these quarters later: the rows of a day add up to the deals open
@@ -54,7 +54,7 @@ known_deal as (
     from look
     cross join (values (true), (false)) as knowledge(is_then)
     join deal_event as event
-        on occurred_at <= looked_at and (recorded_at <= looked_at or not is_then)
+        on occurred_at <= looked_at and recorded_at <= case when is_then then looked_at else $as_of end
     group by all
 ),
 -- What counts in a row: an open deal, or what a win or a credit booked.

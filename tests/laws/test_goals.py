@@ -177,7 +177,7 @@ def test_goals_count_what_the_views_of_deals_and_customers_count(
     query = "select metric, actual from funnel.goal_attainment where period = '2026-Q2'"
     actual = dict(_asked(shared, as_bytes(emitted), as_of, query))
 
-    won = "select cents(coalesce(sum(exact_booked), 0)) from funnel.win where period = '2026-Q2'"
+    won = "select coalesce(sum(booked), 0) from funnel.win where period = '2026-Q2'"
     kept = "select opening_arr - contraction - churn from funnel.retention where period = '2026-Q2'"
     assert shared.connection.execute(won).fetchone() == (actual["revenue"],)
     retained = shared.connection.execute(kept).fetchone()

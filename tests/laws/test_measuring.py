@@ -19,11 +19,25 @@ from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
 
+DECIDING = (
+    "HandoffOffered",
+    "HandoffAccepted",
+    "HandoffReturned",
+    "HandoffReassigned",
+    "HandoffPaused",
+    "HandoffResumed",
+    "ContactAttempted",
+    "BuyerReached",
+    "OpportunityOpened",
+    "LeadsMerged",
+    "LeadsUnmerged",
+)
+
+
 @st.composite
 def dense(draw: st.DrawFn) -> list[Emitted]:
     """Many events about few leads and handoffs, of the kinds that decide what is measured."""
-    deciding = ("HandoffOffered", "HandoffAccepted", "ContactAttempted", "BuyerReached", "LeadsMerged")
-    emitted = draw(st.lists(events_of(*deciding), min_size=8, max_size=16))
+    emitted = draw(st.lists(events_of(*DECIDING), min_size=8, max_size=16))
     return emitted + draw(emitted_again(emitted, most=6))
 
 

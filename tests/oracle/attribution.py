@@ -120,7 +120,7 @@ def _towards_zero(millionths: int) -> int:
 
 
 class _Paths:
-    """Who touched whom: every touch of a human, by the company, the lead and the deal it belongs to."""
+    """Who touched whom: every touch that a human made, by the company, the lead and the deal it belongs to."""
 
     def __init__(self, log: Log, playbook: Playbook) -> None:
         self._log = log

@@ -23,6 +23,7 @@ STATES: Final = (
     "recycled",
     "converted",
     "lost",
+    "moot",
 )
 
 

@@ -73,7 +73,7 @@ def _by_key(key: Iterable[str], rows: list[Row]) -> dict[tuple[str, ...], list[R
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         plain = {name: _plain(value) for name, value in row.items()}
-        found.setdefault(tuple(str(plain[column]) for column in key), []).append(plain)
+        found.setdefault(tuple(str(row[column]) for column in key), []).append(plain)
     return found
 
 

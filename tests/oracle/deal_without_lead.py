@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tests.oracle.log import Log, Row
-from tests.oracle.opportunity_amount import PricedDeal, priced_deals
+from tests.oracle.opportunity_amount import Deal, deals
 from tests.oracle.playbook import Playbook, decimal_text
 from tests.oracle.windows import window_start
 
@@ -15,9 +15,9 @@ KEY = ("window_start",)
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per window in which a deal was opened or won."""
-    opened: dict[str, list[PricedDeal]] = {}
-    won: dict[str, list[PricedDeal]] = {}
-    for deal in priced_deals(log, playbook, as_of):
+    opened: dict[str, list[Deal]] = {}
+    won: dict[str, list[Deal]] = {}
+    for deal in deals(log, playbook):
         at = deal.closed_at if deal.opened_at is None else deal.opened_at
         if at is not None and deal.status != "credit":
             opened.setdefault(window_start(playbook, at), []).append(deal)

@@ -1,7 +1,7 @@
-"""What is known of a deal: the story in its events, read one after the other.
+"""What is known of a deal: the story that its events tell, read one after the other.
 
-Numbers about deals start from here. A deal's story is followed event by event, as somebody
-would who reads the CRM's history from the top: it is open, it is won, it is lost, it is taken up again.
+Numbers about deals start from here. A deal's story is followed event by event, as somebody would who reads the
+CRM's history from the top: it is open, it is won, it is lost, it is taken up again.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MEANING = {
 class Deal:
     """A deal as its events leave it. Instants are those at which events count.
 
-    leads: the one that counts it first. first_at: when it was opened, or else first reported. stays: the
-    stages it entered, with when.
+    leads: the one that counts it first. first_at: when it was opened, or else first reported. stays: the stages it
+    entered, with when.
     """
 
     opportunity_id: str
@@ -82,7 +82,7 @@ def deals(log: Log, playbook: Playbook) -> dict[str, Deal]:
     """Every deal that any event reports, by its id, with its leads and its customer."""
     found = {}
     for opportunity_id, facts in log.by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook)
+        deal = told(opportunity_id, facts, playbook)
         if deal is not None:
             found[opportunity_id] = deal
     leads = leads_of_deals(log)
@@ -107,7 +107,7 @@ def leads_of_deals(log: Log) -> dict[str, list[str]]:
     return found
 
 
-def reported_deal(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal | None:
+def told(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal | None:
     """The deal as these facts report it, without leads and customer; None when none is about a deal."""
     ordered = in_order(facts, playbook)
     if not ordered:
@@ -164,7 +164,7 @@ def _leads_of_accounts(log: Log) -> dict[str, list[tuple[int, str]]]:
 def _leads(
     facts: list[Fact], offered: Mapping[str, Fact], linked: Mapping[str, list[tuple[int, str]]]
 ) -> list[str]:
-    """Named by the deal's events, else by its opening's handoff, else the leads its company had by then."""
+    """Named by the deal's events, else by the handoff of its opening, else the leads its company had by then."""
     if named := dict.fromkeys(fact.fields["lead_id"] for fact in facts if fact.fields["lead_id"]):
         return list(named)
     handoff = next((fact.fields["handoff_id"] for fact in facts if fact.fields["handoff_id"]), None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
-from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log
+from tests.oracle.opportunity_amount import Deal, deals
 from tests.oracle.playbook import Playbook
 
 __all__ = ["Deal", "begun", "deals_of_leads"]
@@ -16,7 +16,7 @@ __all__ = ["Deal", "begun", "deals_of_leads"]
 def deals_of_leads(log: Log, playbook: Playbook) -> dict[str, list[Deal]]:
     """Per lead, its deals. Those without a lead are left out."""
     found: dict[str, list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook).values():
+    for deal in deals(log, playbook):
         if deal.lead_id is not None and deal.status != "credit":
             found[deal.lead_id].append(deal)
     return dict(found)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from tests.oracle.deals_of_leads import Deal, deals_of_leads
+from tests.oracle.deals import Deal, deals
 from tests.oracle.handoff_events import handoffs_by_lead
 from tests.oracle.log import Fact, Log, Row, chronological
 from tests.oracle.playbook import Playbook, decimal_text
@@ -64,6 +65,16 @@ def _count_lead(counts: dict[str, Any], log: Log, playbook: Playbook, verdict: V
                 booked = playbook.priced(deal.booked, playbook.day_of(closed_at))
                 counts["unpriced"] += booked is None
                 counts["missed"] += booked or 0
+
+
+@lru_cache(maxsize=4)
+def deals_of_leads(log: Log, playbook: Playbook) -> dict[str, list[Deal]]:
+    """The deals that each lead counts."""
+    found: dict[str, list[Deal]] = defaultdict(list)
+    for deal in deals(log, playbook).values():
+        if deal.lead_id is not None:
+            found[deal.lead_id].append(deal)
+    return found
 
 
 def _first_answers(log: Log, playbook: Playbook, lead_id: str) -> list[Fact]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from tests.oracle import handoff_sla
 from tests.oracle.deals import leads_of_deals
-from tests.oracle.handoff_events import Handoff, handoffs
+from tests.oracle.handoff_events import Handoff, handoffs, in_order
 from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
 
@@ -21,7 +21,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     returned: dict[tuple[str, str, str], list[Handoff]] = defaultdict(list)
     for handoff in handoffs(log).values():
         if handoff.returned:
-            reason = handoff.returned[-1].fields["reason_code"]
+            reason = max(handoff.returned, key=in_order).fields["reason_code"]
             returned[handoff.from_team, handoff.to_team, reason].append(handoff)
     slas = {
         row["handoff_id"]: row
@@ -29,7 +29,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         if row["sla"] == "acknowledge_return"
     }
     for key, group in returned.items():
-        answers = [h.acknowledged[0].fields["disposition"] for h in group if h.acknowledged]
+        answers = [h.acknowledgement.fields["disposition"] for h in group if h.acknowledgement]
         owed = [slas[h.handoff_id] for h in group if h.handoff_id in slas]
         minutes = [
             row["used_minutes"] for row in owed if row["met_at"] is not None and not row["is_clock_suspect"]

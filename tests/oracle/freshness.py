@@ -35,7 +35,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 
 def _percentile(in_order: list[float], share: float) -> float | None:
-    """Between the two nearest, in proportion; None without values."""
+    """Between the two nearest, in proportion; None of nothing."""
     if len(in_order) < 2:
         return in_order[0] if in_order else None
     place = share * (len(in_order) - 1)

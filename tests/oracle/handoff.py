@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from tests.oracle.deals import deals
 from tests.oracle.handoff_events import Handoff, handoffs
-from tests.oracle.handoff_sla import Clause
 from tests.oracle.log import Log, Row
+from tests.oracle.obligation import obligations_of
 from tests.oracle.playbook import Playbook
 
 KEY = ("handoff_id",)
@@ -34,21 +34,23 @@ def _state(log: Log, playbook: Playbook, as_of: int, handoff: Handoff) -> str:
 def _returned(handoff: Handoff) -> str:
     if handoff.is_recycled:
         return "recycled"
-    if not handoff.acknowledged:
+    acknowledgement = handoff.acknowledgement
+    if acknowledgement is None:
         return "returned_unacknowledged"
-    disposition = handoff.acknowledged[0].fields["disposition"]
+    disposition = acknowledgement.fields["disposition"]
     return "lost" if disposition == "disqualify" else "returned_acknowledged"
 
 
 def _unanswered(playbook: Playbook, as_of: int, handoff: Handoff) -> str:
+    if handoff.reached:
+        return "being_worked"
+    if handoff.merged_at is not None:
+        return "moot"
     if not handoff.is_arrived:
         return "not_arrived"
-    slas = playbook.slas.get((handoff.from_team, handoff.to_team), ())
-    answer = next((sla for sla in slas if sla.id == "answer"), None)
-    if answer is None:
-        return "waiting"
-    clause = Clause(playbook, handoff, answer)
-    if as_of > clause.due_at(handoff.offered_at):
-        return "past_due"
-    is_near = clause.is_nearly_due(clause.used_minutes(handoff.offered_at, as_of))
-    return "at_risk" if is_near else "waiting"
+    for owed in obligations_of(handoff, playbook, as_of):
+        if owed.sla.id == "answer":
+            if owed.outcome == "missed":
+                return "past_due"
+            return "at_risk" if owed.is_nearly_due else "waiting"
+    return "waiting"

@@ -1,18 +1,20 @@
-"""What happened to each handoff: its answers, attempts, talks and deals, and whose it is."""
+"""What happened to each handoff: its answers, attempts, talks and deals, whose it was when, and its merge."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
+from typing import Final, NamedTuple
 
 from tests.oracle.deals import leads_of_deals
-from tests.oracle.log import Fact, Fields, Log, chronological
+from tests.oracle.log import ABOUT_RECORDS, Fact, Fields, Log, merged_records
 
-ANSWERS = ("HandoffAccepted", "HandoffReturned")
 BY_ITS_ID = {
     "HandoffAccepted": "accepted",
     "HandoffReturned": "returned",
     "HandoffReassigned": "reassigned",
+    "HandoffPaused": "paused",
+    "HandoffResumed": "resumed",
     "FeedbackAcknowledged": "acknowledged",
 }
 BY_ID_OR_LEAD = {
@@ -20,6 +22,23 @@ BY_ID_OR_LEAD = {
     "BuyerReached": "reached",
     "OpportunityOpened": "opportunities",
 }
+MEANING: Final = ("HandoffOffered", "HandoffReassigned", "HandoffPaused", "HandoffResumed", "HandoffAccepted",
+    "HandoffReturned", "FeedbackAcknowledged")
+FOREVER: Final = 2**62
+
+
+def in_order(fact: Fact) -> tuple[int, int, str]:
+    """How events of a handoff count: by instant, by meaning, by id."""
+    return fact.occurred_at, MEANING.index(fact.type), fact.event_id
+
+
+class Period(NamedTuple):
+    """Time in which one person had a handoff (None: the team), and why its clock was paused."""
+
+    from_at: int
+    until_at: int
+    owner: str | None
+    pause_reason: str | None
 
 
 class Handoff:
@@ -33,24 +52,67 @@ class Handoff:
         self.previous: str | None = offer.fields["previous_handoff_id"]
         self.offer = offer
         self.offered_at = offer.occurred_at
+        self.record_id: str | None = None  # the lead as the offer names it
+        self.merged_at: int | None = None
         self.accepted: list[Fact] = []
+        self.paused: list[Fact] = []
+        self.resumed: list[Fact] = []
         self.returned: list[Fact] = []
         self.reassigned: list[Fact] = []
         self.acknowledged: list[Fact] = []
         self.attempts: list[Fact] = []
         self.reached: list[Fact] = []
         self.opportunities: list[Fact] = []
-        self.is_recycled = False
+        self.offered_again: list[int] = []
+
+    @property
+    def is_recycled(self) -> bool:
+        """Whether a later handoff names it as its predecessor."""
+        return bool(self.offered_again)
 
     @property
     def answers(self) -> list[Fact]:
         """Acceptances and returns."""
-        return sorted(self.accepted + self.returned, key=chronological)
+        return sorted(self.accepted + self.returned, key=in_order)
 
     @property
     def answered_at(self) -> int | None:
         """When it was first answered."""
         return min((fact.occurred_at for fact in self.accepted + self.returned), default=None)
+
+    def answer_at(self, instant: int) -> str:
+        """The last answer by then, or none."""
+        given = [fact.type for fact in self.answers if fact.occurred_at <= instant]
+        return given[-1] if given else "none"
+
+    @property
+    def acknowledgement(self) -> Fact | None:
+        """The first answer of the offering team to the latest return."""
+        last = max(self.returned, key=in_order)
+        later = [fact for fact in self.acknowledged if in_order(fact) > in_order(last)]
+        return min(later, key=in_order, default=None)
+
+    @property
+    def periods(self) -> list[Period]:
+        """Whose it was, from the beginning of time to its end, without a gap."""
+        first_answer = self.answers[0] if self.answers else None
+        assigned = [fact for fact in self.reassigned if fact.fields["to_owner"]]
+        owner = self.offer.fields["owner"]
+        if owner is None and first_answer is not None:
+            if all(in_order(fact) > in_order(first_answer) for fact in assigned):
+                owner = first_answer.fields["owner"]  # the only owner there was
+        turns = sorted(assigned + self.accepted + self.paused + self.resumed, key=in_order)
+        begins, pause, found = -FOREVER, None, []
+        for turn in turns:
+            if turn.occurred_at > begins:
+                found.append(Period(begins, turn.occurred_at, owner, pause))
+                begins = turn.occurred_at
+            owner = turn.fields["to_owner"] or (turn.type == "HandoffAccepted" and turn.fields["owner"]) or owner
+            if turn.type == "HandoffPaused":
+                pause = turn.fields["reason_code"]
+            elif turn.type == "HandoffResumed":
+                pause = None
+        return [*found, Period(begins, FOREVER, owner, pause)]
 
     @property
     def human_attempts(self) -> list[Fact]:
@@ -69,18 +131,21 @@ class Handoff:
 
     @property
     def owner(self) -> str | None:
-        """The first answer's owner, else whom it was last reassigned to, else whom it was offered to."""
+        """The first answer's owner, else the last one assigned (before the answer, if any), else whom it was
+        offered to."""
         answers = self.answers
         if answers and answers[0].fields["owner"]:
             return str(answers[0].fields["owner"])
-        last = self.reassigned[-1].fields["to_owner"] if self.reassigned else None
+        assigned = sorted((fact for fact in self.reassigned if fact.fields["to_owner"]), key=in_order)
+        before = [f for f in assigned if not answers or f.occurred_at <= answers[0].occurred_at]
+        last = (before or assigned)[-1].fields["to_owner"] if assigned else None
         owner: str | None = last or self.offer.fields["owner"]
         return owner
 
     @property
     def is_arrived(self) -> bool:
         """Whether the receiving side gave any sign of it."""
-        signs = (self.reassigned, self.accepted, self.returned, self.attempts, self.reached)
+        signs = ([f for f in self.reassigned if f.fields["to_owner"]], self.accepted, self.returned, self.attempts, self.reached)
         return any(signs) or bool(self.opportunities)
 
     @property
@@ -100,18 +165,23 @@ def handoffs(log: Log) -> dict[str, Handoff]:
         for fact in log.of(type_):
             if fact.fields["handoff_id"] in found:
                 getattr(found[fact.fields["handoff_id"]], name).append(fact)
+    for handoff in found.values():
+        handoff.record_id = log.record_ids[handoff.offer.type, handoff.offer.event_id]
+        _, merge = log.merged["lead"].get(handoff.record_id or "", (None, None))
+        if merge is not None and merge.occurred_at >= handoff.offered_at:
+            handoff.merged_at = merge.occurred_at
     of_lead = _by_lead(found)
     for type_, name in BY_ID_OR_LEAD.items():
         for fact in _openings(log) if type_ == "OpportunityOpened" else log.of(type_):
             named = fact.fields["handoff_id"]
-            handoff = latest_offered(of_lead, fact) if named is None else found.get(named)
+            handoff = worked_then(log, of_lead, fact) if named is None else found.get(named)
             if handoff is not None:
                 getattr(handoff, name).append(fact)
     _credit_earlier_handoffs(log, of_lead)
     for handoff in found.values():
         previous = found.get(handoff.previous or "")
-        if previous is not None and previous is not handoff:
-            previous.is_recycled = True
+        if previous is not None:
+            previous.offered_again.append(handoff.offered_at)
     return found
 
 
@@ -142,6 +212,26 @@ def latest_offered(by_lead: dict[str, list[Handoff]], fact: Fact) -> Handoff | N
     """The latest handoff of the lead that was offered by the time of the fact."""
     offered = [h for h in by_lead.get(fact.fields["lead_id"], ()) if h.offered_at <= fact.occurred_at]
     return offered[-1] if offered else None
+
+
+def worked_then(log: Log, by_lead: dict[str, list[Handoff]], fact: Fact) -> Handoff | None:
+    """The handoff to which contact belongs that names only the lead: the one being worked then."""
+    at = fact.occurred_at
+    left = [h for h in by_lead.get(fact.fields["lead_id"], ()) if h.offered_at <= at]
+    left = [h for h in left if h.answer_at(at) != "HandoffReturned"] or left
+    if len({h.record_id for h in left}) > 1 and fact.type != "OpportunityOpened":
+        own = _record_at(log, at, log.record_ids[fact.type, fact.event_id])
+        left = [h for h in left if _record_at(log, at, h.record_id) == own] or left
+    latest_of_team = {h.to_team: h for h in left}.values()
+    accepted = [h for h in latest_of_team if h.answer_at(at) == "HandoffAccepted"]
+    return max(accepted or latest_of_team, key=lambda h: (h.offered_at, h.handoff_id), default=None)
+
+
+def _record_at(log: Log, at: int, record_id: str | None) -> str | None:
+    """The lead as which a record counted at an instant."""
+    known = [fact for fact in log.of(*ABOUT_RECORDS) if fact.occurred_at <= at]
+    survivor, _ = merged_records("lead", known).get(record_id or "", (record_id, None))
+    return survivor
 
 
 def _credit_earlier_handoffs(log: Log, of_lead: dict[str, list[Handoff]]) -> None:

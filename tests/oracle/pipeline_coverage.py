@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from tests.oracle.deals import MEANING, reported_deal
+from tests.oracle.deals import MEANING, told
 from tests.oracle.goal import goals
 from tests.oracle.log import Fact, Log, Row
 from tests.oracle.periods import quarter_of
@@ -47,7 +47,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
         happened = [fact for fact in facts if fact.occurred_at <= at]
         then = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= at])
-        now = _deals(playbook, day, happened)
+        now = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= as_of])
         lines = {horizon: quarter_of(day, later) for later, horizon in enumerate(HORIZONS)}
         for line in ("later", "overdue", "undated"):
             if any(deal.line == line for deal in then + now):
@@ -84,7 +84,7 @@ def _deals(playbook: Playbook, day: date, visible: list[Fact]) -> list[VisibleDe
         by_deal[fact.fields["opportunity_id"]].append(fact)
     found = []
     for opportunity_id, facts in by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook)
+        deal = told(opportunity_id, facts, playbook)
         if deal is None:
             continue
         if deal.status in ("won", "credit") and deal.closed_at is not None:

@@ -32,8 +32,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         won = [deal for deal in recent if deal.status == "won"]
         decided = len(won) + sum(deal.status == "lost" for deal in recent)
         booked = [amount for deal in won if (amount := booked_by[deal.opportunity_id]) is not None]
-        days = [(deal.closed_at - deal.opened_at) / DAY for deal in won if deal.closed_at and deal.opened_at]
-        cycle = percentile(days, 0.5)
+        cycle = percentile([(d.closed_at - d.opened_at) / DAY for d in won if d.closed_at and d.opened_at], 0.5)
         middle = nearest_cent(median(booked)) if booked else None
         open_deals = sum(deal.status == "open" for deal in found)
         velocity = None

@@ -59,20 +59,11 @@ def test_entered_is_advanced_and_lost_and_returned_and_still_there(story: Story)
 
 
 def test_segments_add_up(story: Story) -> None:
-    signals: dict[str, list[str]] = defaultdict(list)
-    lives_on_as = {row["lead_id"]: row["surviving_lead_id"] for row in story.rows("lead_identity")}
-    for e in story.events:
-        if e["type"] == "TouchRecorded" and e["is_inbound"] and not e["is_automated"]:
-            signals[lives_on_as.get(e["lead_id"], e["lead_id"])].append(e["occurred_at"])
     for row in story.rows("handoff_latency"):
-        before = [at for at in signals[row["lead_id"]] if at <= row["offered_at"]]
-        begin = max(before, default=row["offered_at"])
+        begin = row["signal_at"] or row["offered_at"]
         end = row["offered_at"]
-        if row["answered_at"]:
-            end = row["answered_at"]
-            if row["first_attempt_at"]:
-                end = max(end, row["first_attempt_at"])
-                if row["reached_at"]:
-                    end = max(end, row["reached_at"])
+        if row["answered_at"] and not row["is_clock_suspect"]:
+            touched = [at for at in (row["first_attempt_at"], row["reached_at"]) if at]
+            end = max(row["answered_at"], min(touched, default=row["answered_at"]), row["reached_at"] or "")
         parts = sum(v for name, v in row.items() if name.startswith("segment_") and v is not None)
         assert parts == pytest.approx((instant_of(end) - instant_of(begin)) / 60000000.0, abs=1e-6)

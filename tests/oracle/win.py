@@ -58,7 +58,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 @lru_cache(maxsize=4)
 def wins(log: Log, playbook: Playbook) -> list[Win]:
-    """Deals that were won, and credits, by instant, then id. The first win of each customer is marked."""
+    """Deals that were won, and credits, in order of when, then id. The first win of each customer is marked."""
     found = [
         Win(
             deal=deal,

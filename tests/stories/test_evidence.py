@@ -32,13 +32,10 @@ IDENTITIES = {
         from funnel.stage_time left join behind using (stage, window_start) group by all""",
     "stage_conversion": """
         select [from_stage, to_stage, window_start::varchar], count(event_id), any_value(entered)
-        from funnel.stage_conversion left join behind using (from_stage, to_stage, window_start)
-        group by all""",
+        from funnel.stage_conversion left join behind using (from_stage, to_stage, window_start) group by all""",
     "deal_without_lead": """
-        select window_start,
-            count(distinct opened.opportunity_id) filter (
-                where opened_at >= window_start and opened_at < window_start + interval 1 month),
-            any_value(opened)
+        select window_start, count(distinct opened.opportunity_id) filter (where opened_at >= window_start
+            and opened_at < window_start + interval 1 month), any_value(opened)
         from funnel.deal_without_lead
         left join behind using (window_start)
         left join funnel.deal_event as opened using (event_type, event_id)
