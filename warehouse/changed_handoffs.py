@@ -72,9 +72,7 @@ where offer.lead_id in (from changed_lead)
 
 _CHANGED_HANDOFF = """
 create or replace temp view changed_resolved_handoff as
-select changed_state.*, coalesce(surviving_lead_id, offer.lead_id) as lead_id
-from changed_state
-left join identity_now on identity_now.lead_id = offer.lead_id
+select * from resolved.handoff where handoff_id in (select handoff_id from changed_state)
 """
 
 
