@@ -1,8 +1,8 @@
 """The peer: embedded ClickHouse (chdb), fed the same batches as Baton's warehouse.
 
-It does the same work on the same cores: a MergeTree table for each event type, and the same states in
-AggregatingMergeTree tables kept by materialized views. It does without what it does not support: offsets in
-the same transaction as the rows, atomic commits across tables, and a flush to disk that survives a power cut.
+It does the same work on the same cores: a MergeTree table for each event type. It does without what it does
+not support: offsets in the same transaction as the rows, atomic commits across tables, and a flush to disk
+that survives a power cut.
 """
 
 from __future__ import annotations
@@ -20,13 +20,10 @@ from schemas.codec import column_type
 METHOD = (
     "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "
     "fetching, decoding and batches, one MergeTree table for each event type, one insert for each type "
-    "of a batch, and the same state of handoffs as an AggregatingMergeTree table fed by a materialized view "
-    "for each event that feeds it. It keeps no offsets, its tables do not change together, and "
-    "nothing it wrote is forced to disk: it does less than Baton does, so the ratio is not in Baton's "
-    "favour."
+    "of a batch. It keeps no offsets, its tables do not change together, and nothing it wrote is forced to "
+    "disk: it does less than Baton does, so the ratio is not in Baton's favour."
 )
 
-STATES = ("handoff",)
 SETTINGS = ("optimize_on_insert = 0",)  # a batch is inserted as it is; merging is left to the background
 # Columns with few distinct values: LowCardinality.
 FEW_VALUES = frozenset(
@@ -37,16 +34,16 @@ SORTED_BY = ("handoff_id", "lead_id", "opportunity_id", "account_id")
 
 
 def measure(bench: Bench) -> Case:
-    """Baton against the peer, with all states."""
+    """Baton against the peer."""
     if "clickhouse" not in bench.rounds:
         note = "not measured: chdb is not installed (pip install -r requirements-bench.lock)"
         return Case("clickhouse", METHOD, notes=(note,))
     rows = bench.rounds["clickhouse"][-1]["rows"]
     held = ", ".join(f"{count:,} of {name}" for name, count in rows.items())
     figure = Figure(
-        "ingestion with states, against ClickHouse",
+        "ingestion, against ClickHouse",
         "events/s",
-        bench.rates("states"),
+        bench.rates("warehouse"),
         "chdb, same batches",
         bench.rates("clickhouse"),
         Target(">", 1),
@@ -64,14 +61,11 @@ class ClickHouse:
         for setting in SETTINGS:
             self._ask(f"set {setting}")
         self._ask("create database log")
-        self._ask("create database funnel")
         for event in CATALOGUE.facts:
             self._ask(_log_table(event))
-        for statement in states_statements():
-            self._ask(statement)
 
     def insert(self, facts: Mapping[str, pl.DataFrame]) -> None:
-        """One insert for each event type of a batch; the materialized views update the states."""
+        """One insert for each event type of a batch."""
         for name, frame in facts.items():
             table = CATALOGUE.event_types[name].table
             batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -79,19 +73,9 @@ class ClickHouse:
             self._ask(f"insert into log.{table} ({columns}) select {columns} from Python(batch)")
 
     def rows(self) -> dict[str, int]:
-        """Events stored and entities of each state, to show that it did the work."""
+        """Events stored, to show that it did the work."""
         events = " union all ".join(f"select count() as n from log.{e.table}" for e in CATALOGUE.facts)
-        found = {"event": int(str(self._ask(f"select sum(n) from ({events})")))}
-        for state in STATES:
-            found[state] = int(str(self._ask(f"select uniqExact({state}_id) from funnel.{state}")))
-        return found
-
-
-def states_statements() -> list[str]:
-    """The statements of clickhouse_states.sql, without its comments."""
-    text = Path(__file__).with_name("clickhouse_states.sql").read_text()
-    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    return [statement.strip() for statement in code.split(";") if statement.strip()]
+        return {"event": int(str(self._ask(f"select sum(n) from ({events})")))}
 
 
 def _log_table(event: EventType) -> str:

@@ -43,7 +43,7 @@ METHOD = (
 
 def measure(bench: Bench) -> Case:
     """Baton with all states, against an agent that only counts, and one that stores."""
-    what, ours = "ingestion with states, against Faust", bench.rates("states")
+    what, ours = "ingestion, against Faust", bench.rates("warehouse")
     stores = bench.rates("faust, stores")
     counts = bench.rates("faust, counts")
     held_to = Figure(what, "events/s", ours, "stock agent, decodes and stores", stores, Target(">=", 8))

@@ -17,7 +17,6 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode
 from warehouse.commit import Batch
-from warehouse.compaction import Compaction
 from warehouse.warehouse import Warehouse
 
 KINDS_OF_BATCH = 3
@@ -26,9 +25,7 @@ WARM_UP_SHARE = 0.05
 METHOD = (
     "One warehouse is filled with one batch and another with many, copies of simulated events under new "
     "ids, so that leads and deals multiply too; each round then opens a fresh copy of one of them, warms "
-    "up with a small batch, and times the commit of one batch more. To the longer log's median is added its "
-    "compaction: the seconds spent on it while the log doubled to its full length, averaged over those "
-    "batches."
+    "up with a small batch, and times the commit of one batch more."
 )
 
 
@@ -40,17 +37,13 @@ def measure(bench: Bench) -> Case:
             time_commits, folder=folder, batch=scale.batch, times=scale.times_longer, rounds=2 * scale.rounds
         )
     short, long = ([seconds * 1000 for seconds in found[name]] for name in ("short", "long"))
-    compacted = [milliseconds + found["compaction_seconds_a_batch"] * 1000 for milliseconds in long]
     what = f"batch of {scale.batch:,} on a log {scale.times_longer} times longer"
     against = "the short log"
-    figures = (
-        Figure(f"{what}, compaction included", "ms", compacted, against, short, Target("<=", 1.3)),
-        Figure(f"{what}, the commit alone", "ms", long, against, short),
-    )
-    mean = found["all_seconds_a_batch"] * 1000
+    figures = (Figure(what, "ms", long, against, short, Target("<=", 1.3)),)
+    mean = found["mean_seconds"] * 1000
     note = (
         f"while the long log doubled to its full length a batch took {mean:,.0f} ms on average,"
-        " checkpoints and compaction included"
+        " checkpoints included"
     )
     return Case("long-log", METHOD, figures, (note,))
 
@@ -61,12 +54,10 @@ def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     place = Path(folder)
     _fill(place / "short.duckdb", batches, 1)
     filling = _fill(place / "long.duckdb", batches, times)
-    later = filling[len(filling) // 2 :]
     found: Measured = {
         "short": [],
         "long": [],
-        "compaction_seconds_a_batch": statistics.mean(compaction for _, compaction in later),
-        "all_seconds_a_batch": statistics.mean(commit + compaction for commit, compaction in later),
+        "mean_seconds": statistics.mean(filling[len(filling) // 2 :]),
     }
     for name in alternating(("short", "long"), rounds):
         copy = place / "copy.duckdb"
@@ -82,18 +73,16 @@ def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     return found
 
 
-def _fill(file: Path, batches: _Batches, times: int) -> list[tuple[float, float]]:
-    """Commit this many batches as the sink does; (seconds of the commit, seconds of compaction) for each."""
+def _fill(file: Path, batches: _Batches, times: int) -> list[float]:
+    """Commit this many batches as the sink does; the seconds of each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        committer, compaction = warehouse.committer(), Compaction(warehouse.cursor())
+        committer = warehouse.committer()
         for _ in range(times):
             batch = batches.next()
             started = time.perf_counter()
             committer.commit(batch)
-            committed = time.perf_counter()
-            compaction.compact_outgrown()
-            spent.append((committed - started, time.perf_counter() - committed))
+            spent.append(time.perf_counter() - started)
     return spent
 
 

@@ -18,7 +18,7 @@ def measure(bench: Bench) -> Case:
     """Peak memory on the load, against a quarter of it."""
     whole, quarter = (
         [measured["peak_rss_bytes"] / MEBIBYTE for measured in bench.rounds[reader]]
-        for reader in ("states", "states, quarter")
+        for reader in ("warehouse", "warehouse, quarter")
     )
     what, against = "peak memory of the sink", "a log a quarter as long"
     return Case("memory", METHOD, (Figure(what, "MiB", whole, against, quarter, Target("<=", 2)),))

@@ -13,10 +13,10 @@ from benchmarks.sink_run import run_sink
 from streams.cli.output import say
 
 READERS_OF_CASE = {
-    "ingestion": ("states", "facts", "states, small", "facts, small"),
-    "clickhouse": ("states", "clickhouse"),
-    "faust": ("states", "faust, counts", "faust, stores"),
-    "memory": ("states", "states, quarter"),
+    "ingestion": ("warehouse", "nothing", "warehouse, small", "nothing, small"),
+    "clickhouse": ("warehouse", "clickhouse"),
+    "faust": ("warehouse", "faust, counts", "faust, stores"),
+    "memory": ("warehouse", "warehouse, quarter"),
 }
 
 
@@ -47,5 +47,5 @@ def _read(bench: Bench, reader: str, folder: str) -> Measured:
 def loaded_warehouse(bench: Bench) -> Iterator[str]:
     """A folder with a warehouse file that holds the whole load."""
     with bench.new_folder() as folder:
-        _read(bench, "states", folder)
+        _read(bench, "warehouse", folder)
         yield folder

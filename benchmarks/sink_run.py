@@ -16,7 +16,7 @@ from schemas.catalogue import CATALOGUE
 from streams.kafka.topics import log_extent
 from streams.project import Project
 from streams.worker.sink import Destination, Offsets, Sink
-from warehouse.commit import Batch, Committer
+from warehouse.commit import Batch
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
@@ -24,18 +24,16 @@ WAREHOUSE = "baton.duckdb"
 
 
 @dataclass
-class FactsOnly:
-    """A warehouse with facts and offsets, without states."""
+class Nothing:
+    """Takes batches and keeps none."""
 
-    warehouse: Warehouse
-    committer: Committer
     max_batch_records: int
 
     def next_offsets(self) -> Offsets:
-        return self.warehouse.next_offsets()
+        return {}
 
     def write(self, batch: Batch) -> None:
-        self.committer.commit(batch)
+        """Forget it."""
 
 
 @dataclass
@@ -55,8 +53,8 @@ class IntoClickHouse:
 def run_sink(bootstrap: str, store: str, batch: int, folder: str, share: float = 1.0) -> Measured:
     """Read the load, or the first share of every partition, in batches of at most so many records.
 
-    store: 'states' (facts, states, offsets), 'facts' (facts and offsets) or 'clickhouse'. seconds run from
-    the first connection to the last commit. rows: what ClickHouse held at the end.
+    store: 'warehouse', 'nothing' or 'clickhouse'. seconds run from the first connection to the last commit.
+    rows: what ClickHouse held at the end.
     """
     project = Project(home=Path(folder), cwd=Path(folder), kafka=bootstrap)
     extent = log_extent(project, CATALOGUE.fact_topics)
@@ -81,10 +79,10 @@ def _opened(store: str, folder: Path, batch: int) -> Iterator[Destination]:
     if store == "clickhouse":
         yield IntoClickHouse(ClickHouse(folder / "clickhouse"), batch)
         return
+    if store == "nothing":
+        yield Nothing(batch)
+        return
     with Warehouse.open(folder / WAREHOUSE, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
-        if store == "facts":
-            yield FactsOnly(warehouse, Committer(warehouse.cursor(), projections=()), batch)
-        else:
-            writer = WarehouseWriter(warehouse)
-            writer.max_batch_records = batch
-            yield writer
+        writer = WarehouseWriter(warehouse)
+        writer.max_batch_records = batch
+        yield writer

@@ -1,14 +1,6 @@
 """Projections: one SQL file each, its header read by machines and people alike.
 
-A *state* file maps facts to partial states: rows of (key, columns), where every column merges by
-min, max or set union. Merging is associative, commutative and idempotent, so batches, order and
-duplicates cannot change what a state says (docs/adr/0002). The same file serves three uses:
-
-- live:       merge(select over the batch), appended
-- compaction: merge(the appended rows)
-- rebuild:    merge(select over all facts)
-
-A *view* file is one SELECT over states, facts and the playbook; `$as_of` is the instant at which
+A *view* file is one SELECT over facts, other views and the playbook; `$as_of` is the instant at which
 open clocks are read. A *derived* file is one too, and is no view of a warehouse: the product evaluates it
 for a purpose of its own, such as the events that measuring sends.
 """
@@ -16,7 +8,7 @@ for a purpose of its own, such as the events that measuring sends.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import CycleError
@@ -25,31 +17,20 @@ from pathlib import Path
 from projections.dependency_graph import DependencyGraph
 from schemas.errors import BatonError, ExitCode
 
-STATES_FOLDER = Path(__file__).parent / "states"
 VIEWS_FOLDER = Path(__file__).parent / "views"
 DERIVED_FOLDER = Path(__file__).parent / "derived"
 
-_FACTS = re.compile(r"\bfacts\.(\w+)")
-_SCHEMAS = {"state": "state", "resolved": "resolved", "view": "funnel"}
+_SCHEMAS = {"resolved": "resolved", "view": "funnel"}
 _PARAMETER = re.compile(r"\$([a-z]\w*)")
-_NAMED = re.compile(r"\b(?:facts|resolved|state|funnel)\.\w+")
-
-_MERGES: dict[str, Callable[[str], str]] = {
-    "min": lambda column: f"min({column})",
-    "max": lambda column: f"max({column})",
-    "union": lambda column: (
-        f"list_sort(list_distinct(flatten(list({column}) filter (where {column} is not null))))"
-    ),
-}
+_NAMED = re.compile(r"\b(?:facts|resolved|funnel)\.\w+")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a projection: its name, how it merges (states only), and what it says."""
+    """A column of a projection: its name, and what it says."""
 
     name: str
     says: str
-    merge: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,20 +62,6 @@ class Projection:
         """Names of the fact tables it reads, without the schema."""
         return tuple(name.removeprefix("facts.") for name in self.reads if name.startswith("facts."))
 
-    def merge_select(self, rows: str) -> str:
-        """SQL: one row per key out of many partial rows. `rows` is a table name or a parenthesised query."""
-        keys = ", ".join(self.key)
-        merges = ", ".join(f"{_MERGES[c.merge](c.name)} as {c.name}" for c in self.columns)
-        return f"select {keys}, {merges} from {rows} group by {keys}"
-
-    def partial_select(self, table_of: Callable[[str], str]) -> str:
-        """SQL: partial states of the facts in the tables that `table_of` names."""
-        return _FACTS.sub(lambda match: table_of(match[1]), self.select)
-
-    def from_facts(self, table_of: Callable[[str], str]) -> str:
-        """SQL: the state as all facts in these tables make it, one row per key."""
-        return self.merge_select(f"({self.partial_select(table_of)})")
-
     def over(self, names: Mapping[str, str]) -> Projection:
         """The same over other tables: what it reads by one of these names, it then reads by the other."""
         return replace(self, select=_NAMED.sub(lambda match: names.get(match[0], match[0]), self.select))
@@ -124,12 +91,12 @@ def read_projection(path: Path) -> Projection:
                     raise _bad_header(path, number, f"no file {other[1]}.sql is beside it")
                 columns += read_projection(path.with_stem(other[1])).columns
             elif last == "columns":
-                columns.append(_column(path, number, continued[1], "state" in header))
+                columns.append(_column(path, number, continued[1]))
             else:
                 header[last] = f"{header[last]} {continued[1].strip()}"
         else:
             raise _bad_header(path, number, f"cannot read {line!r}")
-    kind = next((kind for kind in ("state", "derived") if kind in header), "view")
+    kind = "derived" if "derived" in header else "view"
     for wanted in (kind, "grain", "key", "reads", "says"):
         if wanted not in header:
             raise _bad_header(path, 1, f"the header has no line '-- {wanted}:'")
@@ -151,15 +118,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _column(path: Path, number: int, text: str, is_state: bool) -> Column:
-    parts = text.split(None, 2 if is_state else 1)
-    if len(parts) != (3 if is_state else 2):
+def _column(path: Path, number: int, text: str) -> Column:
+    parts = text.split(None, 1)
+    if len(parts) != 2:
         raise _bad_header(path, number, f"column line {text!r} lacks a part")
-    if not is_state:
-        return Column(parts[0], parts[1])
-    if parts[1] not in _MERGES:
-        raise _bad_header(path, number, f"{parts[0]} merges by {parts[1]!r}; known: {', '.join(_MERGES)}")
-    return Column(parts[0], parts[2], parts[1])
+    return Column(parts[0], parts[1])
 
 
 def _bad_header(path: Path, number: int, why: str) -> BatonError:
@@ -170,12 +133,6 @@ def _bad_header(path: Path, number: int, why: str) -> BatonError:
         next_command="make reference   (once the header is as 'How to add' in CONTRIBUTING.md says)",
         exit_code=ExitCode.CONFIGURATION,
     )
-
-
-@cache
-def states() -> tuple[Projection, ...]:
-    """All states, by name."""
-    return _read_folder(STATES_FOLDER)
 
 
 @cache

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from projections.projection import Projection, states, views
+from projections.projection import Projection, views
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "tables.md"
 
@@ -38,17 +38,11 @@ def _lines() -> Iterator[str]:
         yield f"| [funnel.{view.name}](#funnel{view.name}) | {view.grain.removeprefix('one row per ')} |"
     yield ""
     for view in sorted(views(), key=lambda view: view.name):
-        yield from _section(view, "funnel")
-    yield "## States"
-    yield ""
-    yield "Kept as partial states and merged when read; the views above are made from them."
-    yield ""
-    for state in states():
-        yield from _section(state, "state")
+        yield from _section(view)
 
 
-def _section(projection: Projection, schema: str) -> Iterator[str]:
-    yield f"### {schema}.{projection.name}"
+def _section(projection: Projection) -> Iterator[str]:
+    yield f"### {projection.relation}"
     yield ""
     yield f"{projection.says[0].upper()}{projection.says[1:]}."
     yield ""
@@ -57,14 +51,10 @@ def _section(projection: Projection, schema: str) -> Iterator[str]:
         yield ""
     yield f"Grain: {projection.grain}. Reads: {', '.join(projection.reads)}."
     yield ""
-    merges = " merges by |" if schema == "state" else ""
-    yield f"| column |{merges} says |"
-    yield "|---|---|---|" if merges else "|---|---|"
-    for key in projection.key if merges else ():
-        yield f"| {key} | key | |"
+    yield "| column | says |"
+    yield "|---|---|"
     for column in projection.columns:
-        merge = f" {column.merge} |" if merges else ""
-        yield f"| {column.name} |{merge} {column.says.replace('|', chr(92) + '|')} |"
+        yield f"| {column.name} | {column.says.replace('|', chr(92) + '|')} |"
     yield ""
 
 

@@ -10,7 +10,6 @@ from graphlib import TopologicalSorter
 
 import duckdb
 
-from projections.projection import states
 from projections.relations import dependencies, relations
 from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, all_events
 from schemas.catalogue import CATALOGUE, EventType
@@ -55,13 +54,13 @@ def needed_by(shown: Collection[str] | None) -> frozenset[str]:
 def shared_tasks(
     database: str, log: Callable[[EventType], str], needed: Collection[str]
 ) -> Iterator[BuildTask]:
-    """What is the same under any playbook, each to be computed once: facts, states, views that others read.
+    """What is the same under any playbook, each to be computed once: facts, views that others read.
 
     `log`: SQL of the records of an event type. The database needs the foundations, and the as-of pinned:
     that is worked into the tables.
     """
     logs = {event.table: f"({log(event)})" for event in CATALOGUE.facts}
-    selects = {f"state.{state.name}": state.from_facts(logs.__getitem__) for state in states()}
+    selects = {}
     columns = _columns_read(needed)
     for event in CATALOGUE.facts:
         selects[f"facts.{event.table}"] = _distinct_facts(event, logs[event.table], columns[event.table])
@@ -99,11 +98,7 @@ def _shared(needed: Collection[str]) -> frozenset[str]:
     )
     read = {read for name in needed for read in dependencies().reads.get(name, ())}
     return (
-        frozenset(
-            name
-            for name in needed
-            if name not in own and (name.startswith(("facts.", "state.")) or name in read)
-        )
+        frozenset(name for name in needed if name not in own and (name.startswith("facts.") or name in read))
         & dependencies().reads.keys()
     )
 

@@ -1,8 +1,8 @@
-"""One batch, one transaction: facts, partial states, failed events and offsets together, or none of them."""
+"""One batch, one transaction: facts, merged records, failed events and offsets together, or none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -10,7 +10,6 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from projections.projection import Projection
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import column_type
 from warehouse.authority import AGREEMENT_FACTS
@@ -118,16 +117,13 @@ class Committer:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        projections: Sequence[Projection],
         on_agreement: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> None:
-        """`projections`: the states to keep. `on_agreement` is called inside the transaction of a batch that
-        holds a word on playbooks."""
+        """`on_agreement` is called inside the transaction of a batch that holds a word on playbooks."""
         self.connection = connection
         self.on_agreement = on_agreement
         # Slots and plans belong to the connection, and one connection may see several committers.
         self._number = next(_COMMITTERS)
-        self.projections = projections
         self._slots: dict[str, _Slot] = {}
         self._prepared: set[str] = set()
         self._reached = self._registered(_REACHED, _Slot(_REACHED_COLUMNS))
@@ -138,8 +134,6 @@ class Committer:
         present = {CATALOGUE.event_types[name].table: frame for name, frame in sorted(batch.facts.items())}
         for table in present:
             self._prepare_facts(table)
-        for projection in self.projections:
-            self._prepare_partial(projection)
         for table, frame in present.items():
             self._slots[table].put(frame)
         execute("begin")
@@ -147,26 +141,22 @@ class Committer:
             # 1. facts, as they came
             for table in present:
                 execute(f"execute facts_{self._number}_{table}")
-            # 2. partial states of exactly these facts
-            for projection in self.projections:
-                if present.keys() & set(projection.fact_tables):
-                    execute(f"execute partial_{self._number}_{projection.name}")
-            # 3. which record a merged one counts as, when these facts merge any
+            # 2. which record a merged one counts as, when these facts merge any
             if present.keys() & MERGE_FACTS:
                 refresh_identity(self.connection)
-            # 4. the playbook in force, when these facts have a word in it
+            # 3. the playbook in force, when these facts have a word in it
             if self.on_agreement and present.keys() & AGREEMENT_FACTS:
                 self.on_agreement(self.connection)
-            # 5. what could not be understood, with its bytes, here and on its way to the dead-letter topic
+            # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
             if batch.failed.num_rows:
                 self.connection.register("failed_in_batch", batch.failed)
                 execute("insert into warehouse.failed_event by name from failed_in_batch")
                 execute(_TO_DEAD_LETTER)
                 self.connection.unregister("failed_in_batch")
-            # 6. where to read on
+            # 5. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)
-            # 7. all of it, or nothing
+            # 6. all of it, or nothing
             execute("commit")
         except BaseException:
             self._roll_back()
@@ -181,15 +171,6 @@ class Committer:
             columns = ", ".join(self._slot(table).columns)
             insert = f"insert into log.{table} ({columns}) select {columns} from {self._batch_table(table)}"
             self.connection.execute(f"prepare {name} as {insert}")
-            self._prepared.add(name)
-
-    def _prepare_partial(self, projection: Projection) -> None:
-        name = f"partial_{self._number}_{projection.name}"
-        if name not in self._prepared:
-            for table in projection.fact_tables:
-                self._slot(table)
-            rows = projection.from_facts(self._batch_table)
-            self.connection.execute(f"prepare {name} as insert into partial.{projection.name} by name {rows}")
             self._prepared.add(name)
 
     def _slot(self, table: str) -> _Slot:

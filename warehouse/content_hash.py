@@ -6,7 +6,6 @@ counts a row as often as it stands there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,8 @@ from functools import cache
 
 import duckdb
 
-from projections.projection import states, views
-from projections.relations import dependencies, relations
+from projections.projection import views
+from projections.relations import dependencies, selected
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 
@@ -44,12 +43,9 @@ class RecordCounts:
 
 @cache
 def hash_groups() -> tuple[tuple[str, ...], ...]:
-    """The names of all tables, in groups that are hashed together: facts and states, then views with the
+    """The names of all tables, in groups that are hashed together: facts, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
-    found = [
-        tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
-        tuple(f"state.{state.name}" for state in states()),
-    ]
+    found = [tuple(f"facts.{event.table}" for event in CATALOGUE.facts)]
     left = {view.relation: dependencies().upstream([view.relation]) for view in views()}
     shown = frozenset(left)
     while left:
@@ -60,23 +56,17 @@ def hash_groups() -> tuple[tuple[str, ...], ...]:
 
 
 def hashes_sql(as_of: datetime, names: Sequence[str]) -> str:
-    """One SELECT that hashes these facts, states and views at `as_of`: (name, rows, hash).
+    """One SELECT that hashes these facts and views at `as_of`: (name, rows, hash).
 
     One statement, so that all of it is one snapshot even while a worker writes.
     """
-    # The installed views read their own as_of; here each view reads the others at the same instant.
-    read = dependencies().upstream(names)
-    named = [
-        f"{_over_inlined(name)} as ({_over_inlined(view.evaluated(sql_literal(as_of)))})"
-        for name, view in relations().items()
-        if name in read
-    ]
     hashed = [
         f"select '{name}' as name, count(*) as rows, coalesce(sum(hash(t)::hugeint), 0)::varchar as content"
-        f" from {_over_inlined(name)} as t"
+        f" from {name} as t"
         for name in names
     ]
-    return f"{'with ' if named else ''}{', '.join(named)} {' union all '.join(hashed)}"
+    # The installed views read their own as_of; here each view reads the others at the same instant.
+    return selected(names, sql_literal(as_of), " union all ".join(hashed), inline=("funnel", "resolved"))
 
 
 def record_counts_sql() -> str:
@@ -101,7 +91,3 @@ def hashes(
 def record_counts(connection: duckdb.DuckDBPyConnection) -> RecordCounts:
     """What became of every record read so far."""
     return RecordCounts(*connection.execute(record_counts_sql()).fetchall()[0])
-
-
-def _over_inlined(sql: str) -> str:
-    return re.sub(r"\b(funnel|resolved)\.(\w+)", r"\1_\2", sql)

@@ -6,7 +6,6 @@ import polars as pl
 
 from projections.examples import Example
 from projections.playbook import Playbook
-from projections.projection import states
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode, encode
 from schemas.errors import BatonError, ExitCode
@@ -58,8 +57,6 @@ def _put_only(warehouse: Warehouse, example: Example) -> None:
     """The warehouse holds the example's events and nothing else."""
     for event in CATALOGUE.facts:
         warehouse.connection.execute(f"delete from log.{event.table}")
-    for state in states():
-        warehouse.connection.execute(f"delete from partial.{state.name}")
     values = [encode(CATALOGUE.event_types[name], record) for name, record in example.events]
     frames = {
         name: frame.with_columns(

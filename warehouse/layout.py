@@ -1,7 +1,7 @@
 """The tables and views of a warehouse, made from the contract, the projections and the playbook.
 
 Schemas: `log` holds every readable record as it came, duplicates too; `facts` shows each event once;
-`partial` holds partial states, appended; `state` shows them merged; `funnel` is what analysts see;
+`resolved` shows what had happened by as-of, merged records as one; `funnel` is what analysts see;
 `playbook` and `warehouse` hold what the name says. Everything here can be applied again at any time.
 """
 
@@ -14,16 +14,16 @@ from functools import cache
 import polars as pl
 
 from projections import deals, money, periods
-from projections.projection import Projection, states, views
-from projections.relations import relations
+from projections.projection import Projection, views
+from projections.relations import relations, selected
 from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables, record_identity
 
-LAYOUT_VERSION = 4
-SCHEMAS = ("log", "facts", "resolved", "partial", "state", "playbook", "warehouse", "funnel")
+LAYOUT_VERSION = 5
+SCHEMAS = ("log", "facts", "resolved", "playbook", "warehouse", "funnel")
 
 _TABLES = (
     """
@@ -63,12 +63,9 @@ def statements() -> Iterator[str]:
         yield f"create or replace view facts.{event.table} as {distinct_facts(event, f'log.{event.table}')}"
     yield f"create or replace view facts.event as {all_events('facts')}"
     yield record_identity.DDL
-    for state in states():
-        empty = f"{state.from_facts('log.{}'.format)} limit 0"
-        yield f"create table if not exists partial.{state.name} as {empty}"
-        yield f"create or replace view state.{state.name} as {state.merge_select(f'partial.{state.name}')}"
     for name, view in relations().items():
-        yield f"create or replace view {name} as {view.evaluated(live_as_of())}"
+        select = view.evaluated(live_as_of())
+        yield f"create or replace view {name} as {selected(view.reads, live_as_of(), f'from ({select})')}"
 
 
 def comments() -> Iterator[str]:
@@ -85,7 +82,7 @@ def fingerprint() -> str:
 
 
 def foundations() -> Iterator[str]:
-    """DDL of schemas, functions, and the tables that hold neither facts nor states."""
+    """DDL of schemas, functions, and the tables that hold no facts."""
     for schema in SCHEMAS:
         yield f"create schema if not exists {schema}"
     yield from money.SQL_FUNCTIONS

@@ -1,4 +1,4 @@
-"""The warehouse: one DuckDB file that holds facts, partial states and the Kafka offsets they came from."""
+"""The warehouse: one DuckDB file that holds facts and the Kafka offsets they came from."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 import duckdb
 
 from projections.playbook import Playbook
-from projections.projection import states
+from projections.resolved_facts import IDENTITY
 from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import Committer
+from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
 CHECKPOINT_THRESHOLD = "256MB"
@@ -129,7 +130,27 @@ class Warehouse:
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.cursor(), states(), on_agreement=self.authority.store_playbooks)
+        return Committer(self.cursor(), on_agreement=self.authority.store_playbooks)
+
+    def rebuild(self) -> dict[str, int]:
+        """Compute again what is stored beside the facts, all in one transaction; rows of each table.
+
+        The SQL is that of a commit. Running it twice, or never, changes no number.
+        """
+        self.connection.execute("begin")
+        try:
+            refresh_identity(self.connection)
+            self.authority.store_playbooks(self.connection)
+            self.connection.execute("commit")
+        except BaseException:
+            with suppress(duckdb.Error):  # the first error says what happened
+                self.connection.execute("rollback")
+            raise
+        tables = (IDENTITY, "playbook.all_version")
+        return {
+            table: int(self.connection.execute(f"select count(*) from {table}").fetchall()[0][0])
+            for table in tables
+        }
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""

@@ -37,7 +37,7 @@ COMMANDS = {
     },
     "Check and repair": {
         "verify": ("streams.cli.verify", "Replay the log and compare every table."),
-        "rebuild": ("streams.cli.verify", "Recompute all states from the stored facts."),
+        "rebuild": ("streams.cli.verify", "Recompute what is stored beside the facts."),
         "failed": ("streams.cli.failed", "Inspect and redrive unreadable records."),
         "contract": ("streams.cli.contract", "Check the event contract, write its reference."),
     },

@@ -14,7 +14,6 @@ from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
 from streams.queries.warehouse_access import open_existing_warehouse
 from streams.worker.sink import Progress as SinkProgress
-from warehouse.compaction import rebuild as rebuild_states
 
 
 @click.command()
@@ -54,7 +53,7 @@ def show(verification: Verification) -> None:
         [(verification.log_records, counts.good, counts.failed, counts.duplicate)],
     )
     tables = verification.as_dict()["tables"]
-    shown = verification.differing or [name for name in tables if name.startswith(("funnel.", "state."))]
+    shown = verification.differing or [name for name in tables if name.startswith("funnel.")]
     print_rows(
         ("table", "rows", "live", "replay"),
         [
@@ -78,7 +77,7 @@ def _short(content: str) -> str:
 @click.command()
 @json_option
 def rebuild(as_json: bool) -> None:
-    """Recompute all states from the stored facts, and replace them atomically.
+    """Recompute all that is stored beside the facts, merged records and the playbooks in force, atomically.
 
     The worker must be stopped: one process owns the file.
 
@@ -88,9 +87,9 @@ def rebuild(as_json: bool) -> None:
     """
     with open_existing_warehouse(Project.here()) as warehouse:
         started = time.perf_counter()
-        rows = rebuild_states(warehouse.connection)
+        rows = warehouse.rebuild()
         seconds = time.perf_counter() - started
     if as_json:
-        print_json({"seconds": round(seconds, 3), "states": rows})
+        print_json({"seconds": round(seconds, 3), "rows": rows})
     else:
-        print_rows(("state", "rows"), rows.items())
+        print_rows(("table", "rows"), rows.items())

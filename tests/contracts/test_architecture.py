@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.projection import read_projection, states, views
+from projections.projection import read_projection
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "guides" / "architecture.md").read_text()
@@ -67,16 +67,3 @@ def test_the_wings_are_those_of_streams() -> None:
     modules = {path.parent if path.name == "__init__.py" else path for path in STREAMS.glob("*.py")}
     folders = {path.parent for path in STREAMS.glob("*/__init__.py")}
     assert {*listed, "process_record"} == {path.stem for path in (modules - {STREAMS}) | folders}
-
-
-def test_the_page_says_who_reads_each_state() -> None:
-    derived = [read_projection(path) for path in (ROOT / "projections" / "derived").glob("*.sql")]
-    readers = {
-        name: sorted(each.name for each in (*views(), *derived) if name in each.reads)
-        for name in (f"resolved.{state.name}" for state in states())
-    }
-    said = {
-        state: re.findall(r"`(\w+)`", names)
-        for state, names in re.findall(r"^\| `((?:state|resolved)\.\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
-    }
-    assert said == readers

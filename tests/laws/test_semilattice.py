@@ -1,4 +1,4 @@
-"""The laws of the numbers: order, batches, duplicates, compaction and rebuilding change nothing, ever."""
+"""The laws of the numbers: order, batches, duplicates and rebuilding change nothing, ever."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from projections.projection import states
 from tests.given import all_hashes, given
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, funnels
-from warehouse.compaction import rebuild, replace_states
 from warehouse.content_hash import TableHash, record_counts
 from warehouse.warehouse import Warehouse
 
@@ -26,10 +24,10 @@ def shared() -> Iterator[Warehouse]:
 
 
 def emptied(warehouse: Warehouse) -> Warehouse:
-    """The same warehouse without facts, states and offsets. (Opening a new one takes longer than a law.)"""
+    """The same warehouse without facts and offsets. (Opening a new one takes longer than a law.)"""
     tables = warehouse.connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables()"
-        " where schema_name in ('log', 'partial', 'warehouse') and estimated_size > 0"
+        " where schema_name in ('log', 'warehouse') and estimated_size > 0"
     ).fetchall()
     for (table,) in tables:
         warehouse.connection.execute(f"truncate {table}")
@@ -63,23 +61,19 @@ def test_order_batches_and_duplicates_change_nothing(
 
 @effort(6)
 @for_all(data=st.data(), emitted=funnels(), as_of=MOMENTS)
-def test_folding_at_any_moment_and_rebuilding_change_nothing(
+def test_rebuilding_at_any_moment_changes_nothing(
     shared: Warehouse, data: st.DataObject, emitted: list[Emitted], as_of: datetime
 ) -> None:
     values, cuts = data.draw(arrivals(emitted))
     given(emptied(shared), values, cuts=cuts)
-    never_folded = said(shared, as_of)
+    never_rebuilt = said(shared, as_of)
 
-    until = data.draw(st.integers(0, len(values)), label="compacted after")
+    until = data.draw(st.integers(0, len(values)), label="rebuilt after")
     given(emptied(shared), values[:until], cuts=cuts)
-    replace_states(
-        shared.connection, {state: state.merge_select(f"partial.{state.name}") for state in states()}
-    )
+    shared.rebuild()
     given(shared, values[until:], cuts=cuts)
 
-    assert differing(never_folded, said(shared, as_of)) == []
-    rebuild(shared.connection)
-    assert differing(never_folded, said(shared, as_of)) == []
+    assert differing(never_rebuilt, said(shared, as_of)) == []
 
 
 @effort(6)

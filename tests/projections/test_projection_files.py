@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from projections.playbook import read_playbook
-from projections.projection import DERIVED_FOLDER, Projection, read_projection, states, views
+from projections.projection import DERIVED_FOLDER, Projection, read_projection, views
 from projections.reference import REFERENCE, render
 from schemas.errors import BatonError
 from warehouse.warehouse import Warehouse
 
 DERIVED = [read_projection(path) for path in sorted(DERIVED_FOLDER.glob("*.sql"))]
-FILES = pytest.mark.parametrize(
-    "projection", [*states(), *views(), *DERIVED], ids=lambda p: f"{p.kind} {p.name}"
-)
+FILES = pytest.mark.parametrize("projection", [*views(), *DERIVED], ids=lambda p: f"{p.kind} {p.name}")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +30,10 @@ def test_the_header_names_the_columns_there_are_in_their_order(
     described = warehouse.connection.execute(
         f"describe {projection.evaluated(at, since=at)}"
         if projection.kind == "derived"
-        else f"describe {'state' if projection.kind == 'state' else 'funnel'}.{projection.name}"
+        else f"describe {projection.relation}"
     ).fetchall()
 
     named = [column.name for column in projection.columns]
-    if projection.kind == "state":  # a state's columns merge; its key does not
-        named = [*projection.key, *named]
     assert [row[0] for row in described] == named
     assert set(projection.key) <= set(named)
 
@@ -46,19 +42,9 @@ def test_the_header_names_the_columns_there_are_in_their_order(
 def test_the_header_names_every_table_that_is_read_and_no_other(projection: Projection) -> None:
     code = re.sub(r"--.*", "", projection.select)
 
-    read = set(re.findall(r"\b(?:facts|resolved|state|funnel|playbook|warehouse)\.[a-z_]+", code))
+    read = set(re.findall(r"\b(?:facts|resolved|funnel|playbook|warehouse)\.[a-z_]+", code))
 
     assert read == set(projection.reads)
-
-
-@pytest.mark.parametrize("state", states(), ids=lambda state: state.name)
-def test_each_branch_of_a_state_reads_one_fact_table(state: Projection) -> None:
-    branches = state.select.split("\nunion all by name\n")
-
-    tables = [re.findall(r"\bfacts\.(\w+)", branch) for branch in branches]
-
-    assert all(len(found) == 1 for found in tables)
-    assert [found[0] for found in tables] == list(state.fact_tables)
 
 
 def test_the_reference_page_is_fresh() -> None:

@@ -12,11 +12,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
-from projections.projection import states
 from streams.worker.sink import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
-from warehouse.compaction import rebuild
 from warehouse.content_hash import RecordCounts, record_counts
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
@@ -83,7 +81,7 @@ class Failing:
 def _statements_of_a_commit() -> list[str]:
     with Warehouse.open(None, read_playbook()) as warehouse:
         counting = Failing(warehouse.connection, 0, OSError())
-        Committer(counting, states()).commit(batch())  # type: ignore[arg-type]
+        Committer(counting).commit(batch())  # type: ignore[arg-type]
         return counting.statements
 
 
@@ -111,7 +109,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 EVERYTHING = {
     "log.handoff_offered": 1,
     "log.handoff_accepted": 1,
-    "partial.handoff": 1,
     "warehouse.failed_event": 1,
     "warehouse.outbox": 1,
     "warehouse.next_offset": 2,
@@ -132,11 +129,11 @@ def test_an_error_at_any_statement_leaves_nothing_behind(
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(type(error)):
-        Committer(Failing(connection, at, error), states()).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, at, error)).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == {}
 
     with duckdb.connect(str(path)) as connection:
-        Committer(connection, states()).commit(batch())
+        Committer(connection).commit(batch())
     assert rows_of(path) == EVERYTHING
 
 
@@ -144,7 +141,7 @@ def test_an_error_that_comes_after_the_commit_leaves_everything(tmp_path: Path, 
     path = tmp_path / "baton.duckdb"
     shutil.copy(empty, path)
     with duckdb.connect(str(path)) as connection, pytest.raises(OSError):
-        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True), states()).commit(batch())  # type: ignore[arg-type]
+        Committer(Failing(connection, len(STATEMENTS), OSError(), is_done=True)).commit(batch())  # type: ignore[arg-type]
     assert rows_of(path) == EVERYTHING
 
 
@@ -152,8 +149,8 @@ def test_the_same_connection_can_commit_after_a_failure() -> None:
     with Warehouse.open(None, read_playbook()) as warehouse:
         cursor = warehouse.connection.cursor()
         with pytest.raises(OSError):
-            Committer(Failing(cursor, len(STATEMENTS), OSError("no space")), states()).commit(batch())  # type: ignore[arg-type]
-        Committer(cursor, states()).commit(batch())
+            Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
+        Committer(cursor).commit(batch())
         assert record_counts(warehouse.connection) == RecordCounts(2, 1, 0, 3)
 
 
@@ -176,9 +173,8 @@ class Full:
 @pytest.mark.parametrize(
     "work",
     [
-        pytest.param(lambda connection: Committer(connection, states()).commit(batch()), id="a batch"),
+        pytest.param(lambda connection: Committer(connection).commit(batch()), id="a batch"),
         pytest.param(lambda connection: Measurement(connection).measure(), id="measuring"),
-        pytest.param(lambda connection: rebuild(connection), id="a rebuild"),
     ],
 )
 def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object]) -> None:
