@@ -1,4 +1,4 @@
-"""Case: every view planned and evaluated, with merged records resolved in three ways."""
+"""Case: every view planned and evaluated, and what leaving out the future and resolving merges costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.reading import loaded_warehouse
 from benchmarks.sink_run import WAREHOUSE
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from projections.projection import views
-from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, resolved_facts
+from projections.resolved_facts import resolved_facts
 from schemas.catalogue import CATALOGUE
 from streams.cli.output import say
 from warehouse.layout import live_as_of
@@ -23,13 +23,12 @@ from warehouse.warehouse import Warehouse
 METHOD = (
     "In a warehouse that holds the whole load, with as-of at its last event, every view of the schema funnel "
     "is planned (EXPLAIN), and then evaluated into a temporary table, planning included. Figures are the CPU "
-    "time of the process, all threads, summed over the views. The same is measured with the table of merged "
-    "records replaced by a view of the SELECT that fills it, which is recursive, and with every view of a "
+    "time of the process, all threads, summed over the views. The same is measured with every view of a "
     "resolved fact replaced by its fact table, which ignores merges and as-of; kinds take turns."
 )
 ROUNDS = 3
 SLOWEST = 5
-TABLE, RECURSIVE, UNRESOLVED = KINDS = ("merges in a table", "merges by a recursive view", "unresolved facts")
+RESOLVED, UNRESOLVED = KINDS = ("resolved facts", "unresolved facts")
 STEPS = ("planning", "evaluation")
 
 
@@ -39,12 +38,15 @@ def measure(bench: Bench) -> Case:
         found = in_own_process(evaluate_views, folder=folder, rounds=min(ROUNDS, bench.scale.rounds))
     figures = [
         Figure(
-            f"{step} of all views", "CPU ms", _totals(found[TABLE], step), other, _totals(found[other], step)
+            f"{step} of all views",
+            "CPU ms",
+            _totals(found[RESOLVED], step),
+            UNRESOLVED,
+            _totals(found[UNRESOLVED], step),
         )
         for step in STEPS
-        for other in (RECURSIVE, UNRESOLVED)
     ]
-    slowest = sorted(found[TABLE][-1].items(), key=lambda item: -item[1]["evaluation"])
+    slowest = sorted(found[RESOLVED][-1].items(), key=lambda item: -item[1]["evaluation"])
     lines = [f"{name} {ms['planning']:,.0f} / {ms['evaluation']:,.0f}" for name, ms in slowest]
     say(f"CPU ms of planning / evaluation: {', '.join(lines)}")
     note = (
@@ -63,19 +65,14 @@ def evaluate_views(folder: str, rounds: int) -> Measured:
     with Warehouse.open(Path(folder) / WAREHOUSE, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
         _, [[last]] = warehouse.ask("select max(occurred_at) from facts.event")
         warehouse.pin_as_of(last)
-        before = TABLE
         for kind in alternating(KINDS, rounds):
-            _resolve(warehouse.connection, before, kind)
-            before = kind
+            _resolve(warehouse.connection, kind)
             found[kind].append({view.name: _timed(warehouse.connection, view.relation) for view in views()})
     return found
 
 
-def _resolve(connection: duckdb.DuckDBPyConnection, before: str, kind: str) -> None:
+def _resolve(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
     """Redefine what every view reads."""
-    object_of = {each: "view" if each == RECURSIVE else "table" for each in KINDS}
-    connection.execute(f"drop {object_of[before]} {IDENTITY}")
-    connection.execute(f"create {object_of[kind]} {IDENTITY} as {IDENTITY_SELECT.select}")
     resolved = {view.name: view for view in resolved_facts()}
     for event in CATALOGUE.facts:
         view = resolved[event.table]
