@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import atexit
 import random
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from projections.playbook import Playbook, read_playbook
+from projections.signing_keys import SigningKey
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode, encode
 from schemas.validation import read_event
 from warehouse.commit import Batch
 from warehouse.content_hash import TableHash, hash_groups, hashes
-from warehouse.warehouse import Warehouse
+from warehouse.warehouse import Warehouse, configuration
+
+
+def in_memory(playbook: Playbook, keys: Sequence[SigningKey] = ()) -> Warehouse:
+    """An empty warehouse in memory. Its views are copied: to define them takes longer than most tests."""
+    connection = duckdb.connect(config=configuration(threads=2))
+    connection.execute(f"attach '{_laid_out()}' as laid_out (read_only)")
+    connection.execute("copy from database laid_out to memory")
+    connection.execute("detach laid_out")
+    return Warehouse.on(connection, playbook, keys=keys)
+
+
+@cache
+def _laid_out() -> Path:
+    folder = tempfile.mkdtemp(prefix="baton-laid-out-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "empty.duckdb"
+    Warehouse.open(path, read_playbook()).close()
+    return path
 
 
 def as_bytes(events: Iterable[Mapping[str, Any]]) -> list[bytes]:

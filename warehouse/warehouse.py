@@ -56,12 +56,24 @@ class Warehouse:
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                connection = duckdb.connect(str(path) if path else ":memory:", config=_configuration(threads))
+                connection = duckdb.connect(str(path) if path else ":memory:", config=configuration(threads))
                 break
             except duckdb.Error as error:
                 if not _is_held(error) or time.monotonic() >= deadline:
                     raise _cannot_open(path, error) from error
                 time.sleep(0.1)
+        return cls.on(connection, playbook, keys=keys, path=path)
+
+    @classmethod
+    def on(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        playbook: Playbook,
+        *,
+        keys: Sequence[SigningKey] = (),
+        path: Path | None = None,
+    ) -> Warehouse:
+        """A warehouse on an open connection, which it closes when it fails. What is laid out stays."""
         connection.execute("set global TimeZone = 'UTC'")
         warehouse = cls(path, connection, Authority(playbook, tuple(keys)))
         try:
@@ -220,7 +232,8 @@ class Warehouse:
         self.close()
 
 
-def _configuration(threads: int) -> dict[str, str | bool | int | float | list[str]]:
+def configuration(threads: int) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB's settings for a warehouse."""
     return {
         "threads": threads,
         "memory_limit": MEMORY_LIMIT,

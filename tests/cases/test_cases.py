@@ -23,9 +23,8 @@ from projections.playbook import DEFAULT_PLAYBOOK, Playbook, parse_playbook
 from schemas.json_form import json_form
 from schemas.validation import read_event
 from tests import oracle
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from tests.oracle.comparison import compare
-from warehouse.warehouse import Warehouse
 
 FOLDER = Path(__file__).parent
 VIEW = re.compile(r"\bfunnel\.(\w+)")
@@ -38,7 +37,7 @@ def test_the_answers_are_right(file: Path, is_reversed: bool) -> None:
     case = tomllib.loads(file.read_text())
     values = as_bytes(_events(case["events"]))
 
-    with Warehouse.open(None, _playbook(case, file)) as warehouse:
+    with in_memory(_playbook(case, file)) as warehouse:
         given(warehouse, values[::-1] if is_reversed else values, cuts=range(1, len(values)))
         warehouse.pin_as_of(case["as_of"])
         for question in case["ask"]:
@@ -56,7 +55,7 @@ def test_the_oracle_says_the_same(file: Path, tmp_path: Path) -> None:
     (tmp_path / "playbook.toml").write_text(playbook.text)
     log, rules = oracle.Log.from_events(events), oracle.Playbook(tmp_path / "playbook.toml")
 
-    with Warehouse.open(None, playbook) as warehouse:
+    with in_memory(playbook) as warehouse:
         given(warehouse, as_bytes(events))
         warehouse.pin_as_of(as_of)
         asked = {view for question in case["ask"] for view in VIEW.findall(question["sql"])}

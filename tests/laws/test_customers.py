@@ -12,7 +12,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
@@ -51,7 +51,7 @@ VIEWS = (
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         yield warehouse
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
 from tests import oracle
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
 from tests.oracle.comparison import compare
@@ -67,7 +67,7 @@ STORIES = st.lists(reports(), min_size=1, max_size=14, unique_by=lambda event: e
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         yield warehouse
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given as for_all
 
 from projections.playbook import read_playbook
-from tests.given import given
+from tests.given import given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import MOMENTS, Emitted, funnels
 from tests.laws.test_semilattice import emptied
@@ -44,7 +44,7 @@ SEGMENTS = (
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         yield warehouse
 
 

@@ -11,7 +11,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import given
+from tests.given import given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
 from tests.laws.test_semilattice import emptied
@@ -42,7 +42,7 @@ def dense(draw: st.DrawFn) -> list[Emitted]:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[tuple[Warehouse, Warehouse]]:
-    with Warehouse.open(None, read_playbook()) as one, Warehouse.open(None, read_playbook()) as other:
+    with in_memory(read_playbook()) as one, in_memory(read_playbook()) as other:
         yield one, other
 
 

@@ -11,7 +11,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from tests.laws.records import effort
 from tests.laws.test_semilattice import emptied
 from tests.oracle import Log
@@ -34,7 +34,7 @@ GOOD: Mapping[str, Any] = {"industry": "software", "country": "DE", "employees":
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         first, second = read_playbook(), parse_playbook(STRICTER)
         assert sum(c.is_required for c in second.definition.criteria) == 6
         store_playbooks(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from streams.worker.sink import Fetched, to_batch
+from tests.given import in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import Emitted, funnels
 from tests.laws.test_semilattice import emptied
@@ -31,7 +32,7 @@ KEYS = st.sampled_from([None, b"", b"lead-1", b"\xff\xfe"])
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         yield warehouse
 
 

@@ -10,7 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import all_hashes, given
+from tests.given import all_hashes, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, funnels
 from warehouse.content_hash import TableHash, record_counts
@@ -19,7 +19,7 @@ from warehouse.warehouse import Warehouse
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         yield warehouse
 
 

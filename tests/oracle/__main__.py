@@ -27,9 +27,8 @@ from streams.cli.output import json_option, print_json, print_rows, progress, sa
 from streams.kafka.json_lines import parse_line, read_lines
 from streams.project import Project
 from tests import oracle
-from tests.given import given
+from tests.given import given, in_memory
 from tests.oracle.comparison import MOST_EXAMPLES, Comparison, compare
-from warehouse.warehouse import Warehouse
 
 _EVENTS_AT_A_TIME = 20_000
 _MOST_REFUSED = 5
@@ -121,7 +120,7 @@ def _comparisons(
     events: ReadEvents, playbook: Path, as_of: datetime, views: Sequence[str]
 ) -> Iterator[Comparison]:
     log, rules = oracle.Log.from_events(events.objects), oracle.Playbook(playbook)
-    with Warehouse.open(None, read_playbook(playbook)) as warehouse:
+    with in_memory(read_playbook(playbook)) as warehouse:
         given(warehouse, events.values, cuts=range(0, len(events.values), _EVENTS_AT_A_TIME))
         warehouse.pin_as_of(as_of)
         for view in views:

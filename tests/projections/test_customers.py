@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from warehouse.warehouse import Warehouse
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "numbers" / "playbook.toml"
@@ -20,7 +20,7 @@ AS_OF = "2026-04-10T12:00:00Z"
 
 @pytest.fixture
 def warehouse() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook(EXAMPLES)) as opened:
+    with in_memory(read_playbook(EXAMPLES)) as opened:
         yield opened
 
 

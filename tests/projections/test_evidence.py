@@ -10,6 +10,7 @@ from projections.playbook import read_playbook
 from projections.projection import Projection, views
 from projections.resolved_facts import SUBJECTS
 from streams.queries.explanation import EVIDENCE_FOLDER, evidence
+from tests.given import in_memory
 from warehouse.warehouse import Warehouse
 
 AS_OF = datetime(2026, 4, 1, tzinfo=UTC)
@@ -20,7 +21,7 @@ WITHOUT = {"failed_events": "its records never became events"}
 
 @pytest.fixture(scope="module")
 def warehouse() -> Warehouse:
-    return Warehouse.open(None, read_playbook())
+    return in_memory(read_playbook())
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=list(VIEWS))

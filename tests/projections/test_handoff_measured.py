@@ -13,7 +13,7 @@ from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import decode
 from streams.simulator import simulate
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -37,7 +37,7 @@ def event(kind: str, at: datetime, **said: Any) -> Mapping[str, Any]:
 
 
 def warehouse_with(*events: Mapping[str, Any], as_of: datetime) -> Warehouse:
-    warehouse = Warehouse.open(None, read_playbook())
+    warehouse = in_memory(read_playbook())
     given(warehouse, as_bytes(events))
     warehouse.pin_as_of(as_of)
     return warehouse
@@ -236,7 +236,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], dateti
 
 def opened(story: tuple[list[bytes], datetime]) -> Warehouse:
     values, as_of = story
-    warehouse = Warehouse.open(None, read_playbook())
+    warehouse = in_memory(read_playbook())
     given(warehouse, values)
     warehouse.pin_as_of(as_of)
     return warehouse

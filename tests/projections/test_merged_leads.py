@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
-from tests.given import as_bytes, given, view
+from tests.given import as_bytes, given, in_memory, view
 from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
 
@@ -21,7 +21,7 @@ OFFER = {"from_team": "marketing", "to_team": "sales_development"}
 
 @pytest.fixture
 def warehouse() -> Iterator[Warehouse]:
-    with Warehouse.open(None, read_playbook()) as opened:
+    with in_memory(read_playbook()) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ from projections.playbook import read_playbook
 from projections.projection import DERIVED_FOLDER, Projection, read_projection, views
 from projections.reference import REFERENCE, render
 from schemas.errors import BatonError
+from tests.given import in_memory
 from warehouse.warehouse import Warehouse
 
 DERIVED = [read_projection(path) for path in sorted(DERIVED_FOLDER.glob("*.sql"))]
@@ -19,7 +20,7 @@ FILES = pytest.mark.parametrize("projection", [*views(), *DERIVED], ids=lambda p
 
 @pytest.fixture(scope="module")
 def warehouse() -> Warehouse:
-    return Warehouse.open(None, read_playbook())
+    return in_memory(read_playbook())
 
 
 @FILES

@@ -12,7 +12,7 @@ from projections.playbook import read_playbook
 from projections.projection import views
 from streams.queries.explanation import evidence
 from streams.simulator import simulate
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from warehouse.warehouse import Warehouse
 
 # Each query gives rows (key, by the events, by the view); the two must be the same, and some not nothing.
@@ -164,7 +164,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder: Path = tmp_path_factory.mktemp("story")
     as_of = simulate(7, 300, folder).as_of
     lines = (folder / "events.jsonl").read_text().splitlines()
-    warehouse = Warehouse.open(None, read_playbook())
+    warehouse = in_memory(read_playbook())
     given(warehouse, as_bytes(json.loads(line) for line in lines))
     warehouse.pin_as_of(as_of)
     return warehouse

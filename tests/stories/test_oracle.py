@@ -10,7 +10,7 @@ import pytest
 from projections.playbook import read_playbook
 from streams.simulator import simulate
 from tests import oracle
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
@@ -25,7 +25,7 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("story")
     as_of = simulate(request.param, 1_500, folder).as_of
     lines = (folder / "events.jsonl").read_text().splitlines()
-    warehouse = Warehouse.open(None, read_playbook())
+    warehouse = in_memory(read_playbook())
     given(warehouse, as_bytes(json.loads(line) for line in lines), cuts=range(0, len(lines), 4_001))
     return warehouse, oracle.Log.from_file(folder / "events.jsonl"), as_of
 

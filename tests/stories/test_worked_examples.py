@@ -14,8 +14,7 @@ import pytest
 
 from projections.playbook import parse_playbook
 from projections.projection import views
-from tests.given import as_bytes, given
-from warehouse.warehouse import Warehouse
+from tests.given import as_bytes, given, in_memory
 
 FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
 PLAYBOOK = FOLDER / "playbook.toml"
@@ -78,7 +77,7 @@ def _table(view: str, block: str) -> Table:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_the_view_says_what_the_sum_by_hand_says(path: Path) -> None:
     page = read_page(path)
-    with Warehouse.open(None, parse_playbook(page.playbook, str(path))) as warehouse:
+    with in_memory(parse_playbook(page.playbook, str(path))) as warehouse:
         given(warehouse, as_bytes(page.events))
         warehouse.pin_as_of(page.as_of)
         for table in page.tables:

@@ -11,7 +11,7 @@ import pytest
 
 from projections.agreement import Proposal
 from projections.playbook import Playbook, parse_playbook
-from tests.given import all_hashes, as_bytes, given, shuffled
+from tests.given import all_hashes, as_bytes, given, in_memory, shuffled
 from tests.projections.test_playbook import GOOD
 from tests.signed import KEYS, as_events, proposal, signature
 from warehouse.authority import PROPOSALS
@@ -151,7 +151,7 @@ def test_it_comes_into_force_behind_the_locked_door_of_a_worker(tmp_path: Path) 
 
 
 def test_without_keys_no_signature_counts() -> None:
-    with Warehouse.open(None, BASE) as warehouse:
+    with in_memory(BASE) as warehouse:
         given(warehouse, STORY)
         assert rows(warehouse, "select playbook_version from playbook.version") == [(BASE.version,)]
 

@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
 from streams.worker.sink import Fetched, to_batch
-from tests.given import as_bytes
+from tests.given import as_bytes, in_memory
 from warehouse.commit import Batch, Committer
 from warehouse.content_hash import RecordCounts, record_counts
 from warehouse.measurement import Measurement
@@ -79,7 +79,7 @@ class Failing:
 
 
 def _statements_of_a_commit() -> list[str]:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         counting = Failing(warehouse.connection, 0, OSError())
         Committer(counting).commit(batch())  # type: ignore[arg-type]
         return counting.statements
@@ -146,7 +146,7 @@ def test_an_error_that_comes_after_the_commit_leaves_everything(tmp_path: Path, 
 
 
 def test_the_same_connection_can_commit_after_a_failure() -> None:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         cursor = warehouse.connection.cursor()
         with pytest.raises(OSError):
             Committer(Failing(cursor, len(STATEMENTS), OSError("no space"))).commit(batch())  # type: ignore[arg-type]
@@ -179,14 +179,14 @@ class Full:
 )
 def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object]) -> None:
     """And not by the one of the rollback after it, which no longer finds a transaction."""
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         with pytest.raises(duckdb.IOException, match="no space left"):
             work(Full(warehouse.connection.cursor()))
         assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)
 
 
 def test_offsets_move_on_and_records_are_added_up() -> None:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         committer = warehouse.committer()
         committer.commit(batch())
         committer.commit(batch(offset=7))
@@ -198,7 +198,7 @@ def test_offsets_move_on_and_records_are_added_up() -> None:
 def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -> None:
     fetched = Fetched()
     fetched.add("funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, 0, 0, None, None, None, 0, 0, ())])
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         warehouse.committer().commit(to_batch(fetched))
 
         kept = warehouse.connection.execute("select key, value from warehouse.failed_event").fetchall()
@@ -222,6 +222,6 @@ def test_a_record_with_an_absurd_kafka_timestamp_fails_like_any_other(timestamp:
 
 
 def test_a_batch_of_nothing_changes_nothing() -> None:
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         warehouse.committer().commit(Batch({}))
         assert record_counts(warehouse.connection) == RecordCounts(0, 0, 0, 0)

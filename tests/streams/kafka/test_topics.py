@@ -11,14 +11,14 @@ from projections.playbook import read_playbook
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
 from streams.kafka.topics import create_topics, existing_topics, topic_ids
-from warehouse.warehouse import Warehouse
+from tests.given import in_memory
 
 
 def test_a_topic_made_again_is_not_taken_for_the_one_before(kafka: str, topics: Callable[..., str]) -> None:
     topic = topics()
     before = topic_ids(kafka, [topic])
     assert before[topic]
-    with Warehouse.open(None, read_playbook()) as warehouse:
+    with in_memory(read_playbook()) as warehouse:
         warehouse.recognise_topics(before)
         warehouse.recognise_topics(topic_ids(kafka, [topic]))  # a restart finds the same
 

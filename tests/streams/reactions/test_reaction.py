@@ -32,7 +32,7 @@ from streams.queries.verification import verify
 from streams.queries.warehouse_access import ask_warehouse
 from streams.reactions.overdue_alerts import window_start
 from streams.simulator import simulate
-from tests.given import as_bytes, given
+from tests.given import as_bytes, given, in_memory
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 
@@ -254,7 +254,7 @@ def alerts_in(site: Site) -> set[tuple[str, datetime]]:
 
 def expected_measurements(lines: list[dict[str, Any]], playbook: Playbook) -> dict[str, dict[str, Any]]:
     """What one measurement of the whole log says, by event_id."""
-    with Warehouse.open(None, playbook) as warehouse:
+    with in_memory(playbook) as warehouse:
         given(warehouse, as_bytes(lines))
         Measurement(warehouse.connection).measure()
         values = warehouse.connection.execute("select value from warehouse.outbox").fetchall()
