@@ -1,4 +1,4 @@
-"""Deals: whatever is told of them, each is open, won, lost or a credit, once, in every number."""
+"""Deals: whatever is reported of them, each is open, won, lost or a credit, once, in every number."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ would who reads the CRM's history from the top: it is open, it is won, it is los
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -25,6 +25,7 @@ MEANING = {
     "OpportunityWon": 5,
     "OpportunityLost": 5,
 }
+BEGINNINGS = ("OpportunityOpened", "CustomerOnboarded")
 
 
 @dataclass
@@ -60,11 +61,11 @@ class Deal:
 
 
 def counts_at(fact: Fact, playbook: Playbook) -> int:
-    """When a fact counts. What is known by day counts when its day ends, an opening when it begins."""
+    """When a fact counts. What is known by day counts when its day ends, a beginning when it begins."""
     if not fact.fields["is_day_only"] and fact.fields["occurred_on"] is None:
         return fact.occurred_at
     day = date(1970, 1, 1) + timedelta(days=fact.occurred_at // (86_400 * 1_000_000))
-    if fact.type == "OpportunityOpened":
+    if fact.type in BEGINNINGS:
         return playbook.begins(day)
     return playbook.begins(day + timedelta(days=1)) - 1
 
@@ -82,7 +83,7 @@ def deals(log: Log, playbook: Playbook) -> dict[str, Deal]:
     """Every deal that any event reports, by its id, with its leads and its customer."""
     found = {}
     for opportunity_id, facts in log.by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook)
+        deal = reported_deal(opportunity_id, facts, playbook, log.of_merged_deals)
         if deal is not None:
             found[opportunity_id] = deal
     leads = leads_of_deals(log)
@@ -107,26 +108,36 @@ def leads_of_deals(log: Log) -> dict[str, list[str]]:
     return found
 
 
-def reported_deal(opportunity_id: str, facts: Iterable[Fact], playbook: Playbook) -> Deal | None:
-    """The deal as these facts report it, without leads and customer; None when none is about a deal."""
+def reported_deal(
+    opportunity_id: str, facts: Iterable[Fact], playbook: Playbook, of_merged: Collection[tuple[str, str]]
+) -> Deal | None:
+    """The deal as these facts report it, without leads and customer; None when none is about a deal.
+
+    of_merged: what opened, reopened or lost a record that was merged into the deal later; that
+    is not done to the deal, though a deal may have been opened by it first.
+    """
     ordered = in_order(facts, playbook)
     if not ordered:
         return None
     deal = Deal(opportunity_id, ordered, account_id=_account(ordered))
+    is_opened = False
     for fact in ordered:
         at, stated = counts_at(fact, playbook), fact.fields
+        is_own = (fact.type, fact.event_id) not in of_merged
         if fact.type == "OpportunityOpened":
             if deal.opened_at is None:
                 deal.opened_at, deal.owner = at, stated["owner"]
-            else:
+            if is_opened and is_own:
                 _reopen(deal)
+            is_opened = is_opened or is_own
             deal.handoff_id = deal.handoff_id or stated["handoff_id"]
         elif fact.type == "OpportunityReopened":
-            _reopen(deal)
+            if is_own:
+                _reopen(deal)
         elif fact.type == "OpportunityWon":
             if deal.status != "won":
                 deal.status, deal.closed_at, deal.booked, deal.lost_reason = "won", at, Fields(), None
-        elif fact.type == "OpportunityLost":
+        elif fact.type == "OpportunityLost" and is_own:
             if deal.status != "lost":
                 deal.status, deal.closed_at, deal.booked = "lost", at, Fields()
             deal.lost_reason = stated["reason_code"] or None

@@ -119,6 +119,18 @@ class Log:
         return {(fact.type, fact.event_id): fact.fields["lead_id"] for fact in self._as_written}
 
     @cached_property
+    def of_merged_deals(self) -> set[tuple[str, str]]:
+        """Type and id of what happened to a record of a deal before it was merged into another."""
+        merged = self.merged["opportunity"]
+        return {
+            (fact.type, fact.event_id)
+            for fact in self._as_written
+            if fact.type not in ABOUT_RECORDS
+            and fact.fields["opportunity_id"] in merged
+            and fact.occurred_at <= merged[fact.fields["opportunity_id"]][1].occurred_at
+        }
+
+    @cached_property
     def openings(self) -> dict[str, Fact]:
         """Per opportunity, its first OpportunityOpened."""
         return first_by("opportunity_id", self.of("OpportunityOpened"))

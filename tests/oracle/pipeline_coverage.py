@@ -7,7 +7,7 @@ known now.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -46,8 +46,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     firsts = _first_days(playbook.day_of(facts[0].occurred_at), today)
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
         happened = [fact for fact in facts if fact.occurred_at <= at]
-        then = _deals(playbook, day, [fact for fact in happened if fact.recorded_at <= at])
-        now = _deals(playbook, day, happened)
+        known = [fact for fact in happened if fact.recorded_at <= at]
+        then, now = (_deals(playbook, day, of, log.of_merged_deals) for of in (known, happened))
         lines = {horizon: quarter_of(day, later) for later, horizon in enumerate(HORIZONS)}
         for line in ("later", "overdue", "undated"):
             if any(deal.line == line for deal in then + now):
@@ -78,13 +78,15 @@ def _coverage(known: str, line: str, deals: list[VisibleDeal], goal: Decimal | N
     }
 
 
-def _deals(playbook: Playbook, day: date, visible: list[Fact]) -> list[VisibleDeal]:
+def _deals(
+    playbook: Playbook, day: date, visible: list[Fact], of_merged: Collection[tuple[str, str]]
+) -> list[VisibleDeal]:
     by_deal: dict[str, list[Fact]] = defaultdict(list)
     for fact in visible:
         by_deal[fact.fields["opportunity_id"]].append(fact)
     found = []
     for opportunity_id, facts in by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook)
+        deal = reported_deal(opportunity_id, facts, playbook, of_merged)
         if deal is None:
             continue
         if deal.status in ("won", "credit") and deal.closed_at is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from streams.simulator.clock import EPOCH
+from tests.oracle.deals import counts_at
 from tests.oracle.log import Fact, Log
 from tests.oracle.playbook import Playbook
 
@@ -22,15 +21,6 @@ MEANING = (
 SUBSCRIPTION = MEANING
 ZERO = Decimal("0.00")
 UNKNOWN = Decimal("Infinity")  # sorts after every amount
-
-
-def counts_at(fact: Fact, playbook: Playbook) -> int:
-    """When an event counts: a day without a time when it is over, of an onboarding when it begins."""
-    if not fact.fields["is_day_only"]:
-        return fact.occurred_at
-    day = (EPOCH + timedelta(microseconds=fact.occurred_at)).date()
-    is_begin = fact.type == "CustomerOnboarded"
-    return playbook.begins(day) if is_begin else playbook.begins(day + timedelta(days=1)) - 1
 
 
 class Event(NamedTuple):
