@@ -22,8 +22,10 @@ from schemas.catalogue import CATALOGUE, EventType
 from schemas.codec import column_type
 from warehouse import playbook_tables, record_identity
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 4
 SCHEMAS = ("log", "facts", "resolved", "playbook", "warehouse", "funnel")
+# What files of earlier versions may still have. Nothing in it is needed: it was computed from the log.
+FORMER_SCHEMAS = ("state", "partial")
 
 _TABLES = (
     """
@@ -56,6 +58,8 @@ _TABLES = (
 
 def statements() -> Iterator[str]:
     """All DDL of a warehouse, in an order that works on an empty file and on a complete one."""
+    for schema in FORMER_SCHEMAS:
+        yield f"drop schema if exists {schema} cascade"
     yield from foundations()
     for event in CATALOGUE.facts:
         yield f"create table if not exists log.{event.table} ({_log_columns(event)})"
