@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import TopologicalSorter
 
 
@@ -14,15 +14,16 @@ class DependencyGraph:
         self.reads = reads
         self._order = tuple(TopologicalSorter(reads).static_order())
 
-    def upstream(self, names: Iterable[str]) -> frozenset[str]:
-        """These names and all that they read, directly or through others."""
+    def upstream(self, names: Iterable[str], stop: Container[str] = ()) -> frozenset[str]:
+        """These names and all that they read, directly or through others; of those in `stop` only the names."""
         found: set[str] = set()
         waiting = list(names)
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting += self.reads.get(name, ())
+                if name not in stop:
+                    waiting += self.reads.get(name, ())
         return frozenset(found)
 
     def downstream(self, names: Iterable[str]) -> frozenset[str]:

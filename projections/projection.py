@@ -39,6 +39,7 @@ class Projection:
 
     `means` is the definition of the number where `says` is not enough: how it is counted, and where the
     trade's definition comes from. Header, reference page and `baton explain` show this one text.
+    `stored`: the column that names whose row it is, of a view kept as a table (warehouse/read_models.py).
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Projection:
     columns: tuple[Column, ...]
     select: str
     path: Path
+    stored: str = ""
 
     @property
     def relation(self) -> str:
@@ -111,6 +113,7 @@ def read_projection(path: Path) -> Projection:
         columns=tuple(columns),
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,
+        stored=header.get("stored", ""),
     )
 
 

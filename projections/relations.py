@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from projections.dependency_graph import DependencyGraph
 from projections.projection import Projection, views
 from projections.resolved_facts import IDENTITY, IDENTITY_SELECT, resolved_facts
 from schemas.catalogue import CATALOGUE
+
+_RELATION = re.compile(r"(?<!['\w])(facts|resolved|funnel)\.(\w+)")
 
 
 @cache
@@ -27,22 +30,39 @@ def relations() -> dict[str, Projection]:
     return {name: known[name] for name in dependencies().topological_order() if name in known}
 
 
-def selected(names: Collection[str], as_of: str, select: str, inline: Collection[str] = ("funnel",)) -> str:
+@cache
+def stored_views() -> tuple[Projection, ...]:
+    """The views that a warehouse keeps as tables, each after those it reads."""
+    return tuple(view for view in relations().values() if view.stored)
+
+
+def selected(
+    names: Collection[str],
+    as_of: str,
+    select: str,
+    inline: Collection[str] = ("funnel",),
+    instead: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """SQL: `select`, over every relation that these names read, each a common table expression of its own.
 
     A view that reads a view by its name is expanded wherever it is read, and planning grows with every path
     between two views. Here each relation stands once, and one that is read twice is evaluated once.
-    `inline`: the schemas whose relations are written out; others are read by name.
+    `inline`: the schemas whose relations are written out; others are read by name. `instead`: what is read
+    in place of some.
     """
-    pattern = re.compile(rf"(?<!['\w])({'|'.join(inline)})\.(\w+)")
+
+    def name_of(match: re.Match[str]) -> str:
+        if match[0] in instead:
+            return instead[match[0]]
+        return f"{match[1]}_{match[2]}" if match[1] in inline else match[0]
 
     def renamed(sql: str) -> str:
-        return pattern.sub(r"\1_\2", sql)
+        return _RELATION.sub(name_of, sql)
 
-    read = dependencies().upstream(names)
+    read = dependencies().upstream(names, stop=instead)
     expressions = [
         f"{renamed(name)} as ({renamed(relation.evaluated(as_of))})"
         for name, relation in relations().items()
-        if name in read and pattern.match(name)
+        if name in read and name not in instead and name.split(".")[0] in inline
     ]
     return f"{'with ' if expressions else ''}{', '.join(expressions)} {renamed(select)}"

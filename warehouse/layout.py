@@ -1,7 +1,8 @@
 """The tables and views of a warehouse, made from the contract, the projections and the playbook.
 
 Schemas: `log` holds every readable record as it came, duplicates too; `facts` shows each event once;
-`resolved` shows what had happened by as-of, merged records as one; `funnel` is what analysts see;
+`resolved` shows what had happened by as-of, merged records as one; `stored` holds the views that are kept as
+tables (read_models.py); `funnel` is what analysts see;
 `playbook` and `warehouse` hold what the name says. Everything here can be applied again at any time.
 """
 
@@ -15,7 +16,7 @@ import polars as pl
 
 from projections import deals, money, periods
 from projections.projection import Projection, views
-from projections.relations import relations, selected
+from projections.relations import relations, selected, stored_views
 from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
@@ -23,7 +24,7 @@ from schemas.codec import column_type
 from warehouse import playbook_tables, record_identity
 
 LAYOUT_VERSION = 4
-SCHEMAS = ("log", "facts", "resolved", "playbook", "warehouse", "funnel")
+SCHEMAS = ("log", "facts", "resolved", "stored", "playbook", "warehouse", "funnel")
 # What files of earlier versions may still have. Nothing in it is needed: it was computed from the log.
 FORMER_SCHEMAS = ("state", "partial")
 
@@ -43,6 +44,13 @@ _TABLES = (
     create table if not exists warehouse.outbox (
         message_id varchar not null, topic varchar not null, key blob, value blob,
         headers json not null, is_sent boolean not null)
+    """,
+    # Read models: the component of each record, how far the log is in them, and as of when they stand.
+    "create table if not exists warehouse.component (record varchar not null, component varchar not null)",
+    "create table if not exists warehouse.rows_read (event varchar not null, rows_read bigint not null)",
+    """
+    create table if not exists warehouse.read_model (
+        as_of timestamptz not null, playbooks varchar not null, refreshed_at timestamptz not null)
     """,
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
     "create table if not exists warehouse.laid_out (fingerprint varchar not null)",
@@ -69,7 +77,14 @@ def statements() -> Iterator[str]:
     yield record_identity.DDL
     for name, view in relations().items():
         select = view.evaluated(live_as_of())
-        yield f"create or replace view {name} as {selected(view.reads, live_as_of(), f'from ({select})')}"
+        select = selected(view.reads, live_as_of(), f"from ({select})", instead=stored_tables())
+        if view.stored:
+            # Made anew, and filled by the next refresh: the rows of another layout may mean something else.
+            yield f"create or replace table stored.{view.name} as {select} limit 0"
+            select = f"from stored.{view.name}"
+        yield f"create or replace view {name} as {select}"
+    for table in ("component", "rows_read", "read_model"):
+        yield f"truncate warehouse.{table}"
 
 
 def comments() -> Iterator[str]:
@@ -94,6 +109,12 @@ def foundations() -> Iterator[str]:
     yield from deals.SQL_FUNCTIONS
     yield from _TABLES
     yield from playbook_tables.statements()
+
+
+@cache
+def stored_tables() -> dict[str, str]:
+    """Of each view that is kept as a table: its name -> the table."""
+    return {view.relation: f"stored.{view.name}" for view in stored_views()}
 
 
 def live_as_of() -> str:

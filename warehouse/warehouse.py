@@ -20,6 +20,7 @@ from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import Committer
+from warehouse.read_models import ReadModels, Refreshed
 from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
@@ -163,6 +164,10 @@ class Warehouse:
             table: int(self.connection.execute(f"select count(*) from {table}").fetchall()[0][0])
             for table in tables
         }
+
+    def refresh(self) -> Refreshed:
+        """Bring the read models up to what is committed, as of now. See ReadModels.refresh."""
+        return ReadModels(self.cursor()).refresh()
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""

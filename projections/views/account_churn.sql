@@ -1,6 +1,7 @@
 -- view:   account_churn
 -- grain:  one row per company and instant at which it has left
 -- key:    account_id, churned_at
+-- stored: account_id
 -- reads:  funnel.subscription_event
 -- says:   when a company left: its last subscription ended, and it had none any more
 -- means:  A subscription runs from its first event until a churn ends it, and again from the next event on; one whose

@@ -1,6 +1,7 @@
 -- view:   attribution
 -- grain:  one row per won deal, or credit, model and session with its buyer up to the win
 -- key:    opportunity_id, model, session_id
+-- stored: opportunity_id
 -- reads:  funnel.win, funnel.buying_session, playbook.version
 -- says:   what brought the money: each win is divided, to the cent, among the sessions with the buyer before
 --         it, by five models side by side

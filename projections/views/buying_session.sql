@@ -1,6 +1,7 @@
 -- view:   buying_session
 -- grain:  one row per won deal, or credit, and session with its buyer up to the win
 -- key:    opportunity_id, session_id
+-- stored: opportunity_id
 -- reads:  funnel.win, funnel.deal_lead, funnel.buyer_touch, funnel.lead_account, resolved.lead_captured,
 --         playbook.version
 -- says:   the path to each win: the sessions with the buyer before it, in order, and at which of them the lead and

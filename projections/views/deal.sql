@@ -1,6 +1,7 @@
 -- view:   deal
 -- grain:  one row per deal that any event reports
 -- key:    opportunity_id
+-- stored: opportunity_id
 -- reads:  funnel.deal_event, funnel.deal_lead, funnel.lead_account
 -- says:   each deal: whose it is, what it is worth, its stage and its outcome; every number about deals starts from
 --         here

@@ -1,6 +1,7 @@
 -- view:   deal_event
 -- grain:  one row per event of a deal
 -- key:    event_type, event_id
+-- stored: opportunity_id
 -- reads:  resolved.opportunity_opened, resolved.opportunity_reopened, resolved.opportunity_revised,
 --         resolved.opportunity_stage_entered, resolved.opportunity_won, resolved.opportunity_lost,
 --         facts.opportunity_opened, facts.opportunity_reopened, facts.opportunity_lost, warehouse.record_identity,

@@ -1,6 +1,7 @@
 -- view:   deal_lead
 -- grain:  one row per deal and lead it came from
 -- key:    opportunity_id, lead_id
+-- stored: opportunity_id
 -- reads:  funnel.deal_event, funnel.lead_account, funnel.handoff_event
 -- says:   which leads a deal came from, and which of them counts it; every number that needs a deal's lead reads it here
 -- means:  The leads are those that the deal's own events name; else the lead of the handoff that its opening names;

@@ -1,6 +1,7 @@
 -- view:   handoff_contact_event
 -- grain:  one row per contact or deal and handoff it counts for
 -- key:    handoff_id, kind, contact_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_offer, funnel.deal, resolved.contact_attempted, resolved.buyer_reached,
 --         warehouse.record_identity
 -- says:   to which handoff each attempt, each contact and each deal belongs

@@ -1,6 +1,7 @@
 -- view:   handoff_event
 -- grain:  one row per event of a handoff, whether or not the handoff was ever offered
 -- key:    event_type, event_id
+-- stored: handoff_id
 -- reads:  resolved.handoff_offered, resolved.handoff_reassigned, resolved.handoff_paused, resolved.handoff_resumed,
 --         resolved.handoff_accepted, resolved.handoff_returned, resolved.feedback_acknowledged
 -- says:   everything reported about a handoff, in the order in which it counts

@@ -1,6 +1,7 @@
 -- view:   handoff_governed
 -- grain:  one row per handoff offered
 -- key:    handoff_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_history, playbook.all_version, playbook.all_calendar, playbook.all_member,
 --         playbook.all_team
 -- says:   which playbook judges each handoff, and in whose calendars its business time is counted, beside what

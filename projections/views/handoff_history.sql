@@ -1,6 +1,7 @@
 -- view:   handoff_history
 -- grain:  one row per handoff offered
 -- key:    handoff_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_offer, funnel.handoff_contact
 -- says:   what happened to each handoff, whatever the playbook says about it
 -- columns:

@@ -1,6 +1,7 @@
 -- view:   handoff_latency
 -- grain:  one row per handoff offered
 -- key:    handoff_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_governed, funnel.handoff_signal
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- means:  No segment is negative. When the clocks of the teams disagree (an answer or contact before the offer), the

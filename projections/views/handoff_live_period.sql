@@ -1,6 +1,7 @@
 -- view:   handoff_live_period
 -- grain:  one row per lead and handoff of it that was offered or answered
 -- key:    lead_id, handoff_id
+-- stored: lead_id
 -- reads:  funnel.handoff_offer, resolved.handoff_accepted, resolved.handoff_returned, funnel.deal, playbook.team
 -- says:   from when to when somebody has each lead by a handoff, or has yet to answer for it
 -- means:  It ends with the return that no acceptance follows; when the team that accepted offers the lead on; when a

@@ -1,6 +1,7 @@
 -- view:   handoff_offer
 -- grain:  one row per handoff offered
 -- key:    handoff_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_event, funnel.lead_identity
 -- says:   what was offered to whom, how it was answered each time, and whether the record it is about is still there
 -- means:  Of several offers under one id the earliest stands. The first answer is the earliest acceptance or return

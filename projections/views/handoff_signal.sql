@@ -1,6 +1,7 @@
 -- view:   handoff_signal
 -- grain:  one row per handoff before whose offer the buyer was waiting for a human
 -- key:    handoff_id
+-- stored: handoff_id
 -- reads:  funnel.handoff_offer, resolved.touch_recorded, resolved.contact_attempted, resolved.buyer_reached
 -- says:   since when the buyer had been waiting for a human when each handoff was offered
 -- means:  The buyer's first inbound signal before the offer that no human had answered by then: neither with an

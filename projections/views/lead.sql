@@ -1,6 +1,7 @@
 -- view:   lead
 -- grain:  one row per lead that was captured, profiled, touched or offered
 -- key:    lead_id
+-- stored: lead_id
 -- reads:  resolved.lead_captured, resolved.lead_profiled, resolved.touch_recorded, resolved.handoff_offered,
 --         resolved.opportunity_opened
 -- says:   every lead there is, whose it is and since when it is known, whatever the playbook says about it

@@ -1,6 +1,7 @@
 -- view:   lead_account
 -- grain:  one row per lead that any event links to a company
 -- key:    lead_id
+-- stored: lead_id
 -- reads:  resolved.lead_captured, resolved.lead_profiled, resolved.handoff_offered, resolved.opportunity_opened
 -- says:   the company of each lead: the first one that a capture, a profile, an offer or a deal of the lead names
 -- columns:

@@ -1,6 +1,7 @@
 -- view:   lead_outcome
 -- grain:  one row per lead that is qualified or won
 -- key:    lead_id
+-- stored: lead_id
 -- reads:  funnel.lead_verdict, funnel.deal, funnel.handoff_offer, playbook.team, playbook.rate, playbook.version,
 --         playbook.all_version
 -- says:   what became of each qualified lead, and whether each win had been named before: what the definition's

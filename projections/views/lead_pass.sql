@@ -1,6 +1,7 @@
 -- view:   lead_pass
 -- grain:  one row per lead and pass
 -- key:    lead_id, pass
+-- stored: lead_id
 -- reads:  funnel.stage_entry, funnel.pass_end
 -- says:   each way of a lead through the funnel: when it began, and whether it ended with a win, a loss or a
 --         disqualification

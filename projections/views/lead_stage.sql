@@ -1,6 +1,7 @@
 -- view:   lead_stage
 -- grain:  one row per lead, pass and stage of the funnel that it entered
 -- key:    lead_id, pass, stage
+-- stored: lead_id
 -- reads:  funnel.lead_pass, funnel.stage_entry, funnel.handoff_live_period, funnel.deal, resolved.handoff_offered,
 --         resolved.handoff_returned, playbook.stage, playbook.team
 -- says:   when each lead entered each stage in each of its passes, when it left it, and how it stands there

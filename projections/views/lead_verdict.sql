@@ -1,6 +1,7 @@
 -- view:   lead_verdict
 -- grain:  one row per lead that was captured, profiled, touched or offered
 -- key:    lead_id
+-- stored: lead_id
 -- reads:  funnel.lead, funnel.condition_period, playbook.version
 -- says:   whether a lead is qualified, since when, and by which version of the playbook
 -- means:  See qualification, which shows these verdicts with what decided each criterion.

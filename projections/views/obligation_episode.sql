@@ -2,6 +2,7 @@
 -- grain:  one row per handoff, SLA of its pair of teams, and time it was owed; the answer always has one, also without
 --         an SLA
 -- key:    handoff_id, sla, episode
+-- stored: handoff_id
 -- reads:  funnel.handoff_governed, playbook.all_sla
 -- says:   when each thing owed on a handoff began to be owed, when it was done, and when it no longer made sense
 -- means:  An answer is owed from the offer. First attempt and attempts are owed from the first acceptance, and from

@@ -1,6 +1,7 @@
 -- view:   stage_entry
 -- grain:  one row per event by which a lead enters a stage of the playbook's funnel
 -- key:    event_type, event_id
+-- stored: lead_id
 -- reads:  resolved.lead_captured, resolved.touch_recorded, resolved.handoff_offered, resolved.handoff_accepted,
 --         resolved.buyer_reached, funnel.deal, funnel.deal_event, playbook.stage, playbook.team
 -- says:   what enters a stage, when, and whether it can begin another pass of a lead whose last one has ended

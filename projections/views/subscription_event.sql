@@ -1,6 +1,7 @@
 -- view:   subscription_event
 -- grain:  one row per onboarding, renewal, expansion, contraction or churn
 -- key:    event_type, event_id
+-- stored: account_id
 -- reads:  resolved.customer_onboarded, resolved.subscription_renewed, resolved.subscription_expanded,
 --         resolved.subscription_contracted, resolved.subscription_churned, playbook.rate, playbook.version
 -- says:   what each event of a customer does to the yearly revenue of a subscription, in the order in which it counts

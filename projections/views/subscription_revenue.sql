@@ -1,6 +1,7 @@
 -- view:   subscription_revenue
 -- grain:  one row per subscription and instant at which its yearly revenue is set or changes
 -- key:    account_id, subscription_id, from_at
+-- stored: account_id
 -- reads:  funnel.subscription_event
 -- says:   the yearly recurring revenue (ARR) of each subscription over time
 -- means:  An onboarding starts it, again too; a renewal sets it, an expansion adds, a contraction subtracts down to

@@ -1,6 +1,7 @@
 -- view:   win
 -- grain:  one row per deal that was won, and per credit
 -- key:    opportunity_id
+-- stored: opportunity_id
 -- reads:  funnel.deal, playbook.rate, playbook.version
 -- says:   each deal that was won, and the money booked with it in the goal's currency
 -- means:  A deal counts as won when its last outcome is OpportunityWon; one that was lost and came back counts once,

@@ -1,0 +1,240 @@
+"""Read models: tables of what views say about one lead, handoff, deal or company, kept up with the log.
+
+A view whose header says `stored` is such a table. Its rows follow from facts, from merges and from the playbooks
+in force, never from the clock, and each of them from the facts of one *component*: the records that events
+name together, directly or through others. New records change components; the views are then evaluated over the
+facts of these alone, and their rows replaced. The SELECT is the view's own, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import duckdb
+
+from projections.projection import Projection
+from projections.relations import dependencies, selected, stored_views
+from projections.sql_literal import sql_literal
+from schemas.catalogue import CATALOGUE, EventType
+from warehouse import layout
+
+# Columns by which an event names a record, and what kind of record it is.
+LINKS = {
+    "opportunity_id": "opportunity",
+    "merged_opportunity_id": "opportunity",
+    "handoff_id": "handoff",
+    "previous_handoff_id": "handoff",
+    "lead_id": "lead",
+    "merged_lead_id": "lead",
+    "unmerged_lead_id": "lead",
+    "account_id": "account",
+    "merged_account_id": "account",
+}
+_PLAYBOOKS = """
+select coalesce(string_agg(concat_ws(' ', playbook_version, in_force_from, in_force_until), ';'
+    order by in_force_from nulls first), '')
+from playbook.all_version where in_force_from is null or in_force_from <= $as_of
+"""
+# Records that one event names belong together: an edge from the first to each.
+_EDGES = """
+create or replace temp table edge as
+select distinct coalesce(one.component, names[1]) as one, coalesce(other.component, name) as other, name
+from (select names, unnest(names) as name from news) as news
+left join warehouse.component as one on one.record = names[1]
+left join warehouse.component as other on other.record = name
+"""
+_LABELS = """
+create or replace temp table label as
+select node, min(label) as label
+from (select one as node, least(one, other) as label from edge union all select other, least(one, other) from edge)
+group by node
+"""
+# Each node takes the least label of its neighbours, and the label that its label has by now.
+_SPREAD = """
+create or replace temp table label as
+select node, min(label) as label
+from (
+    from label
+    union all
+    select edge.one, label.label from edge join label on label.node = edge.other
+    union all
+    select edge.other, label.label from edge join label on label.node = edge.one
+    union all
+    select label.node, further.label from label join label as further on further.node = label.label
+)
+group by node
+"""
+_SUM_OF_LABELS = "select coalesce(sum(hash(node, label)::hugeint), 0) from label"
+_MOVED = """
+create or replace temp table moved as
+select record, label as component from warehouse.component join label on node = component where label <> node
+union all
+select distinct name, label from edge join label on node = other
+where name not in (select record from warehouse.component)
+"""
+_MEMBER = """
+create or replace temp table member as
+select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 1) as record_id
+from warehouse.component
+where component in (select label from label)
+"""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did. as_of: the instant as of which the tables now stand. is_all: all was computed again."""
+
+    as_of: datetime
+    rows: int
+    is_all: bool
+
+
+class ReadModels:
+    """Keeps the tables up with the log, through a connection of its own. One refresh is one transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def refresh(self) -> Refreshed:
+        """Bring the tables up to all that is committed, as of now. Idempotent; exact: see tests/laws.
+
+        Everything is computed again the first time, and when other playbooks are in force than the last time.
+        """
+        return self._in_transaction(is_all=False)
+
+    def rebuild(self) -> Refreshed:
+        """Compute everything again."""
+        return self._in_transaction(is_all=True)
+
+    def _in_transaction(self, is_all: bool) -> Refreshed:
+        self.connection.execute("begin")
+        try:
+            refreshed = self._refresh(is_all)
+            self.connection.execute("commit")
+        except BaseException:
+            with suppress(duckdb.Error):  # the first error says what happened
+                self.connection.execute("rollback")
+            raise
+        return refreshed
+
+    def _refresh(self, is_all: bool) -> Refreshed:
+        execute = self.connection.execute
+        as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
+        playbooks: str = execute(_PLAYBOOKS, {"as_of": as_of}).fetchall()[0][0]
+        stands = execute("select as_of, playbooks from warehouse.read_model").fetchall()
+        read = dict(execute("select event, rows_read from warehouse.rows_read").fetchall())
+        held = {
+            event.table: execute(f"select count(*) from log.{event.table}").fetchall()[0][0]
+            for event in linked_events()
+        }
+        is_all = is_all or not stands or stands[0][1] != playbooks
+        seen_as_of = stands[0][0] if stands else as_of
+        if not is_all and held == read and seen_as_of == as_of:
+            return Refreshed(as_of, 0, False)
+        execute(f"create or replace temp table news as {_news(read, seen_as_of, as_of)}")
+        self._join_components()
+        rows = self._replace(as_of, is_all)
+        execute("delete from warehouse.rows_read")
+        self.connection.executemany("insert into warehouse.rows_read values (?, ?)", list(held.items()))
+        execute("delete from warehouse.read_model")
+        execute("insert into warehouse.read_model values (?, ?, now())", [as_of, playbooks])
+        return Refreshed(as_of, rows, is_all)
+
+    def _join_components(self) -> None:
+        """Give every record that the news name its component; two that an event connects become one."""
+        execute = self.connection.execute
+        execute(_EDGES)
+        execute(_LABELS)
+        before, now = None, execute(_SUM_OF_LABELS).fetchall()
+        while now != before:
+            execute(_SPREAD)
+            before, now = now, execute(_SUM_OF_LABELS).fetchall()
+        execute(_MOVED)
+        execute("delete from warehouse.component where record in (select record from moved)")
+        execute("insert into warehouse.component from moved")
+        execute(_MEMBER)
+
+    def _replace(self, as_of: datetime, is_all: bool) -> int:
+        """Evaluate the stored views over the facts that count, and put their rows in place; how many."""
+        execute = self.connection.execute
+        if not is_all:
+            for event in linked_events():
+                if f"facts.{event.table}" in dependencies().upstream(
+                    view.relation for view in stored_views()
+                ):
+                    execute(
+                        f"create or replace temp table changed_{event.table} as {_facts_of_members(event)}"
+                    )
+        rows = 0
+        for view in stored_views():
+            select = evaluated_over(view, as_of, is_all)
+            execute(f"create or replace temp table new_{view.name} as {select}")
+            kind = LINKS[view.stored]
+            execute(
+                f"delete from stored.{view.name}"
+                if is_all
+                else f"delete from stored.{view.name} where {view.stored} in"
+                f" (select record_id from member where kind = '{kind}')"
+            )
+            rows += execute(f"insert into stored.{view.name} from new_{view.name}").fetchall()[0][0]
+        return rows
+
+
+@cache
+def linked_events() -> tuple[EventType, ...]:
+    """Event types that name a record: what stored views can follow from."""
+    return tuple(event for event in CATALOGUE.facts if any(field["name"] in LINKS for field in event.fields))
+
+
+def evaluated_over(view: Projection, as_of: datetime, is_all: bool) -> str:
+    """SQL of a stored view: over all facts, or over those of the members; and over the new rows of others."""
+    instead = {other.relation: f"new_{other.name}" for other in stored_views()}
+    if not is_all:
+        instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in linked_events()}
+    return selected(
+        view.reads,
+        sql_literal(as_of),
+        f"from ({view.evaluated(sql_literal(as_of))})",
+        ("funnel", "resolved"),
+        instead,
+    )
+
+
+def _news(read: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
+    """SQL: the records that each new event names, as a list; and each that lay in the future at one as-of only.
+
+    Copies of one event may name others: all of them are concerned.
+    """
+    earlier, later = sorted((seen_as_of, as_of))
+    crossed = f"occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}"
+    return " union all ".join(
+        f"select {_names(event)} as names from log.{event.table} where rowid >= {rows} or ({crossed})"
+        f" or event_id in (select event_id from log.{event.table} where rowid >= {rows})"
+        for event, rows in ((event, read.get(event.table, 0)) for event in linked_events())
+    )
+
+
+def _names(event: EventType) -> str:
+    """SQL: the records that an event names, in a list."""
+    named = ", ".join(f"'{kind}:' || nullif({column}, '')" for column, kind in _links(event).items())
+    return f"list_filter([{named}], lambda name: name is not null)"
+
+
+def _links(event: EventType) -> dict[str, str]:
+    columns = {field["name"] for field in event.fields}
+    return {column: kind for column, kind in LINKS.items() if column in columns}
+
+
+def _facts_of_members(event: EventType) -> str:
+    """SQL: each event once that names a member. All records that it names belong together: one decides."""
+    always = {field["name"] for field in event.fields if field["type"] == "string" and "default" not in field}
+    links = _links(event)
+    deciding = [column for column in links if column in always][:1] or list(links)
+    belongs = " or ".join(
+        f"{column} in (select record_id from member where kind = '{links[column]}')" for column in deciding
+    )
+    return layout.distinct_facts(event, f"(from log.{event.table} where {belongs})")
