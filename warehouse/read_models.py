@@ -1,13 +1,14 @@
 """Read models: tables of what views say about one lead, handoff, deal or company, kept up with the log.
 
-A view whose header says `stored` is such a table. Its rows follow from facts, from merges and from the playbooks
-in force, never from the clock, and each of them from the facts of one *component*: the records that events
-name together, directly or through others. New records change components; the views are then evaluated over the
-facts of these alone, and their rows replaced. The SELECT is the view's own, as everywhere.
+A view whose header says `stored` is such a table. Its rows follow from facts, from merges and from the
+playbooks in force, never from the clock, and each of them from the facts of one *component*: the records that
+events name together, directly or through others. New records change components; the views are then evaluated
+over the facts of these alone, and their rows replaced. The SELECT is the view's own, as everywhere.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,21 +42,25 @@ from playbook.all_version where in_force_from is null or in_force_from <= $as_of
 """
 # Records that one event names belong together: an edge from the first to each.
 _EDGES = """
-create or replace temp table edge as
+insert into edge
 select distinct coalesce(one.component, names[1]) as one, coalesce(other.component, name) as other, name
 from (select names, unnest(names) as name from news) as news
 left join warehouse.component as one on one.record = names[1]
 left join warehouse.component as other on other.record = name
 """
 _LABELS = """
-create or replace temp table label as
+insert into label
 select node, min(label) as label
-from (select one as node, least(one, other) as label from edge union all select other, least(one, other) from edge)
+from (
+    select one as node, least(one, other) as label from edge
+    union all
+    select other, least(one, other) from edge
+)
 group by node
 """
 # Each node takes the least label of its neighbours, and the label that its label has by now.
 _SPREAD = """
-create or replace temp table label as
+insert into next_label
 select node, min(label) as label
 from (
     from label
@@ -66,27 +71,37 @@ from (
     union all
     select label.node, further.label from label join label as further on further.node = label.label
 )
-group by node
+group by node;
+truncate label; insert into label from next_label; truncate next_label
 """
 _SUM_OF_LABELS = "select coalesce(sum(hash(node, label)::hugeint), 0) from label"
 _MOVED = """
-create or replace temp table moved as
+insert into moved
 select record, label as component from warehouse.component join label on node = component where label <> node
 union all
 select distinct name, label from edge join label on node = other
 where name not in (select record from warehouse.component)
 """
 _MEMBER = """
-create or replace temp table member as
+insert into member
 select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 1) as record_id
 from warehouse.component
 where component in (select label from label)
 """
+# Temporary tables of a refresh. They stay, empty, so that statements over them are planned once.
+_SCRATCH = {
+    "news": "names varchar[]",
+    "edge": "one varchar, other varchar, name varchar",
+    "label": "node varchar, label varchar",
+    "next_label": "node varchar, label varchar",
+    "moved": "record varchar, component varchar",
+    "member": "kind varchar, record_id varchar",
+}
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did. as_of: the instant as of which the tables now stand. is_all: all was computed again."""
+    """What a refresh did. as_of: the instant as of which the tables stand. is_all: all was computed again."""
 
     as_of: datetime
     rows: int
@@ -98,6 +113,17 @@ class ReadModels:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        for name, columns in _SCRATCH.items():
+            connection.execute(f"create temp table if not exists {name} ({columns})")
+        for event in read_events():
+            connection.execute(
+                f"create temp table if not exists changed_{event.table} as from facts.{event.table} limit 0"
+            )
+        for view in stored_views():
+            connection.execute(
+                f"create temp table if not exists new_{view.name} as from stored.{view.name} limit 0"
+            )
+        self._prepared: set[str] = set()
 
     def refresh(self) -> Refreshed:
         """Bring the tables up to all that is committed, as of now. Idempotent; exact: see tests/laws.
@@ -135,13 +161,15 @@ class ReadModels:
         seen_as_of = stands[0][0] if stands else as_of
         if not is_all and held == read and seen_as_of == as_of:
             return Refreshed(as_of, 0, False)
-        execute(f"create or replace temp table news as {_news(read, seen_as_of, as_of)}")
+        execute(f"insert into news {_news(read, seen_as_of, as_of)}")
         self._join_components()
         rows = self._replace(as_of, is_all)
         execute("delete from warehouse.rows_read")
         self.connection.executemany("insert into warehouse.rows_read values (?, ?)", list(held.items()))
         execute("delete from warehouse.read_model")
         execute("insert into warehouse.read_model values (?, ?, now())", [as_of, playbooks])
+        for name in _scratch_tables():
+            execute(f"truncate {name}")
         return Refreshed(as_of, rows, is_all)
 
     def _join_components(self) -> None:
@@ -162,26 +190,30 @@ class ReadModels:
         """Evaluate the stored views over the facts that count, and put their rows in place; how many."""
         execute = self.connection.execute
         if not is_all:
-            for event in linked_events():
-                if f"facts.{event.table}" in dependencies().upstream(
-                    view.relation for view in stored_views()
-                ):
-                    execute(
-                        f"create or replace temp table changed_{event.table} as {_facts_of_members(event)}"
-                    )
+            for event in read_events():
+                self._run(f"insert into changed_{event.table} {_facts_of_members(event)}")
         rows = 0
         for view in stored_views():
-            select = evaluated_over(view, as_of, is_all)
-            execute(f"create or replace temp table new_{view.name} as {select}")
-            kind = LINKS[view.stored]
-            execute(
-                f"delete from stored.{view.name}"
-                if is_all
-                else f"delete from stored.{view.name} where {view.stored} in"
-                f" (select record_id from member where kind = '{kind}')"
-            )
+            if is_all:  # planned for the sizes that there are
+                execute(f"insert into new_{view.name} {evaluated_over(view, sql_literal(as_of), is_all)}")
+                execute(f"truncate stored.{view.name}")
+            else:
+                self._run(f"insert into new_{view.name} {evaluated_over(view, '$as_of', is_all)}", as_of)
+                self._run(
+                    f"delete from stored.{view.name} where {view.stored} in"
+                    f" (select record_id from member where kind = '{LINKS[view.stored]}')"
+                )
             rows += execute(f"insert into stored.{view.name} from new_{view.name}").fetchall()[0][0]
         return rows
+
+    def _run(self, statement: str, as_of: datetime | None = None) -> None:
+        """Execute a statement that is planned once: planning takes longer than running it over little."""
+        name = f"refresh_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
+        if name not in self._prepared:
+            self.connection.execute(f"prepare {name} as {statement}")
+            self._prepared.add(name)
+        values = f"(as_of := {sql_literal(as_of)})" if as_of and "$as_of" in statement else ""
+        self.connection.execute(f"execute {name}{values}")
 
 
 @cache
@@ -190,32 +222,50 @@ def linked_events() -> tuple[EventType, ...]:
     return tuple(event for event in CATALOGUE.facts if any(field["name"] in LINKS for field in event.fields))
 
 
-def evaluated_over(view: Projection, as_of: datetime, is_all: bool) -> str:
+@cache
+def read_events() -> tuple[EventType, ...]:
+    """Those of them that a stored view reads."""
+    read = dependencies().upstream(view.relation for view in stored_views())
+    return tuple(event for event in linked_events() if f"facts.{event.table}" in read)
+
+
+def _scratch_tables() -> tuple[str, ...]:
+    changed = (f"changed_{event.table}" for event in read_events())
+    return (*_SCRATCH, *changed, *(f"new_{view.name}" for view in stored_views()))
+
+
+def evaluated_over(view: Projection, as_of: str, is_all: bool) -> str:
     """SQL of a stored view: over all facts, or over those of the members; and over the new rows of others."""
     instead = {other.relation: f"new_{other.name}" for other in stored_views()}
     if not is_all:
-        instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in linked_events()}
+        instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in read_events()}
     return selected(
         view.reads,
-        sql_literal(as_of),
-        f"from ({view.evaluated(sql_literal(as_of))})",
+        as_of,
+        f"from ({view.evaluated(as_of)})",
         ("funnel", "resolved"),
         instead,
     )
 
 
 def _news(read: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
-    """SQL: the records that each new event names, as a list; and each that lay in the future at one as-of only.
+    """SQL: the records that each new event names, as a list, and those of each event that lay in the future at
+    one as-of only.
 
     Copies of one event may name others: all of them are concerned.
     """
     earlier, later = sorted((seen_as_of, as_of))
-    crossed = f"occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}"
-    return " union all ".join(
-        f"select {_names(event)} as names from log.{event.table} where rowid >= {rows} or ({crossed})"
-        f" or event_id in (select event_id from log.{event.table} where rowid >= {rows})"
-        for event, rows in ((event, read.get(event.table, 0)) for event in linked_events())
-    )
+    selects = []
+    for event in linked_events():
+        new = f"from log.{event.table} where rowid >= {read.get(event.table, 0)}"
+        names = f"select {_names(event)} as names"
+        selects += [
+            f"{names} {new}",
+            f"{names} from log.{event.table} where event_id in (select event_id {new})",
+            f"{names} from log.{event.table}"
+            f" where occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}",
+        ]
+    return " union all ".join(selects)
 
 
 def _names(event: EventType) -> str:
