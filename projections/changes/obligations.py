@@ -26,7 +26,7 @@ def stages(old: Playbook, new: Playbook) -> Iterator[Change]:
         yield Change(EVERYBODY, "stage", f"The stages come in the order {' > '.join(after)}.")
     if old.deal_stages != new.deal_stages:
         orders = [" > ".join(stages) or "not said" for stages in (new.deal_stages, old.deal_stages)]
-        yield Change(EVERYBODY, "stage", f"A deal goes through {orders[0]}; before {orders[1]}.")
+        yield Change(EVERYBODY, "deal_stage", f"A deal goes through {orders[0]}; before {orders[1]}.")
 
 
 def slas(old: Playbook, new: Playbook) -> Iterator[Change]:

@@ -54,6 +54,9 @@ CHANGED = [
      "The stages come in the order engaged > captured > offered > accepted > reached > opportunity > won."),
     ("stage", 'buyer = "aware"', 'buyer = "curious"', "everybody",
      "At stage captured the buyer is: curious; before aware."),
+    ("deal_stage", '[[deal_stage]]\nid = "negotiation"\n', "", "everybody",
+     "A deal goes through prospecting > discovery > qualification > evaluation > proposal; before"
+     " prospecting > discovery > qualification > evaluation > proposal > negotiation."),
     ("sla", 'within = "2 hours"', 'within = "1 hour"', "sales_development",
      "Sales Development answers Marketing's leads within 1 hour instead of 2 hours (business time)."),
     ("sla", "attempts = 5", "attempts = 7", "sales_development",
