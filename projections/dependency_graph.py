@@ -15,7 +15,7 @@ class DependencyGraph:
         self._order = tuple(TopologicalSorter(reads).static_order())
 
     def upstream(self, names: Iterable[str], stop: Container[str] = ()) -> frozenset[str]:
-        """These names and all that they read, directly or through others; of those in `stop` only the names."""
+        """These names and all that they read, directly or through others; not what those in `stop` read."""
         found: set[str] = set()
         waiting = list(names)
         while waiting:

@@ -17,6 +17,7 @@ from projections.projection import views
 from projections.relations import dependencies, selected
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
+from warehouse.layout import stored_tables
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,12 @@ class RecordCounts:
 
 @cache
 def hash_groups() -> tuple[tuple[str, ...], ...]:
-    """The names of all tables, in groups that are hashed together: facts, then views with the
+    """The names of all tables, in groups that are hashed together: read models, facts, then views with the
     views they read. One statement over everything would need memory for all of it at once."""
-    found = [tuple(f"facts.{event.table}" for event in CATALOGUE.facts)]
+    found = [
+        tuple(stored_tables().values()),
+        tuple(f"facts.{event.table}" for event in CATALOGUE.facts),
+    ]
     left = {view.relation: dependencies().upstream([view.relation]) for view in views()}
     shown = frozenset(left)
     while left:

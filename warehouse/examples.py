@@ -64,4 +64,5 @@ def _put_only(warehouse: Warehouse, example: Example) -> None:
         ).drop(ROW)
         for name, frame in decode(values, CATALOGUE).frames.items()
     }
+    warehouse.read_models().forget()
     warehouse.committer().commit(Batch(frames))

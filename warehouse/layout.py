@@ -49,6 +49,11 @@ _TABLES = (
     "create table if not exists warehouse.component (record varchar not null, component varchar not null)",
     "create table if not exists warehouse.rows_read (event varchar not null, rows_read bigint not null)",
     """
+    create table if not exists warehouse.offset_read (
+        topic varchar not null, kafka_partition integer not null,
+        next_offset bigint not null, records bigint not null)
+    """,
+    """
     create table if not exists warehouse.read_model (
         as_of timestamptz not null, playbooks varchar not null, refreshed_at timestamptz not null)
     """,
@@ -83,7 +88,7 @@ def statements() -> Iterator[str]:
             yield f"create or replace table stored.{view.name} as {select} limit 0"
             select = f"from stored.{view.name}"
         yield f"create or replace view {name} as {select}"
-    for table in ("component", "rows_read", "read_model"):
+    for table in ("component", "rows_read", "offset_read", "read_model"):
         yield f"truncate warehouse.{table}"
 
 

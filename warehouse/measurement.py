@@ -14,6 +14,7 @@ import pyarrow as pa
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from warehouse.changed_handoffs import MEASURED, MEASURED_OF_CHANGED, ChangedHandoffs, next_event_sql
+from warehouse.read_models import unread_sql
 
 SOURCE = "baton"
 MOST_PER_PASS = 20_000
@@ -61,13 +62,14 @@ select least(
 
 
 def waiting_sql() -> str:
-    """One SELECT: measurements not yet in the outbox, and messages of the outbox not yet sent."""
+    """One SELECT: measurements not in the outbox yet, messages not sent, events not in the read models."""
     return f"""
         select
             (select count(*) from ({MEASURED.select})
              where event_id not in (select message_id from warehouse.outbox)
                and (not is_open or in_time_until_at < (select as_of from warehouse.as_of))) as unmeasured,
-            (select count(*) from warehouse.outbox where not is_sent) as unsent
+            (select count(*) from warehouse.outbox where not is_sent) as unsent,
+            ({unread_sql()}) as unread
         """
 
 

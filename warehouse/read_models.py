@@ -35,6 +35,8 @@ LINKS = {
     "account_id": "account",
     "merged_account_id": "account",
 }
+# Tables that say how far the log is in the read models.
+POSITION = ("component", "rows_read", "offset_read", "read_model")
 _PLAYBOOKS = """
 select coalesce(string_agg(concat_ws(' ', playbook_version, in_force_from, in_force_until), ';'
     order by in_force_from nulls first), '')
@@ -88,6 +90,10 @@ select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 
 from warehouse.component
 where component in (select label from label)
 """
+# To look at all is then less work, and it is planned for what there is.
+_MOST_CHANGED = """
+select (select count(*) from member) > 0.5 * (select count(*) from warehouse.component)
+"""
 # Temporary tables of a refresh. They stay, empty, so that statements over them are planned once.
 _SCRATCH = {
     "news": "names varchar[]",
@@ -101,11 +107,16 @@ _SCRATCH = {
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did. as_of: the instant as of which the tables stand. is_all: all was computed again."""
+    """What a refresh did.
+
+    as_of: the instant as of which the tables stand. rows: written. is_all: all were computed again.
+    next_event_at: when time alone changes them, for a clock ahead of ours has reported something already.
+    """
 
     as_of: datetime
     rows: int
     is_all: bool
+    next_event_at: datetime | None
 
 
 class ReadModels:
@@ -130,16 +141,9 @@ class ReadModels:
 
         Everything is computed again the first time, and when other playbooks are in force than the last time.
         """
-        return self._in_transaction(is_all=False)
-
-    def rebuild(self) -> Refreshed:
-        """Compute everything again."""
-        return self._in_transaction(is_all=True)
-
-    def _in_transaction(self, is_all: bool) -> Refreshed:
         self.connection.execute("begin")
         try:
-            refreshed = self._refresh(is_all)
+            refreshed = self._refresh()
             self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # the first error says what happened
@@ -147,7 +151,17 @@ class ReadModels:
             raise
         return refreshed
 
-    def _refresh(self, is_all: bool) -> Refreshed:
+    def rebuild(self) -> Refreshed:
+        """Compute everything again."""
+        self.forget()
+        return self.refresh()
+
+    def forget(self) -> None:
+        """Rows of the log were removed: the next refresh begins anew."""
+        for table in POSITION:
+            self.connection.execute(f"truncate warehouse.{table}")
+
+    def _refresh(self) -> Refreshed:
         execute = self.connection.execute
         as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
         playbooks: str = execute(_PLAYBOOKS, {"as_of": as_of}).fetchall()[0][0]
@@ -157,20 +171,23 @@ class ReadModels:
             event.table: execute(f"select count(*) from log.{event.table}").fetchall()[0][0]
             for event in linked_events()
         }
-        is_all = is_all or not stands or stands[0][1] != playbooks
-        seen_as_of = stands[0][0] if stands else as_of
-        if not is_all and held == read and seen_as_of == as_of:
-            return Refreshed(as_of, 0, False)
-        execute(f"insert into news {_news(read, seen_as_of, as_of)}")
-        self._join_components()
-        rows = self._replace(as_of, is_all)
+        is_all = not stands or stands[0][1] != playbooks
+        execute(f"insert into news {_news(read, stands[0][0] if stands else as_of, as_of)}")
+        rows = 0
+        if is_all or execute("select count(*) from news").fetchall() != [(0,)]:
+            self._join_components()
+            is_all = is_all or execute(_MOST_CHANGED).fetchall() == [(True,)]
+            rows = self._replace(as_of, is_all)
         execute("delete from warehouse.rows_read")
         self.connection.executemany("insert into warehouse.rows_read values (?, ?)", list(held.items()))
+        execute("delete from warehouse.offset_read")
+        execute("insert into warehouse.offset_read by name from warehouse.next_offset")
         execute("delete from warehouse.read_model")
         execute("insert into warehouse.read_model values (?, ?, now())", [as_of, playbooks])
         for name in _scratch_tables():
             execute(f"truncate {name}")
-        return Refreshed(as_of, rows, is_all)
+        [(next_event_at,)] = execute(_next_event(), {"as_of": as_of}).fetchall()
+        return Refreshed(as_of, rows, is_all, next_event_at)
 
     def _join_components(self) -> None:
         """Give every record that the news name its component; two that an event connects become one."""
@@ -234,6 +251,22 @@ def _scratch_tables() -> tuple[str, ...]:
     return (*_SCRATCH, *changed, *(f"new_{view.name}" for view in stored_views()))
 
 
+def _next_event() -> str:
+    """SQL: when the next event that is reported already happens, or a playbook comes into force."""
+    later = " union all ".join(
+        f"select min(occurred_at) as later_at from log.{event.table} where occurred_at > $as_of"
+        for event in linked_events()
+    )
+    playbook = "select min(in_force_from) from playbook.all_version where in_force_from > $as_of"
+    return f"select least((select min(later_at) from ({later})), ({playbook}))"
+
+
+def unread_sql() -> str:
+    """One SELECT: how many records of the log are not in the read models yet."""
+    held = " + ".join(f"(select count(*) from log.{event.table})" for event in linked_events())
+    return f"select {held} - (select coalesce(sum(rows_read), 0) from warehouse.rows_read)"
+
+
 def evaluated_over(view: Projection, as_of: str, is_all: bool) -> str:
     """SQL of a stored view: over all facts, or over those of the members; and over the new rows of others."""
     instead = {other.relation: f"new_{other.name}" for other in stored_views()}
@@ -249,8 +282,8 @@ def evaluated_over(view: Projection, as_of: str, is_all: bool) -> str:
 
 
 def _news(read: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
-    """SQL: the records that each new event names, as a list, and those of each event that lay in the future at
-    one as-of only.
+    """SQL: the records that each new event names, as a list; those of events that lay in the future at one
+    as-of only.
 
     Copies of one event may name others: all of them are concerned.
     """

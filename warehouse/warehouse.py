@@ -36,6 +36,7 @@ class Warehouse:
     authority: Authority
     # The database within the connection: the file's own, or one that holds a snapshot.
     database: str = ""
+    _read_models: ReadModels | None = None
 
     @classmethod
     def open(
@@ -146,7 +147,7 @@ class Warehouse:
         return Committer(self.cursor(), on_agreement=self.authority.store_playbooks)
 
     def rebuild(self) -> dict[str, int]:
-        """Compute again what is stored beside the facts, all in one transaction; rows of each table.
+        """Compute again what is stored beside the facts: merges, playbooks, read models. Rows of each table.
 
         The SQL is that of a commit. Running it twice, or never, changes no number.
         """
@@ -159,7 +160,8 @@ class Warehouse:
             with suppress(duckdb.Error):  # the first error says what happened
                 self.connection.execute("rollback")
             raise
-        tables = (IDENTITY, "playbook.all_version")
+        self.read_models().rebuild()
+        tables = (IDENTITY, "playbook.all_version", *layout.stored_tables().values())
         return {
             table: int(self.connection.execute(f"select count(*) from {table}").fetchall()[0][0])
             for table in tables
@@ -167,7 +169,13 @@ class Warehouse:
 
     def refresh(self) -> Refreshed:
         """Bring the read models up to what is committed, as of now. See ReadModels.refresh."""
-        return ReadModels(self.cursor()).refresh()
+        return self.read_models().refresh()
+
+    def read_models(self) -> ReadModels:
+        """What keeps the read models up. For one thread at a time."""
+        if self._read_models is None:
+            self._read_models = ReadModels(self.cursor())
+        return self._read_models
 
     def playbook_in_force(self) -> Playbook:
         """The playbook that governs at as-of."""
@@ -219,11 +227,16 @@ class Warehouse:
                 exit_code=ExitCode.USAGE,
             ) from error
 
-    def pin_as_of(self, as_of: datetime | None) -> None:
-        """Read open clocks at this instant from now on, or (None) at the wall clock."""
+    def pin_as_of(self, as_of: datetime | None, *, is_read_model: bool = True) -> None:
+        """Read open clocks at this instant from now on, or (None) at the wall clock.
+
+        is_read_model: whether to bring the read models there too.
+        """
         self.connection.execute("delete from warehouse.pinned_as_of")
         if as_of is not None:
             self.connection.execute("insert into warehouse.pinned_as_of values (?)", [as_of])
+        if is_read_model and not self.database:  # a snapshot has none
+            self.refresh()
 
     def close(self) -> None:
         self.connection.close()

@@ -32,7 +32,10 @@ _NO_RECORD_COUNTS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A warehouse at one moment: table hashes, record counts, and its offsets."""
+    """A warehouse at one moment: table hashes, record counts, its offsets, and the instant it stands at.
+
+    Read models stand at the offsets and the instant of their last refresh.
+    """
 
     tables: dict[str, TableHash]
     record_counts: RecordCounts
@@ -95,7 +98,6 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
     _remove(replay_file)
     try:
         with open_warehouse(project, replay_file) as second:
-            second.pin_as_of(live[-1].pinned_as_of)
             lookup = registry_lookup(project)
             kafka = project.client_settings()
             replay = []
@@ -104,6 +106,7 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
                     writer = WarehouseWriter(second)
                     sink = Sink(writer, kafka, extent, registry=lookup, on_commit=on_progress)
                     asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
+                second.pin_as_of(snapshot.pinned_as_of, is_read_model=group == hash_groups()[0])
                 replay.append(_replayed_snapshot(second, as_of, group))
     finally:
         _remove(replay_file)
@@ -117,13 +120,16 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
     """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
+    is_read_model = group == hash_groups()[0]
+    offsets = "warehouse.offset_read" if is_read_model else "warehouse.next_offset"
+    pinned = "warehouse.read_model" if is_read_model else "warehouse.pinned_as_of"
     # Counting records scans the whole log: once, with the last group.
     counting = record_counts_sql() if group == hash_groups()[-1] else _NO_RECORD_COUNTS
     statement = (
         f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"
         f" (select [good, failed, duplicate, total] from ({counting})) as record_counts,"
-        " (select list([topic, kafka_partition::varchar, next_offset::varchar]) from warehouse.next_offset)"
-        " as offsets, (select max(as_of) from warehouse.pinned_as_of) as pinned_as_of"
+        f" (select list([topic, kafka_partition::varchar, next_offset::varchar]) from {offsets}) as offsets,"
+        f" (select max(as_of) from {pinned}) as pinned_as_of"
     )
     _, rows = ask_warehouse(project, statement)
     tables, counts, offsets, pinned_as_of = rows[0]

@@ -47,15 +47,18 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while True:
         _, rows = ask_warehouse(project, waiting_sql())
-        if rows == [(0, 0)]:
+        if not any(rows[0]):
             # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
             ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
             if all(read.get(place, 0) >= end for place, end in ends.items()):
                 return
         if time.monotonic() > deadline:
-            unmeasured, unsent = rows[0]
-            why = f"after {seconds:.0f} s, {unmeasured} measurements and {unsent} messages are waiting"
+            unmeasured, unsent, unread = rows[0]
+            why = (
+                f"after {seconds:.0f} s, {unmeasured} measurements and {unsent} messages are waiting, and"
+                f" {unread} events are not in the read models"
+            )
             raise _stuck(project, why)
         time.sleep(0.5)
 

@@ -64,6 +64,7 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
 
     def of_file(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
         with open_warehouse(project, path) as warehouse:
+            warehouse.refresh()
             return warehouse.ask(statement)
 
     return _worker_or_file(project, lambda endpoint: ask(endpoint, statement), of_file)
@@ -128,4 +129,5 @@ def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
 @contextmanager
 def _asking_file(project: Project, path: Path) -> Iterator[Ask]:
     with open_warehouse(project, path) as warehouse:
+        warehouse.refresh()
         yield warehouse.ask
