@@ -90,10 +90,6 @@ select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 
 from warehouse.component
 where component in (select label from label)
 """
-# To look at all is then less work, and it is planned for what there is.
-_MOST_CHANGED = """
-select (select count(*) from member) > 0.5 * (select count(*) from warehouse.component)
-"""
 # Temporary tables of a refresh. They stay, empty, so that statements over them are planned once.
 _SCRATCH = {
     "news": "names varchar[]",
@@ -122,8 +118,10 @@ class Refreshed:
 class ReadModels:
     """Keeps the tables up with the log, through a connection of its own. One refresh is one transaction."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, rebuild_from: float = 0.5) -> None:
+        """rebuild_from: the share of records that may change before all are evaluated: faster then."""
         self.connection = connection
+        self.rebuild_from = rebuild_from
         for name, columns in _SCRATCH.items():
             connection.execute(f"create temp table if not exists {name} ({columns})")
         for event in read_events():
@@ -176,7 +174,7 @@ class ReadModels:
         rows = 0
         if is_all or execute("select count(*) from news").fetchall() != [(0,)]:
             self._join_components()
-            is_all = is_all or execute(_MOST_CHANGED).fetchall() == [(True,)]
+            is_all = is_all or self._changed_share() > self.rebuild_from
             rows = self._replace(as_of, is_all)
         execute("delete from warehouse.rows_read")
         self.connection.executemany("insert into warehouse.rows_read values (?, ?)", list(held.items()))
@@ -188,6 +186,11 @@ class ReadModels:
             execute(f"truncate {name}")
         [(next_event_at,)] = execute(_next_event(), {"as_of": as_of}).fetchall()
         return Refreshed(as_of, rows, is_all, next_event_at)
+
+    def _changed_share(self) -> float:
+        counts = "select (select count(*) from member), (select count(*) from warehouse.component)"
+        [(members, records)] = self.connection.execute(counts).fetchall()
+        return float(members / records) if records else 0.0
 
     def _join_components(self) -> None:
         """Give every record that the news name its component; two that an event connects become one."""

@@ -49,10 +49,9 @@ handoff as materialized (
     select *,
         -- What is assigned after the answer changes nothing of it.
         list_filter(assignments, lambda assigned:
-            assigned.place.occurred_at <= coalesce(first_answer.place.occurred_at, clock.as_of))[-1] as assigned,
+            coalesce(assigned.place.occurred_at <= first_answer.place.occurred_at, true))[-1] as assigned,
         list_filter(acknowledgements, lambda given: given.place > last_return.place)[1] as acknowledgement
     from funnel.handoff_offer
-    cross join (select $as_of as as_of) as clock
 ),
 following as (
     select previous_handoff_id as handoff_id, list_sort(list(offered_at)) as offered_again_ats

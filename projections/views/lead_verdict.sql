@@ -22,7 +22,6 @@ turn as (
     union all
     select lead_id, playbook_version, conditions, holds_until as turned_at, -1 as change
     from period
-    where holds_until <= $as_of
 ),
 -- Changes of one instant count together.
 holding as (

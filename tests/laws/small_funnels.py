@@ -47,6 +47,7 @@ MOMENTS = st.builds(
 
 LEADS = st.sampled_from(["lead-1", "lead-2", "lead-3"])
 HANDOFFS = st.sampled_from(["handoff-1", "handoff-2", "handoff-3", "handoff-4", "never-offered"])
+ACCOUNTS = st.sampled_from(["account-1", "account-2"])
 DEALS = st.sampled_from(["deal-1", "deal-2"])
 PEOPLE = st.sampled_from(["sdr-anna", "sdr-dan", "sdr-farid", "ae-jack", "a-stranger"])
 
@@ -57,6 +58,9 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
     "source": st.sampled_from(["hubspot", "salesforce"]),
     "lead_id": LEADS,
     "merged_lead_id": LEADS,
+    "merged_account_id": ACCOUNTS,
+    "merged_opportunity_id": DEALS,
+    "subscription_id": st.sampled_from(["plan-1", "plan-2"]),
     "unmerged_lead_id": LEADS,
     "region": st.sampled_from(["emea", "apac"]),
     "industry": st.sampled_from(["software", "retail"]),
@@ -67,7 +71,7 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
     "role": st.sampled_from(["champion", "user"]),
     "contact_id": st.sampled_from(["contact-1", "contact-2"]),
     "activity": st.sampled_from(["demo_requested", "page_viewed"]),
-    "account_id": st.sampled_from(["account-1", "account-2"]),
+    "account_id": ACCOUNTS,
     "handoff_id": HANDOFFS,
     "previous_handoff_id": HANDOFFS,
     "opportunity_id": DEALS,

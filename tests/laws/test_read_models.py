@@ -1,0 +1,101 @@
+"""Read models hold what the views say over everything, however the log was cut and time went meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from projections.playbook import read_playbook
+from projections.projection import Projection
+from projections.relations import dependencies, relations, selected, stored_views
+from projections.sql_literal import sql_literal
+from schemas.catalogue import CATALOGUE
+from tests.given import given, in_memory
+from tests.laws.records import effort
+from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
+from tests.laws.test_semilattice import emptied
+from warehouse.read_models import LINKS, ReadModels, linked_events, read_events
+from warehouse.record_identity import MERGE_FACTS
+from warehouse.warehouse import Warehouse
+
+MOST_DISTANT = datetime(2030, 1, 1, tzinfo=UTC)
+CONNECTING = sorted(
+    event.name for event in CATALOGUE.facts if event in read_events() or event.table in MERGE_FACTS
+)
+
+
+@st.composite
+def dense(draw: st.DrawFn) -> list[Emitted]:
+    """Many events about few records, of all kinds that connect two of them."""
+    emitted = draw(st.lists(events_of(*CONNECTING), min_size=8, max_size=20))
+    return emitted + draw(emitted_again(emitted, most=6))
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Warehouse]:
+    with in_memory(read_playbook()) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture(scope="module")
+def read_models(shared: Warehouse) -> ReadModels:
+    return ReadModels(shared.connection.cursor(), rebuild_from=1.0)
+
+
+@effort(10)
+@for_all(data=st.data(), emitted=funnels() | dense())
+def test_refreshing_what_changed_is_evaluating_everything(
+    shared: Warehouse, read_models: ReadModels, data: st.DataObject, emitted: list[Emitted]
+) -> None:
+    """Copies that name other records, merges and their undoing, and clocks that go back included."""
+    emptied(shared)
+    values, cuts = data.draw(arrivals(emitted))
+    edges = sorted({0, *cuts, len(values)})
+    as_of = MOST_DISTANT
+    for start, stop in zip(edges, edges[1:], strict=False):
+        as_of = data.draw(BIRTHS | MOMENTS, label="as of")
+        given(shared, values[start:stop])
+        shared.pin_as_of(as_of, is_read_model=False)
+        read_models.refresh()
+
+    assert differing(shared, as_of) == []
+
+
+def differing(warehouse: Warehouse, as_of: datetime) -> list[str]:
+    """The stored views whose table does not hold the rows of its SELECT."""
+    found = []
+    for view in stored_views():
+        select = view.evaluated(sql_literal(as_of))
+        everything = selected(view.reads, sql_literal(as_of), f"from ({select})", ("funnel", "resolved"))
+        stored = f"from stored.{view.name}"
+        apart = f"(({stored}) except all ({everything})) union all (({everything}) except all ({stored}))"
+        if warehouse.connection.execute(f"select count(*) from ({apart})").fetchall() != [(0,)]:
+            found.append(view.name)
+    return found
+
+
+@pytest.mark.parametrize("view", stored_views(), ids=lambda view: view.name)
+def test_a_stored_view_does_not_ask_for_the_time(view: Projection) -> None:
+    """As-of says what had happened, which merge held and which playbook was in force, and nothing else."""
+    read = dependencies().upstream([view.relation])
+    asking = {name for name, each in relations().items() if name in read and "$as_of" in each.select}
+
+    assert {name for name in asking if name.startswith("funnel.")} <= {
+        "funnel.deal_event",  # which record a merged deal counts as
+        "funnel.lead_identity",  # and which lead
+        "funnel.condition_period",  # which playbooks were in force
+    }
+
+
+@pytest.mark.parametrize("view", stored_views(), ids=lambda view: view.name)
+def test_a_stored_view_reads_facts_that_name_a_record(view: Projection) -> None:
+    """Otherwise news would not say whose rows they change."""
+    read = dependencies().upstream([view.relation])
+    facts = {event.table for event in CATALOGUE.facts if f"facts.{event.table}" in read}
+
+    assert view.stored in LINKS and view.stored in [column.name for column in view.columns]
+    assert facts <= {event.table for event in linked_events()}
