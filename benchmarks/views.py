@@ -76,7 +76,9 @@ def _resolve(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
     resolved = {view.name: view for view in resolved_facts()}
     for event in CATALOGUE.facts:
         view = resolved[event.table]
-        select = f"from facts.{event.table}" if kind == UNRESOLVED else view.evaluated(live_as_of())
+        named = ", lead_id as named_lead_id" if any(c.name == "named_lead_id" for c in view.columns) else ""
+        plain = f"select *{named} from facts.{event.table}"
+        select = plain if kind == UNRESOLVED else view.evaluated(live_as_of())
         connection.execute(f"create or replace view {view.relation} as {select}")
 
 
