@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
-from schemas.codec import column_type
 from warehouse.authority import AGREEMENT_FACTS
 from warehouse.record_identity import MERGE_FACTS, refresh_identity
 
@@ -33,8 +33,7 @@ _TO_DEAD_LETTER = f"""
 insert into warehouse.outbox by name
 select
     concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
-    -- A record needs a key or a value to be sent at all; one that came with neither gets an empty key.
-    '{DEAD_LETTER_TOPIC}' as topic, coalesce(key, case when value is null then ''::blob end) as key, value,
+    '{DEAD_LETTER_TOPIC}' as topic, key, value,
     false as is_sent,
     json_object('baton_topic', topic, 'baton_partition', kafka_partition::varchar,
                 'baton_offset', kafka_offset::varchar, 'baton_stage', stage, 'baton_reason', reason,

@@ -18,8 +18,8 @@ from projections.projection import Projection, views
 from projections.relations import relations, selected
 from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, EventType
-from schemas.codec import column_type
 from warehouse import playbook_tables, record_identity
 
 LAYOUT_VERSION = 5
@@ -42,6 +42,8 @@ _TABLES = (
         message_id varchar not null, topic varchar not null, key blob, value blob,
         headers json not null, is_sent boolean not null)
     """,
+    # True of a dead letter that Kafka takes in no form: too large for the limits of its topic.
+    "alter table warehouse.outbox add column if not exists is_refused boolean default false",
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
     "create table if not exists warehouse.laid_out (fingerprint varchar not null)",
     "create table if not exists warehouse.topic (topic varchar not null, topic_id varchar not null)",
