@@ -42,17 +42,28 @@ from failed_in_batch
 """
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A record that was read, by which to recognise the log: its offset, Kafka timestamp, and a hash."""
+
+    offset: int
+    written_ms: int
+    content: str
+
+
 @dataclass
 class Batch:
     """What one transaction writes.
 
     facts: event name -> frame with the event's columns, kafka_partition and kafka_offset.
     failed: a table with FAILED_COLUMNS. offsets: (topic, partition) -> (next offset, records read).
+    marks: (topic, partition) -> a record of the batch that replaces the partition's mark.
     """
 
     facts: Mapping[str, pl.DataFrame]
     failed: pa.Table = field(default_factory=lambda: FAILED_COLUMNS.empty_table())
     offsets: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -155,6 +166,10 @@ class Committer:
             # 5. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)
+            for place, mark in batch.marks.items():
+                execute("delete from warehouse.mark where topic = ? and kafka_partition = ?", place)
+                row = (*place, mark.offset, mark.written_ms, mark.content)
+                execute("insert into warehouse.mark values (?, ?, ?, ?, ?)", row)
             # 6. all of it, or nothing
             execute("commit")
         except BaseException:

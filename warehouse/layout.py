@@ -47,6 +47,12 @@ _TABLES = (
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
     "create table if not exists warehouse.laid_out (fingerprint varchar not null)",
     "create table if not exists warehouse.topic (topic varchar not null, topic_id varchar not null)",
+    # A record of each partition that was read: whether Kafka still holds the log of our offsets.
+    """
+    create table if not exists warehouse.mark (
+        topic varchar not null, kafka_partition integer not null, kafka_offset bigint not null,
+        written_ms bigint not null, content varchar not null)
+    """,
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.admin import admin
@@ -169,18 +170,26 @@ def log_extent(
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """(first offset, next offset) of every partition, keyed by (topic, partition), in that order.
 
-    A topic that does not exist has no rows. next - first counts events unless a producer used
-    transactions: their markers take offsets too.
+    next: as far as a reader of committed records gets, so before the first open transaction. A topic that
+    does not exist has no rows. Their difference is no count of records: markers, aborted and compacted
+    records take offsets too.
     """
     with admin(where) as client:
-        existing = existing_topics(client)
-        places = [
-            TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
-        ]
-        if not places:
-            return {}
-        first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
-        after = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        return extent_of(client, topics)
+
+
+def extent_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """log_extent() over a connection that is there."""
+    existing = existing_topics(client)
+    places = [
+        TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
+    ]
+    if not places:
+        return {}
+    first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+    after = client.list_partition_offsets(
+        dict.fromkeys(places, OffsetSpec.LATEST), isolation_level=IsolationLevel.READ_COMMITTED
+    )
     return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
 
 
@@ -190,8 +199,13 @@ def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS))
     A topic that does not exist, or a broker too old to have ids, has no row.
     """
     with admin(where) as client:
-        wanted = [name for name in topics if name in existing_topics(client)]
-        found = client.describe_topics(wanted) if wanted else []
+        return ids_of(client, topics)
+
+
+def ids_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, str]:
+    """topic_ids() over a connection that is there."""
+    wanted = [name for name in topics if name in existing_topics(client)]
+    found = client.describe_topics(wanted) if wanted else []
     ids = {topic["name"]: topic.get("topic_id") for topic in found}
     return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
 

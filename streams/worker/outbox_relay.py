@@ -67,9 +67,7 @@ class OutboxRelay:
     def _mark_done(self, done: list[tuple[str, bool]]) -> None:
         # A table, no parameter: the client tries to import pandas, which is not here, for each value.
         message_ids, are_refused = zip(*done, strict=True)
-        self.connection.register(
-            "done_now", pa.table({"message_id": message_ids, "is_refused": are_refused})
-        )
+        self.connection.register("done_now", pa.table({"message_id": message_ids, "is_refused": are_refused}))
         self.connection.execute(
             "update warehouse.outbox set is_sent = true, is_refused = done_now.is_refused from done_now"
             " where not is_sent and outbox.message_id = done_now.message_id"

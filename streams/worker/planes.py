@@ -19,6 +19,7 @@ from streams.kafka.topics import log_extent, topic_ids
 from streams.project import Project
 from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
 from streams.worker.lag_log import LagLog
+from streams.worker.log_watch import LogWatch
 from streams.worker.measurement_loop import MeasurementLoop
 from streams.worker.outbox_relay import OutboxRelay
 from streams.worker.shutdown import Shutdown
@@ -45,6 +46,7 @@ class DataPlane:
             extent,
             registry=registry_lookup(project),
             on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
+            watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
         )
         self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
         measurement = Measurement(warehouse.connection.cursor())

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
-from streams.worker.sink import Fetched, to_batch
+from streams.worker.records import Fetched, to_batch
 from tests.given import as_bytes
 from warehouse.commit import Batch, Committer
 from warehouse.content_hash import RecordCounts, record_counts
