@@ -24,6 +24,7 @@ from streams.worker.measurement_loop import MeasurementLoop
 from streams.worker.outbox_relay import OutboxRelay
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
+from streams.worker.withheld import WithheldRecords
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
@@ -40,13 +41,15 @@ class DataPlane:
         """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
         self.warehouse = warehouse
         self.extent = extent
+        registry = registry_lookup(project)
         self.sink = Sink(
             WarehouseWriter(warehouse),
             project.client_settings(),
             extent,
-            registry=registry_lookup(project),
+            registry=registry,
             on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
             watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
+            withheld=WithheldRecords(warehouse.cursor(), registry) if registry else None,
         )
         self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
         measurement = Measurement(warehouse.connection.cursor())

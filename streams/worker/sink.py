@@ -32,6 +32,7 @@ from streams.worker.log_watch import LogWatch
 from streams.worker.marks import changed_log, mark_of, records_at
 from streams.worker.records import Fetched, to_batch
 from streams.worker.shutdown import wait_for_stop
+from streams.worker.withheld import WithheldRecords
 from warehouse.commit import Batch, Mark
 
 MAX_BATCH_BYTES = 32 << 20
@@ -46,6 +47,7 @@ SMALL_BATCH_SECONDS = 0.15
 FETCH_AT_LEAST_BYTES = 256 << 10
 FETCH_WAIT_MS = 40
 WATCH_SECONDS = 3.0
+RETRY_SECONDS = 0.5
 # The records that prove the log to be the same are looked up again after this long, when more was read.
 PROVE_SECONDS = 30.0
 
@@ -93,15 +95,18 @@ class Sink:
         registry: RegistryLookup | None = None,
         on_commit: Callable[[Progress], None] | None = None,
         watch: LogWatch | None = None,
+        withheld: WithheldRecords | None = None,
     ) -> None:
         """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read.
-        `watch`: says how the log changes meanwhile; without it the extent is all there is."""
+        `watch`: says how the log changes meanwhile; without it the extent is all there is. `withheld`: reads
+        again what the registry withholds."""
         self.destination = destination
         self.kafka = kafka
         self.registry = registry
         self.on_commit = on_commit
         self.extent = dict(extent)
         self.watch = watch
+        self.withheld = withheld
         self.progress = Progress()
         self._in_flight = 0
         self._handed_on_at = 0.0
@@ -180,10 +185,12 @@ class Sink:
         with ThreadPoolExecutor(1, "decode") as decoding, ThreadPoolExecutor(1, "commit") as committing:
             async with asyncio.TaskGroup() as stages:
                 watching = stages.create_task(self._watch(stop))
+                retrying = stages.create_task(self._retry_withheld(decoding, committing))
                 stages.create_task(self._fetch(consumer, stop, raw))
                 stages.create_task(self._decode(raw, ready, decoding))
                 await stages.create_task(self._commit(consumer, ready, committing))
                 watching.cancel()
+                retrying.cancel()
 
     async def _fetch(
         self, consumer: AIOKafkaConsumer, stop: asyncio.Event, raw: asyncio.Queue[Fetched | None]
@@ -269,6 +276,8 @@ class Sink:
             self._marked |= first.keys()
             self._to_mark = {}
             self._last |= last
+            if self.withheld:
+                self.withheld.notice(batch)
             await ready.put(batch)
         await ready.put(None)
 
@@ -288,6 +297,14 @@ class Sink:
             )
             if self.on_commit:
                 self.on_commit(self.progress)
+
+    async def _retry_withheld(self, decoding: ThreadPoolExecutor, committing: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while self.withheld and self._until is None:
+            batch = await loop.run_in_executor(decoding, self.withheld.retry)
+            if batch is not None:
+                await loop.run_in_executor(committing, self.destination.write, batch)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Follow how the log itself changes. Raises BatonError when it is no longer the one we read."""
