@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+from kafka.errors import CoordinatorNotAvailableError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
@@ -36,6 +36,8 @@ SINK_GROUP = "baton-sink"
 # Faust's consumer group, and the first part of the names of its own topics.
 REACTION_GROUP = "baton-reaction"
 OVERDUE_BY_PAIR = f"{REACTION_GROUP}-overdue-by-pair"
+
+LOOK_SECONDS = 20.0
 
 REPAIR_COMMAND = "baton up --repair-topics"
 
@@ -215,6 +217,28 @@ def end_offsets(
 ) -> dict[tuple[str, int], int]:
     """The next offset of every partition, keyed by (topic, partition)."""
     return {place: after for place, (_, after) in log_extent(where, topics).items()}
+
+
+def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
+    """Whether a committed record lies at any of these (first, next) offsets: there may be nothing but markers,
+    which no group commits past. Raises KafkaTimeoutError when Kafka does not answer in time."""
+    ends = {TopicPartition(*place): end for place, (first, end) in spans.items() if first < end}
+    if not ends:
+        return False
+    consumer = KafkaConsumer(**project.client_settings(), isolation_level="read_committed")
+    try:
+        consumer.assign(list(ends))
+        for place in ends:
+            consumer.seek(place, spans[(place.topic, place.partition)][0])
+        deadline = time.monotonic() + LOOK_SECONDS
+        while any(consumer.position(place) < end for place, end in ends.items()):
+            if any(r.offset < ends[place] for place, found in consumer.poll(200).items() for r in found):
+                return True
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"no answer within {LOOK_SECONDS:.0f} s")
+    finally:
+        consumer.close()
+    return False
 
 
 def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tuple[str, int], int]:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError
-from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, committed_offsets, end_offsets, log_extent
+from streams.kafka.topics import (
+    OVERDUE_BY_PAIR,
+    REACTION_GROUP,
+    committed_offsets,
+    holds_records,
+    log_extent,
+)
 from streams.local.worker_process import worker_log
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
@@ -53,8 +59,9 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
         if rows == [(0, 0)]:
             # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
-            ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
-            if all(read.get(place, 0) >= end for place, end in ends.items()):
+            extent = log_extent(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
+            left = {place: (max(begin, read.get(place, 0)), end) for place, (begin, end) in extent.items()}
+            if not holds_records(project, left):
                 return
         if time.monotonic() > deadline:
             unmeasured, unsent = rows[0]

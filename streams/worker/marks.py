@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from schemas.errors import BatonError
 from warehouse.commit import Mark
 
 LOOK_UP_SECONDS = 20.0
+STOP_SECONDS = 2.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,8 +59,15 @@ async def records_at(
         missing = ", ".join(f"{place.topic}/{place.partition}/{at}" for place, at in wanted.items())
         raise KafkaTimeoutError(f"{missing} not had within {LOOK_UP_SECONDS:.0f} s") from None
     finally:
-        await consumer.stop()
+        await stopped(consumer)
     return found
+
+
+async def stopped(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer in bounded time: one that has only just started may never end by itself."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await consumer.stop()
 
 
 def changed_log(place: tuple[str, int], read: Mark, found: Mark) -> BatonError:

@@ -29,7 +29,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from schemas.codec import RegistryLookup
 from schemas.errors import BatonError
 from streams.worker.log_watch import LogWatch
-from streams.worker.marks import changed_log, mark_of, records_at
+from streams.worker.marks import changed_log, mark_of, records_at, stopped
 from streams.worker.records import Fetched, to_batch
 from streams.worker.shutdown import wait_for_stop
 from streams.worker.withheld import WithheldRecords
@@ -123,6 +123,9 @@ class Sink:
         Raises any error; the destination then holds complete batches only.
         """
         self._until = dict(until) if until is not None else None
+        if until is None:
+            await self._prove_log()
+        self._start_at_stored()
         consumer = AIOKafkaConsumer(
             **self.kafka,
             group_id=None,
@@ -135,13 +138,10 @@ class Sink:
         )
         await consumer.start()
         try:
-            if until is None:
-                await self._prove_log()
-            self._start_at_stored()
             self._seek(consumer)
             await self._pump(consumer, stop)
         finally:
-            await consumer.stop()
+            await stopped(consumer)
         return self.progress
 
     async def _prove_log(self) -> None:
