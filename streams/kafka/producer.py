@@ -70,13 +70,23 @@ class Producer:
         except TimeoutError:
             pass
 
-    async def deliver(self, messages: Sequence[Message]) -> list[Message]:
-        """Send, and return once Kafka has them all, in this order within a partition. The answer: dead
-        letters that Kafka takes in no form, as they are too large for it.
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Send, and return once Kafka has them all, in this order within a partition.
 
-        Raises BatonError when Kafka refuses any other or does not acknowledge them in time; some may be
-        stored.
+        Raises BatonError when Kafka refuses one or does not acknowledge them in time; some may be stored.
         """
+        if refused := await self.deliver_acceptable(messages):
+            raise BatonError(
+                "Kafka did not take a message",
+                where=refused[0].topic,
+                why="MessageSizeTooLarge: not even without key and value",
+                next_command="baton doctor   (raise max.message.bytes of the topic)",
+                exit_code=ExitCode.UNREACHABLE,
+            )
+
+    async def deliver_acceptable(self, messages: Sequence[Message]) -> list[Message]:
+        """The same, but dead letters that Kafka takes in no form, as they are too large for it, are the
+        answer, for callers that keep their records."""
         letters = [message for message in messages if message.topic == DEAD_LETTER_TOPIC]
         others = [message for message in messages if message.topic != DEAD_LETTER_TOPIC]
         try:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
-from streams.kafka.admin import admin
+from streams.kafka.admin import admin, unreachable
 from streams.project import Project
 
 EVENT_TOPICS = {
@@ -220,8 +220,8 @@ def end_offsets(
 
 
 def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
-    """Whether a committed record lies at any of these (first, next) offsets: there may be nothing but markers,
-    which no group commits past. Raises KafkaTimeoutError when Kafka does not answer in time."""
+    """Whether a committed record lies at any of these (first, next) offsets. There may be but markers,
+    which no group commits past. Raises BatonError when Kafka does not answer in time."""
     ends = {TopicPartition(*place): end for place, (first, end) in spans.items() if first < end}
     if not ends:
         return False
@@ -235,7 +235,7 @@ def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, i
             if any(r.offset < ends[place] for place, found in consumer.poll(200).items() for r in found):
                 return True
             if time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"no answer within {LOOK_SECONDS:.0f} s")
+                raise unreachable(project.bootstrap(), f"no record within {LOOK_SECONDS:.0f} s")
     finally:
         consumer.close()
     return False

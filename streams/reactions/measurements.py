@@ -23,7 +23,7 @@ from streams.kafka.producer import Message
 EVENT = CATALOGUE.event_types["HandoffMeasured"]
 PLAIN_LENGTH = 1_000
 
-Deliver = Callable[[Sequence[Message]], Awaitable[object]]
+Deliver = Callable[[Sequence[Message]], Awaitable[None]]
 BeforeAck = Callable[[], AbstractAsyncContextManager[None]]
 
 

@@ -40,7 +40,8 @@ class OutboxRelay:
                 if not waiting:
                     await wait_for_stop(stop, IDLE_SECONDS)
                     continue
-                refused = {id(m) for m in await self.producer.deliver([message for _, message in waiting])}
+                messages = [message for _, message in waiting]
+                refused = {id(message) for message in await self.producer.deliver_acceptable(messages)}
                 done = [(message_id, id(message) in refused) for message_id, message in waiting]
                 await loop.run_in_executor(pool, self._mark_done, done)
                 self.sent += len(waiting)

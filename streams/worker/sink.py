@@ -165,6 +165,10 @@ class Sink:
 
     def _start_at_stored(self) -> None:
         """Start at the destination's offsets. A log that lost records is an error."""
+        for place, at in (self._until or {}).items():
+            begin, end = self.extent.get(place, (0, 0))
+            if at > end:
+                raise _lost_log(place, at, begin, end)
         stored = self.destination.next_offsets()
         for place, (begin, end) in self.extent.items():
             at = stored.get(place, begin)

@@ -1,4 +1,4 @@
-"""The log as producers and administrators change it under a worker: transactions, and partitions that are added."""
+"""The log as producers and administrators change it under a worker: transactions, added partitions."""
 
 from __future__ import annotations
 

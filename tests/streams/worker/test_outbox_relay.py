@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from projections.playbook import read_playbook
 from schemas.catalogue import DEAD_LETTER_TOPIC
+from schemas.errors import BatonError
 from streams.kafka.admin import admin
 from streams.kafka.producer import Message, Producer
 from streams.worker.outbox_relay import OutboxRelay
@@ -119,6 +120,9 @@ def test_the_producer_goes_on_after_a_refused_letter(clean_kafka: str, topics: A
     async def run() -> list[list[Message]]:
         async with Producer({"bootstrap_servers": clean_kafka}) as producer:
             fine = Message(other, b"k", b"v", {})
-            return [await producer.deliver([fine, huge, fine]), await producer.deliver([fine])]
+            with pytest.raises(BatonError, match="did not take"):
+                await producer.deliver([fine, huge])
+            accept = producer.deliver_acceptable
+            return [await accept([fine, huge, fine]), await accept([fine])]
 
     assert asyncio.run(run()) == [[huge], []]

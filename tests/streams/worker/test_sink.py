@@ -269,6 +269,12 @@ def test_marks_move_on_once_they_are_proved(clean_kafka: str, warehouse: Warehou
     asyncio.run(run())
 
 
+def test_a_replay_up_to_an_offset_that_the_log_lacks_ends(clean_kafka: str, warehouse: Warehouse) -> None:
+    sink = new_sink(clean_kafka, warehouse, is_watching=False)
+    with pytest.raises(BatonError, match="lost its tail"):
+        asyncio.run(asyncio.wait_for(sink.run(asyncio.Event(), until={(TOPIC, 0): 3}), 10))
+
+
 # --- what exists for lag tools only -------------------------------------------------------------
 
 
