@@ -27,8 +27,8 @@ LOGIN = "Basic " + base64.b64encode(b"ana:p@ss word").decode()
 
 
 class MemoryRegistry(ThreadingHTTPServer):
-    """A schema registry that keeps everything in memory. `answer`, when set, is given to every request, and one
-    of `answers` to those for its path."""
+    """A schema registry that keeps everything in memory. `answer`, when set, is given to every request,
+    one of `answers` to those for its path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Protocol)
