@@ -64,7 +64,7 @@ class Batch:
     facts: event name -> frame with the event's columns, kafka_partition and kafka_offset.
     failed: a table with FAILED_COLUMNS. offsets: (topic, partition) -> (next offset, records read).
     marks: (topic, partition) -> a record that replaces the partition's mark.
-    settled: (topic, partition, offset) of failed events that are read anew, and here what became of them.
+    settled: (topic, partition, offset) of failed events that are read again, and here what became of them.
     """
 
     facts: Mapping[str, pl.DataFrame]

@@ -1,4 +1,4 @@
-"""Records whose schema the registry does not hand out now: kept as failed events, and read anew for a while.
+"""Records whose schema the registry does not hand out now: kept as failed events, and read again for a while.
 
 Only after MOST_TRIES does their failure go to the dead-letter topic like any other. The topic goes on.
 """
@@ -34,7 +34,7 @@ where not exists (
 
 
 class WithheldRecords:
-    """Reads withheld records anew, those of one schema at a time."""
+    """Reads withheld records again, those of one schema at a time."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class WithheldRecords:
         self._tries = {header: self._tries.get(header, 0) for header in headers}
         now = self._clock()
         due = next((header for header in headers if self._due_at.get(header, now) <= now), None)
-        return None if due is None else self._read_anew(due)
+        return None if due is None else self._read_again(due)
 
-    def _read_anew(self, header: bytes) -> Batch | None:
+    def _read_again(self, header: bytes) -> Batch | None:
         fetched = Fetched()
         for row in self._rows(header):
             record = _as_record(*row)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kafka
 
 
 def failed_rows(*records: tuple[bytes | None, bytes | None]) -> Batch:
-    """A batch of nothing but records that cannot be read: (key, value) each."""
+    """A batch of unreadable records only: (key, value) each."""
     rows = [
         ("funnel.sales", 0, at, None, "frame", "it is no event", None, key, value)
         for at, (key, value) in enumerate(records)
