@@ -1,4 +1,4 @@
-"""Records whose schema the registry does not hand out now: kept as failed events, and read again for a while.
+"""Records whose schema the registry does not hand out now: kept as failed events, and tried for a while.
 
 Only after MOST_TRIES does their failure go to the dead-letter topic like any other. The topic goes on.
 """
