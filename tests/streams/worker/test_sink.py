@@ -150,7 +150,7 @@ def test_only_committed_records_count_and_positions_pass_the_others(
         async with running(new_sink(clean_kafka, warehouse)) as sink:
             await until(lambda: books(warehouse)[0] == 7)  # 2 records and a marker, 3 and a marker
             assert (ids(warehouse), books(warehouse)) == (["e-1", "e-2"], (7, 2))
-            assert sink.progress.waiting == 0
+            await until(lambda: sink.progress.waiting == 0)
 
             async with AIOKafkaProducer(bootstrap_servers=clean_kafka, transactional_id="b") as producer:
                 await producer.begin_transaction()
@@ -161,7 +161,7 @@ def test_only_committed_records_count_and_positions_pass_the_others(
                 assert log_extent(clean_kafka, [TOPIC])[(TOPIC, 0)] == (0, 7)
                 await producer.commit_transaction()
             await until(lambda: books(warehouse)[0] == 10)
-            assert sink.progress.waiting == 0
+            await until(lambda: sink.progress.waiting == 0)
         assert (ids(warehouse), books(warehouse)) == (["e-1", "e-2", "e-6", "e-7"], (10, 4))
 
     asyncio.run(run())

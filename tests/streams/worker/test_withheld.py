@@ -1,4 +1,4 @@
-"""Records whose schema the registry withholds: kept, read again, and failed for good only after many tries."""
+"""Records whose schema the registry withholds: kept, tried again, and failed for good after many tries."""
 
 from __future__ import annotations
 
