@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from benchmarks.case import Bench, Case, Figure, Target
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, EventType
-from schemas.codec import column_type
 
 METHOD = (
     "Embedded ClickHouse (chdb) takes the place of the warehouse behind the same sink: the same "

@@ -16,7 +16,7 @@ from schemas.catalogue import CATALOGUE
 from streams.kafka.topics import log_extent
 from streams.project import Project
 from streams.worker.sink import Destination, Offsets, Sink
-from warehouse.commit import Batch
+from warehouse.commit import Batch, Mark
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
@@ -32,6 +32,9 @@ class Nothing:
     def next_offsets(self) -> Offsets:
         return {}
 
+    def marks(self) -> dict[tuple[str, int], Mark]:
+        return {}
+
     def write(self, batch: Batch) -> None:
         """Forget it."""
 
@@ -44,6 +47,9 @@ class IntoClickHouse:
     max_batch_records: int
 
     def next_offsets(self) -> Offsets:
+        return {}
+
+    def marks(self) -> dict[tuple[str, int], Mark]:
         return {}
 
     def write(self, batch: Batch) -> None:

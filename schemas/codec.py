@@ -1,21 +1,16 @@
 """Events to bytes and back: Avro single-object encoding or the Confluent wire format, a batch at a time.
 
-Reading is columnar. The values of a batch are grouped by writer schema; the datums of one group are
-joined into one Avro container block, each followed by a guard string that the reader's
-schema expects as a last field; polars decodes the block. A datum that is too short or too long
-breaks its guard, so it cannot shift its neighbours unnoticed: it is found and set aside, and the
-rest of the block is decoded again without it (docs/adr/0003). What becomes of a value depends on its
-own bytes only, never on its neighbours, so that every cut of the log gives the same facts and failures.
+Reading is columnar. The values of a batch are grouped by writer schema; the datums of one group are read
+as one block. One that cannot be read is found and set aside, and the rest of the block is decoded again
+without it (docs/adr/0003). What becomes of a value depends on its own bytes and its schema only, never on
+its neighbours, so that every cut of the log gives the same facts and failures.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -24,23 +19,29 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.avro_types import is_attributes
+from schemas.avro_types import column_type
+from schemas.block_reader import ANY_FAULT, BlockReader, without_meaning
 from schemas.catalogue import Catalogue, EventType, EventVersion, Schema
-from schemas.limits import WIDEST_MONEY, impossible
+from schemas.errors import BatonError
+from schemas.limits import LONGEST_TEXT, impossible
 
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
+# The stage of records whose schema exists and could not be had: worth another try later.
+WITHHELD = "registry"
 HEADER_LENGTH = {SINGLE_OBJECT_MAGIC[:1]: 10, CONFLUENT_MAGIC: 5}
 ROW = "_row"
 
-_GUARD = "_guard"
-# Each process draws its own, so that no sender can write a datum that forges it.
-_GUARD_TEXT = secrets.token_hex(8)
-_GUARD_BYTES = b"\x20" + _GUARD_TEXT.encode()
-_SYNC = bytes(range(16))
 _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no stop
 
+# Most of a reason that is kept: it travels as a record header.
+LONGEST_REASON = 300
+
 RegistryLookup = Callable[[int], Schema | None]
+
+
+class SchemaWithheld(BatonError):
+    """The registry is there and does not hand out one schema: only records written with that one wait."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class DecodedBatch:
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
+    def fail(self, faults: Iterable[tuple[int, str]], stage: str, event_type: str | None = None) -> None:
+        """Add failures: (row, reason). A reason may quote names that nobody has checked."""
+        for row, reason in faults:
+            shown = reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
+            self.failures.append(Failure(row, stage, shown, event_type))
+
 
 def encode(event_type: EventType, record: Mapping[str, Any]) -> bytes:
     """One record in Avro single-object encoding, by the newest version of its event."""
@@ -83,17 +90,16 @@ def decode(
         return batch
     parts: dict[str, list[pl.DataFrame]] = {}
     for header, rows, bodies in _by_header(pa.array(values, pa.large_binary()), batch):
-        found = _writer(header, catalogue, registry)
+        stage = "schema"
+        try:
+            found = _writer(header, catalogue, registry)
+        except SchemaWithheld as error:
+            stage, found = WITHHELD, f"{error.where}: {error.why}"
         if isinstance(found, str):
-            batch.failures += [Failure(row, "schema", found) for row in rows.to_pylist()]
+            batch.fail(((row, found) for row in rows.to_pylist()), stage)
             continue
         event, version, writer = found
-        frame, broken = _decode_group(writer, bodies, rows)
-        frame = _as_newest(frame, event)
-        frame, refused = impossible(frame, version, ROW)
-        batch.failures += [Failure(row, "decode", reason, event.name) for row, reason in broken]
-        batch.failures += [Failure(row, "validate", reason, event.name) for row, reason in refused]
-        if frame.height:
+        for frame in _read_group(event, version, BlockReader(writer), bodies, rows, batch):
             parts.setdefault(event.name, []).append(frame)
     batch.frames = {name: pl.concat(found) if len(found) > 1 else found[0] for name, found in parts.items()}
     return batch
@@ -110,10 +116,8 @@ def _by_header(
         found, found_rows = values.filter(chosen), rows.filter(chosen)
         length = HEADER_LENGTH.get(first)
         if length is None:
-            batch.failures += [
-                Failure(row, "frame", _not_framed(value))
-                for row, value in zip(found_rows.to_pylist(), found.to_pylist(), strict=True)
-            ]
+            values_there = zip(found_rows.to_pylist(), found.to_pylist(), strict=True)
+            batch.fail(((row, _not_framed(value)) for row, value in values_there), "frame")
             continue
         headers = pc.binary_slice(found, 0, length).dictionary_encode()
         for code, header in enumerate(headers.dictionary.to_pylist()):
@@ -144,15 +148,11 @@ def _writer(
             return f"written with registry schema {schema_id}, but BATON_SCHEMA_REGISTRY is not set"
         schema = registry(schema_id)
         if schema is None:
-            return f"the schema registry has no schema {schema_id}"
-        event = catalogue.event_types.get(str(schema.get("name")).removeprefix("funnel."))
-        if event is None:
-            return f"{schema.get('name')} is not an event of the contract"
-        why = unfit(schema, event)
-        if why:
-            return f"registry schema {schema_id} is no version of {event.name}: {why}"
-        same = (v for v in reversed(event.versions) if _layout(v.schema) == _layout(schema))
-        return event, next(same, event.newest), schema
+            return f"the schema registry has no Avro schema {schema_id}"
+        try:
+            return _registered(schema_id, schema, catalogue)
+        except ANY_FAULT as error:
+            return f"registry schema {schema_id} cannot be read with: {type(error).__name__}: {error}"
     if len(header) < 10 or not header.startswith(SINGLE_OBJECT_MAGIC):
         return f"its header 0x{header.hex()} is cut short or not Avro single-object encoding"
     found = catalogue.by_fingerprint.get(header[2:])
@@ -161,15 +161,71 @@ def _writer(
     return found[0], found[1], found[1].schema
 
 
+def _registered(
+    schema_id: int, schema: Schema, catalogue: Catalogue
+) -> tuple[EventType, EventVersion, Schema] | str:
+    """The same for a registry's schema. Raises anything when its names or types are odd enough."""
+    event = catalogue.event_types.get(str(schema.get("name")).removeprefix("funnel."))
+    if event is None:
+        return f"{schema.get('name')} is not an event of the contract"
+    why = unfit(schema, event)
+    if why:
+        return f"registry schema {schema_id} is no version of {event.name}: {why}"
+    same = (v for v in reversed(event.versions) if _layout(v.schema) == _layout(schema))
+    version, writer = next(same, event.newest), _to_read(schema, event)
+    nothing = BlockReader(writer).nothing().with_columns(pl.Series(ROW, [], pl.Int64))
+    impossible(_as_newest(nothing, event), version, ROW)  # what raises for no rows would for each
+    return event, version, writer
+
+
 def _layout(schema: Schema) -> list[tuple[str, Any]]:
     return [(field["name"], field["type"]) for field in schema["fields"]]
 
 
+def _to_read(schema: Schema, event: EventType) -> Schema:
+    """The schema under which records written with a registry's are read. What the event does not have is
+    only passed over, whatever it is called and means."""
+    known = {f["name"] for f in event.fields}
+    fields = [
+        {"name": f["name"], "type": f["type"]}
+        if f["name"] in known
+        else {"name": f"unknown_{place}", "type": without_meaning(f["type"])}
+        for place, f in enumerate(schema["fields"])
+    ]
+    return {"type": "record", "name": event.name, "fields": fields}
+
+
+def _read_group(
+    event: EventType,
+    version: EventVersion,
+    block: BlockReader,
+    bodies: pa.LargeBinaryArray,
+    rows: pa.Array,
+    batch: DecodedBatch,
+) -> Iterator[pl.DataFrame]:
+    """Frames of the newest version; the rest fails. A value on which a reader raises anything fails alone."""
+    try:
+        read, broken = _decode_group(block, bodies, rows)
+        frame, refused = impossible(_as_newest(read, event), version, ROW) if read.width else (read, [])
+    except ANY_FAULT as error:
+        if len(rows) == 1:
+            reason = f"not a {event.name}: {type(error).__name__}: {error}"
+            batch.fail([(rows[0].as_py(), reason)], "decode", event.name)
+            return
+        middle = len(rows) // 2
+        for part in (slice(0, middle), slice(middle, None)):
+            yield from _read_group(event, version, block, bodies[part], rows[part], batch)
+        return
+    batch.fail(broken, "decode", event.name)
+    batch.fail(refused, "validate", event.name)
+    if frame.height:
+        yield frame
+
+
 def _decode_group(
-    writer: Schema, bodies: pa.LargeBinaryArray, rows: pa.Array
+    block: BlockReader, bodies: pa.LargeBinaryArray, rows: pa.Array
 ) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
     """Decode datums of one schema; (frame with `_row`, [(row, why it cannot be read)])."""
-    block = _BlockReader(writer)
     frames: list[pl.DataFrame] = []
     broken: list[tuple[int, str]] = []
     pending = [(bodies, rows)]
@@ -197,134 +253,7 @@ def _decode_group(
             middle = len(bodies) // 2
             pending += [(bodies.slice(middle), rows.slice(middle))]
             pending += [(bodies.slice(0, middle), rows.slice(0, middle))]
-    empty = block.empty().with_columns(pl.Series(ROW, [], pl.Int64))
-    return (pl.concat(frames) if frames else empty), broken
-
-
-class _BlockReader:
-    """Reads many datums of one writer schema as one Avro container block."""
-
-    def __init__(self, writer: Schema) -> None:
-        self.writer = writer
-        self._text = json.dumps(writer, sort_keys=True)
-        self._header = _container_header(self._text)
-
-    def read(self, bodies: pa.LargeBinaryArray) -> tuple[pl.DataFrame, int]:
-        """(frame, how many leading rows are whole). An empty frame with 0: polars refused the block."""
-        guarded = pc.binary_join_element_wise(
-            bodies, pa.scalar(_GUARD_BYTES, pa.large_binary()), pa.scalar(b"", pa.large_binary())
-        )
-        _, offsets, data = guarded.buffers()
-        ends = memoryview(offsets).cast("q")
-        first, last = ends[guarded.offset], ends[guarded.offset + len(guarded)]
-        joined = memoryview(data)[first:last]
-        container = b"".join((self._header, _zigzag(len(guarded)), _zigzag(len(joined)), joined, _SYNC))
-        try:
-            frame = pl.read_avro(io.BytesIO(container))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, OverflowError):
-            return pl.DataFrame(), 0
-        if frame.height != len(guarded):
-            return pl.DataFrame(), 0
-        whole = frame.drop_in_place(_GUARD) == _GUARD_TEXT
-        good = frame.height if whole.all() else int(whole.arg_min() or 0)
-        return frame, good
-
-    def has_shape(self, body: bytes) -> bool:
-        """Whether the datum seems to be as long as its fields say."""
-        stream = io.BytesIO(body)
-        try:
-            fastavro.schemaless_reader(stream, _shape(self._text), None)
-        except Exception:  # fastavro raises whatever hostile bytes provoke
-            return False
-        return stream.tell() == len(body)
-
-    def fault(self, body: bytes) -> str:
-        """Why this datum, which the block reader refuses, cannot be read."""
-        stream = io.BytesIO(body)
-        named = f"not a {self.writer['name']}:"
-        try:
-            record: Any = fastavro.schemaless_reader(stream, _parsed(self._text), None)
-        except Exception as error:  # fastavro raises whatever hostile bytes provoke
-            # Without the address of the stream: the same bytes have the same reason in every run.
-            why = str(error).replace(repr(stream), "the value")
-            return f"{named} {type(error).__name__}: {why}"[:300]
-        if left := len(body) - stream.tell():
-            return f"{named} {left} bytes too many after the datum"
-        wide = [name for name, v in record.items() if isinstance(v, Decimal) and abs(v) >= WIDEST_MONEY]
-        return (
-            f"{named} {wide[0]} has more digits than money has"
-            if wide
-            else f"{named} the block reader refuses it"
-        )
-
-    def empty(self) -> pl.DataFrame:
-        """No rows, with the columns of the writer."""
-        return _no_rows(self._text)
-
-
-@cache
-def _parsed(text: str) -> Any:
-    return fastavro.parse_schema(json.loads(text))
-
-
-@cache
-def _shape(text: str) -> Any:
-    """The schema without what values mean: only how long they are, which no two readers see differently."""
-    return fastavro.parse_schema(_without_meaning(json.loads(text)))
-
-
-def _without_meaning(avro: Any) -> Any:
-    if isinstance(avro, list):
-        return [_without_meaning(branch) for branch in avro]
-    if isinstance(avro, dict):
-        meaning = ("logicalType", "precision", "scale")
-        return {name: _without_meaning(value) for name, value in avro.items() if name not in meaning}
-    return avro
-
-
-@cache
-def _container_header(text: str) -> bytes:
-    schema = json.loads(text)
-    # Names and types only: the words of the contract would be parsed again with every block.
-    fields = [{"name": f["name"], "type": f["type"]} for f in schema["fields"]]
-    fields.append({"name": _GUARD, "type": "string"})
-    guarded = json.dumps({"type": "record", "name": schema["name"], "fields": fields}).encode()
-    return b"".join(
-        (b"Obj\x01", _zigzag(2), _zigzag(11), b"avro.schema", _zigzag(len(guarded)), guarded)
-        + (_zigzag(10), b"avro.codec", _zigzag(4), b"null", _zigzag(0), _SYNC)
-    )
-
-
-@cache
-def _no_rows(text: str) -> pl.DataFrame:
-    schema = json.loads(text)
-    columns = {field["name"]: column_type(field["type"]) for field in schema["fields"]}
-    return pl.DataFrame(schema=columns)
-
-
-def column_type(avro: Any) -> pl.DataType:
-    """The column type of an Avro type of the contract. Instants come zoned in UTC once read as newest."""
-    if isinstance(avro, list):
-        avro = next(branch for branch in avro if branch != "null")
-    if isinstance(avro, dict):
-        match avro.get("logicalType"):
-            case "timestamp-micros":
-                return pl.Datetime("us", "UTC")
-            case "date":
-                return pl.Date()
-            case "decimal":
-                return pl.Decimal(avro["precision"], avro["scale"])
-        if is_attributes(avro):
-            return pl.List(pl.Struct({"name": pl.String(), "value": pl.String()}))
-        avro = avro["type"]
-    plain: dict[str, pl.DataType] = {
-        "string": pl.String(),
-        "boolean": pl.Boolean(),
-        "int": pl.Int32(),
-        "long": pl.Int64(),
-        "double": pl.Float64(),
-    }
-    return plain[avro]
+    return (pl.concat(frames) if frames else pl.DataFrame()), broken
 
 
 def unfit(writer: Schema, event: EventType) -> str | None:
@@ -335,10 +264,19 @@ def unfit(writer: Schema, event: EventType) -> str | None:
     fields = writer.get("fields")
     if writer.get("type") != "record" or not isinstance(fields, list):
         return "it is not a record"
+    names = [f.get("name") if isinstance(f, dict) else None for f in fields]
+    known = {f["name"] for f in event.fields}
     try:
-        written = {f["name"]: (column_type(f["type"]), _is_nullable(f["type"])) for f in fields}
+        written = {
+            f["name"]: (column_type(f["type"]), _is_nullable(f["type"])) for f in fields if f["name"] in known
+        }
+        others = [f["type"] for f in fields if f["name"] not in known]
     except (KeyError, TypeError, StopIteration):
         return "it has a field of a type that events may not have"
+    if not all(map(_can_be_passed_over, others)):
+        return "it has a field of a type that events may not have"
+    if len(set(names)) < len(names):
+        return "it has a field twice"
     for wanted in event.fields:
         name, kind = wanted["name"], column_type(wanted["type"])
         if name not in written:
@@ -355,6 +293,29 @@ def unfit(writer: Schema, event: EventType) -> str | None:
 
 # What Avro lets a reader widen.
 _WIDENED = ((pl.Int32(), pl.Int64()), (pl.Int32(), pl.Float64()), (pl.Int64(), pl.Float64()))
+
+
+def _can_be_passed_over(avro: Any) -> bool:
+    """Whether the block reader can read a field that is not wanted. Each of its values takes bytes, or a
+    few bytes could announce a list that fills the memory."""
+    if isinstance(avro, list):
+        return len(avro) == 2 and "null" in avro and all(b == "null" or _can_be_passed_over(b) for b in avro)
+    if not isinstance(avro, dict):
+        return avro in _PLAIN
+    match avro.get("type"):
+        case "array":
+            return _can_be_passed_over(avro["items"])
+        case "record":
+            return bool(avro["fields"]) and all(_can_be_passed_over(f["type"]) for f in avro["fields"])
+        case "enum":
+            return True
+        case "fixed":
+            return bool(0 < avro["size"] <= LONGEST_TEXT)
+        case kind:
+            return kind in _PLAIN
+
+
+_PLAIN = ("string", "bytes", "int", "long", "float", "double", "boolean")
 
 
 def _is_nullable(avro: Any) -> bool:
@@ -380,13 +341,3 @@ def _newest_columns(event: EventType, present: tuple[str, ...]) -> list[pl.Expr]
         else:
             columns.append(pl.col(name).cast(wanted))
     return [*columns, pl.col(ROW)]
-
-
-def _zigzag(number: int) -> bytes:
-    number <<= 1
-    out = bytearray()
-    while number & ~0x7F:
-        out.append((number & 0x7F) | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

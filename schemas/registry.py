@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from schemas.catalogue import Schema
-from schemas.codec import CONFLUENT_MAGIC
+from schemas.codec import CONFLUENT_MAGIC, SchemaWithheld
 from schemas.errors import BatonError, ExitCode
 
 SETTING = "BATON_SCHEMA_REGISTRY"
@@ -31,7 +31,7 @@ class SchemaRegistry:
     registry never gives an id a second meaning. Not retried; the caller may simply ask again.
 
     Raises BatonError: exit 4 when the registry does not answer as the protocol says, exit 3 when it
-    refuses the login or the schema.
+    refuses the login or the schema. SchemaWithheld: it is there, and has no usable answer for one id.
     """
 
     def __init__(self, address: str, timeout_seconds: float = 5.0) -> None:
@@ -43,7 +43,7 @@ class SchemaRegistry:
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
         self._ids: dict[str, int] = {}
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[int, Schema | None] = {}
 
     def __repr__(self) -> str:
         return f"SchemaRegistry({self.address!r})"
@@ -61,19 +61,23 @@ class SchemaRegistry:
         return self._ids[subject]
 
     def schema(self, schema_id: int) -> Schema | None:
-        """The writer's schema of an id; None when the registry does not know it (asked again next time)."""
+        """The Avro schema of an id; None when it has none, as one of Protobuf, or is unknown (and then asked
+        for again next time)."""
         if schema_id not in self._schemas:
             answer = self._ask("GET", f"/schemas/ids/{schema_id}")
             if answer is None:
                 return None
-            try:
-                found = json.loads(answer["schema"])
-            except (KeyError, TypeError, ValueError):
-                raise self._strange(f"no readable schema for id {schema_id}") from None
-            if not isinstance(found, dict):
-                return None  # a bare type such as "string": no event is written with it
-            self._schemas[schema_id] = found
+            self._schemas[schema_id] = self._avro(schema_id, answer)
         return self._schemas[schema_id]
+
+    def _avro(self, schema_id: int, answer: dict[str, Any]) -> Schema | None:
+        if answer.get("schemaType", "AVRO") != "AVRO":
+            return None
+        try:
+            found = json.loads(answer["schema"])
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise self._strange(f"no readable schema for id {schema_id}", SchemaWithheld) from None
+        return found if isinstance(found, dict) else None  # no event is written with a bare type
 
     def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """The answer's JSON object; None for 404."""
@@ -92,12 +96,12 @@ class SchemaRegistry:
             with error:
                 if error.code == 404 and method == "GET":
                     return None
-                raise self._refused(path, error) from None
+                raise self._refused(method, path, error) from None
         except (OSError, HTTPException) as error:
             raise self._unreachable(error) from error
         try:
             answer = json.loads(text) if len(text) <= LARGEST_ANSWER else None
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise self._strange(f"not a JSON object of at most {LARGEST_ANSWER:,} bytes")
@@ -113,7 +117,7 @@ class SchemaRegistry:
             exit_code=ExitCode.UNREACHABLE,
         )
 
-    def _refused(self, path: str, error: urllib.error.HTTPError) -> BatonError:
+    def _refused(self, method: str, path: str, error: urllib.error.HTTPError) -> BatonError:
         is_login = error.code in (401, 403)
         is_schema = error.code in (409, 422)
         next_command = f"unset {SETTING}   (to do without a registry; its log says why it refused)"
@@ -121,7 +125,9 @@ class SchemaRegistry:
             next_command = f"export {SETTING}=https://user:password@host:8081"
         if is_schema:
             next_command = "baton contract check"
-        return BatonError(
+        # A refused login is that for every id.
+        kind = SchemaWithheld if method == "GET" and error.code != 401 else BatonError
+        return kind(
             "The schema registry refused a request",
             where=self.address + path,
             why=f"HTTP {error.code}: {_message(error)}",
@@ -129,8 +135,8 @@ class SchemaRegistry:
             exit_code=ExitCode.CONFIGURATION if is_login or is_schema else ExitCode.UNREACHABLE,
         )
 
-    def _strange(self, why: str) -> BatonError:
-        return BatonError(
+    def _strange(self, why: str, kind: type[BatonError] = BatonError) -> BatonError:
+        return kind(
             "The schema registry gave an answer that is not of its protocol",
             where=self.address,
             why=why,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -10,8 +10,9 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
-from schemas.codec import column_type
+from schemas.codec import WITHHELD
 from warehouse.authority import AGREEMENT_FACTS
 from warehouse.record_identity import MERGE_FACTS, refresh_identity
 
@@ -33,14 +34,25 @@ _TO_DEAD_LETTER = f"""
 insert into warehouse.outbox by name
 select
     concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
-    -- A record needs a key or a value to be sent at all; one that came with neither gets an empty key.
-    '{DEAD_LETTER_TOPIC}' as topic, coalesce(key, case when value is null then ''::blob end) as key, value,
+    '{DEAD_LETTER_TOPIC}' as topic, key, value,
     false as is_sent,
     json_object('baton_topic', topic, 'baton_partition', kafka_partition::varchar,
                 'baton_offset', kafka_offset::varchar, 'baton_stage', stage, 'baton_reason', reason,
                 'baton_event_type', event_type) as headers
 from failed_in_batch
+-- What the registry withholds is tried again first; a batch that settles it has given up.
+where stage <> '{WITHHELD}' or (topic, kafka_partition, kafka_offset) in (from settled_in_batch)
 """
+_SETTLED = pa.schema([("topic", pa.string()), ("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A record that was read, by which to recognise the log: its offset, Kafka timestamp, and a hash."""
+
+    offset: int
+    written_ms: int
+    content: str
 
 
 @dataclass
@@ -49,11 +61,15 @@ class Batch:
 
     facts: event name -> frame with the event's columns, kafka_partition and kafka_offset.
     failed: a table with FAILED_COLUMNS. offsets: (topic, partition) -> (next offset, records read).
+    marks: (topic, partition) -> a record that replaces the partition's mark.
+    settled: (topic, partition, offset) of failed events that are read again, and here what became of them.
     """
 
     facts: Mapping[str, pl.DataFrame]
     failed: pa.Table = field(default_factory=lambda: FAILED_COLUMNS.empty_table())
     offsets: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
+    settled: Sequence[tuple[str, int, int]] = ()
 
     @property
     def records(self) -> int:
@@ -148,14 +164,15 @@ class Committer:
             if self.on_agreement and present.keys() & AGREEMENT_FACTS:
                 self.on_agreement(self.connection)
             # 4. what could not be understood, with its bytes, here and on its way to the dead-letter topic
-            if batch.failed.num_rows:
-                self.connection.register("failed_in_batch", batch.failed)
-                execute("insert into warehouse.failed_event by name from failed_in_batch")
-                execute(_TO_DEAD_LETTER)
-                self.connection.unregister("failed_in_batch")
+            if batch.failed.num_rows or batch.settled:
+                self._keep_failed(batch)
             # 5. where to read on
             if batch.offsets:
                 self._advance_offsets(batch.offsets)
+            for place, mark in batch.marks.items():
+                execute("delete from warehouse.mark where topic = ? and kafka_partition = ?", place)
+                row = (*place, mark.offset, mark.written_ms, mark.content)
+                execute("insert into warehouse.mark values (?, ?, ?, ?, ?)", row)
             # 6. all of it, or nothing
             execute("commit")
         except BaseException:
@@ -164,6 +181,21 @@ class Committer:
         finally:
             for slot in (*self._slots.values(), self._reached):
                 slot.frame = slot.empty
+
+    def _keep_failed(self, batch: Batch) -> None:
+        columns = list(zip(*batch.settled, strict=True)) or [()] * len(_SETTLED)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, _SETTLED.types, strict=True)]
+        self.connection.register("settled_in_batch", pa.table(arrays, _SETTLED))
+        self.connection.register("failed_in_batch", batch.failed)
+        if batch.settled:
+            self.connection.execute(
+                "delete from warehouse.failed_event"
+                " where (topic, kafka_partition, kafka_offset) in (from settled_in_batch)"
+            )
+        self.connection.execute("insert into warehouse.failed_event by name from failed_in_batch")
+        self.connection.execute(_TO_DEAD_LETTER)
+        self.connection.unregister("failed_in_batch")
+        self.connection.unregister("settled_in_batch")
 
     def _prepare_facts(self, table: str) -> None:
         name = f"facts_{self._number}_{table}"

@@ -19,8 +19,8 @@ from projections.projection import Projection, views
 from projections.relations import relations, selected, stored_views
 from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, EventType
-from schemas.codec import column_type
 from warehouse import playbook_tables, record_identity
 
 LAYOUT_VERSION = 4
@@ -57,9 +57,17 @@ _TABLES = (
     create table if not exists warehouse.read_model (
         as_of timestamptz not null, playbooks varchar not null, refreshed_at timestamptz not null)
     """,
+    # True of a dead letter that Kafka takes in no form: too large for the limits of its topic.
+    "alter table warehouse.outbox add column if not exists is_refused boolean default false",
     f"comment on table warehouse.next_offset is '{LAYOUT_VERSION}'",
     "create table if not exists warehouse.laid_out (fingerprint varchar not null)",
     "create table if not exists warehouse.topic (topic varchar not null, topic_id varchar not null)",
+    # A record of each partition that was read: whether Kafka still holds the log of our offsets.
+    """
+    create table if not exists warehouse.mark (
+        topic varchar not null, kafka_partition integer not null, kafka_offset bigint not null,
+        written_ms bigint not null, content varchar not null)
+    """,
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """

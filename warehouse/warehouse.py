@@ -19,7 +19,7 @@ from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.authority import Authority
-from warehouse.commit import Committer
+from warehouse.commit import Committer, Mark
 from warehouse.read_models import ReadModels, Refreshed
 from warehouse.record_identity import refresh_identity
 
@@ -189,10 +189,18 @@ class Warehouse:
         )
         return {(topic, partition): offset for topic, partition, offset in stored.fetchall()}
 
+    def marks(self) -> Mapping[tuple[str, int], Mark]:
+        """The marked record of each partition that has one."""
+        stored = self.cursor().execute(
+            "select topic, kafka_partition, kafka_offset, written_ms, content from warehouse.mark"
+        )
+        return {(topic, partition): Mark(*mark) for topic, partition, *mark in stored.fetchall()}
+
     def recognise_topics(self, ids: Mapping[str, str]) -> None:
         """Remember what Kafka knows each topic by. Raises BatonError when one was recreated since it was
         read: its offsets would be taken for those of the deleted log, and its first events never be seen."""
-        known = dict(self.connection.execute("select topic, topic_id from warehouse.topic").fetchall())
+        cursor = self.cursor()
+        known = dict(cursor.execute("select topic, topic_id from warehouse.topic").fetchall())
         for topic, topic_id in ids.items():
             if known.get(topic, topic_id) != topic_id:
                 raise BatonError(
@@ -202,7 +210,7 @@ class Warehouse:
                     next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",
                 )
             if topic not in known:
-                self.connection.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])
+                cursor.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])
 
     def ask(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run one SELECT on a cursor of its own; (column names, rows)."""

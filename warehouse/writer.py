@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warehouse.commit import Batch
+from warehouse.commit import Batch, Mark
 from warehouse.warehouse import Warehouse
 
 
@@ -19,6 +19,9 @@ class WarehouseWriter:
 
     def next_offsets(self) -> Mapping[tuple[str, int], int]:
         return self._warehouse.next_offsets()
+
+    def marks(self) -> Mapping[tuple[str, int], Mark]:
+        return self._warehouse.marks()
 
     def write(self, batch: Batch) -> None:
         self._committer.commit(batch)

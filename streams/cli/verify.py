@@ -65,6 +65,11 @@ def show(verification: Verification) -> None:
         print(f"verify: equal ({len(tables)} tables)")
         return
     print("verify: NOT EQUAL")
+    if verification.unread:
+        places = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(verification.unread))
+        say(f"the log holds records in partitions that no worker has read: {places}; next: baton up")
+    if not verification.differing and counts.add_up and counts == verification.replay.record_counts:
+        return
     if not counts.add_up or counts.total != verification.log_records:
         say(f"the record counts do not add up: {counts}, the log holds {verification.log_records}")
     say("next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)")

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError, ExitCode
@@ -32,51 +32,67 @@ class Message:
 
 
 class Producer:
-    """An idempotent producer whose deliver() returns once every in-sync replica has them."""
+    """A producer whose deliver() returns once every in-sync replica has the messages. Dead letters go a way
+    of their own: one that Kafka refuses does not disturb the sequence of the others."""
 
     def __init__(self, kafka: Mapping[str, Any], delivery_seconds: float = DELIVERY_SECONDS) -> None:
         """`kafka`: connection settings for aiokafka."""
         self._kafka = kafka
         self._delivery_seconds = delivery_seconds
-        self._producer: AIOKafkaProducer | None = None
+        self._producers: dict[bool, AIOKafkaProducer] = {}
 
     async def __aenter__(self) -> Producer:
-        self._producer = AIOKafkaProducer(
-            **self._kafka,
-            client_id="baton-outbox",
-            enable_idempotence=True,
-            acks="all",
-            linger_ms=5,
-            max_batch_size=256 * 1024,
-            max_request_size=2 << 20,
-        )
-        await self._producer.start()
+        for is_idempotent in (True, False):
+            producer = AIOKafkaProducer(
+                **self._kafka,
+                client_id="baton-outbox" if is_idempotent else "baton-dead-letters",
+                enable_idempotence=is_idempotent,
+                acks="all",
+                linger_ms=5,
+                max_batch_size=256 * 1024,
+                max_request_size=2 << 20,
+            )
+            self._producers[is_idempotent] = producer
+            try:
+                await producer.start()
+            except BaseException:
+                await self.__aexit__(None, None, None)
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close, in bounded time even while Kafka is down; what is not marked as sent is sent again."""
-        if self._producer is not None:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._producer.stop()
-            except TimeoutError:
-                pass
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(producer.stop() for producer in self._producers.values()))
+        except TimeoutError:
+            pass
 
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Send, and return once Kafka has them all, in this order within a partition.
 
         Raises BatonError when Kafka refuses one or does not acknowledge them in time; some may be stored.
         """
-        assert self._producer is not None
+        if refused := await self.deliver_acceptable(messages):
+            raise BatonError(
+                "Kafka did not take a message",
+                where=refused[0].topic,
+                why="MessageSizeTooLarge: not even without key and value",
+                next_command="baton doctor   (raise max.message.bytes of the topic)",
+                exit_code=ExitCode.UNREACHABLE,
+            )
+
+    async def deliver_acceptable(self, messages: Sequence[Message]) -> list[Message]:
+        """The same, but dead letters that Kafka takes in no form, as they are too large for it, are the
+        answer, for callers that keep their records."""
+        letters = [message for message in messages if message.topic == DEAD_LETTER_TOPIC]
+        others = [message for message in messages if message.topic != DEAD_LETTER_TOPIC]
         try:
             async with asyncio.timeout(self._delivery_seconds):
-                futures = [
-                    await self._producer.send(m.topic, m.value, key=m.key, headers=encoded(m.headers))
-                    for m in map(_within_limit, messages)
-                ]
-                await asyncio.gather(*futures)
+                await self._send(others, is_idempotent=True)
+                return await self._send_letters(letters)
         except (KafkaError, TimeoutError) as error:
             raise BatonError(
                 "Kafka did not take a message",
@@ -86,12 +102,46 @@ class Producer:
                 exit_code=ExitCode.UNREACHABLE,
             ) from error
 
+    async def _send_letters(self, letters: Sequence[Message]) -> list[Message]:
+        try:
+            await self._send(list(map(_within_limit, letters)), is_idempotent=False)
+            return []
+        except _TOO_LARGE:
+            if len(letters) > 1:  # one of them is, and nobody says which
+                return [refused for letter in letters for refused in await self._send_letters([letter])]
+        try:
+            await self._send([_left_out(letters[0])], is_idempotent=False)
+            return []
+        except _TOO_LARGE:
+            return list(letters)
+
+    async def _send(self, messages: Sequence[Message], *, is_idempotent: bool) -> None:
+        producer = self._producers[is_idempotent]
+        futures = []
+        for m in messages:
+            # The client takes no record without key and value.
+            key = b"" if m.key is None and m.value is None else m.key
+            futures.append(await producer.send(m.topic, m.value, key=key, headers=encoded(m.headers)))
+        done = await asyncio.gather(*futures, return_exceptions=True)
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
 
 def _within_limit(message: Message) -> Message:
-    """A record just under Kafka's limit would exceed it with the headers of a dead letter. Its bytes then
-    stay at the position in the headers: that topic keeps everything."""
-    size = len(message.value or b"") + len(message.key or b"")
-    if message.topic != DEAD_LETTER_TOPIC or size <= LARGEST_DEAD_LETTER:
-        return message
-    left_out = f"key and value, {size} bytes together: too large to repeat"
+    """A record just under Kafka's limit would exceed it with the headers of a dead letter."""
+    return _left_out(message) if _size(message) > LARGEST_DEAD_LETTER else message
+
+
+def _left_out(message: Message) -> Message:
+    """The dead letter without its bytes: they stay at the position in the headers, in a topic that keeps
+    everything."""
+    left_out = f"key and value, {_size(message)} bytes together: too large to repeat"
     return Message(message.topic, None, None, {**message.headers, "baton_left_out": left_out})
+
+
+def _size(message: Message) -> int:
+    return len(message.value or b"") + len(message.key or b"")

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
-from streams.kafka.admin import admin
+from streams.kafka.admin import admin, unreachable
 from streams.project import Project
 
 EVENT_TOPICS = {
@@ -35,6 +36,8 @@ SINK_GROUP = "baton-sink"
 # Faust's consumer group, and the first part of the names of its own topics.
 REACTION_GROUP = "baton-reaction"
 OVERDUE_BY_PAIR = f"{REACTION_GROUP}-overdue-by-pair"
+
+LOOK_SECONDS = 20.0
 
 REPAIR_COMMAND = "baton up --repair-topics"
 
@@ -169,18 +172,26 @@ def log_extent(
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """(first offset, next offset) of every partition, keyed by (topic, partition), in that order.
 
-    A topic that does not exist has no rows. next - first counts events unless a producer used
-    transactions: their markers take offsets too.
+    next: as far as a reader of committed records gets, so before the first open transaction. A topic that
+    does not exist has no rows. Their difference is no count of records: markers, aborted and compacted
+    records take offsets too.
     """
     with admin(where) as client:
-        existing = existing_topics(client)
-        places = [
-            TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
-        ]
-        if not places:
-            return {}
-        first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
-        after = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        return extent_of(client, topics)
+
+
+def extent_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """log_extent() over a connection that is there."""
+    existing = existing_topics(client)
+    places = [
+        TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
+    ]
+    if not places:
+        return {}
+    first = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+    after = client.list_partition_offsets(
+        dict.fromkeys(places, OffsetSpec.LATEST), isolation_level=IsolationLevel.READ_COMMITTED
+    )
     return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
 
 
@@ -190,8 +201,13 @@ def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS))
     A topic that does not exist, or a broker too old to have ids, has no row.
     """
     with admin(where) as client:
-        wanted = [name for name in topics if name in existing_topics(client)]
-        found = client.describe_topics(wanted) if wanted else []
+        return ids_of(client, topics)
+
+
+def ids_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, str]:
+    """topic_ids() over a connection that is there."""
+    wanted = [name for name in topics if name in existing_topics(client)]
+    found = client.describe_topics(wanted) if wanted else []
     ids = {topic["name"]: topic.get("topic_id") for topic in found}
     return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
 
@@ -201,6 +217,28 @@ def end_offsets(
 ) -> dict[tuple[str, int], int]:
     """The next offset of every partition, keyed by (topic, partition)."""
     return {place: after for place, (_, after) in log_extent(where, topics).items()}
+
+
+def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
+    """Whether a committed record lies at any of these (first, next) offsets. There may be but markers,
+    which no group commits past. Raises BatonError when Kafka does not answer in time."""
+    ends = {TopicPartition(*place): end for place, (first, end) in spans.items() if first < end}
+    if not ends:
+        return False
+    consumer = KafkaConsumer(**project.client_settings(), isolation_level="read_committed")
+    try:
+        consumer.assign(list(ends))
+        for place in ends:
+            consumer.seek(place, spans[(place.topic, place.partition)][0])
+        deadline = time.monotonic() + LOOK_SECONDS
+        while any(consumer.position(place) < end for place, end in ends.items()):
+            if any(r.offset < ends[place] for place, found in consumer.poll(200).items() for r in found):
+                return True
+            if time.monotonic() > deadline:
+                raise unreachable(project.bootstrap(), f"no record within {LOOK_SECONDS:.0f} s")
+    finally:
+        consumer.close()
+    return False
 
 
 def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tuple[str, int], int]:

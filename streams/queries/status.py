@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
-from streams.kafka.topics import PARTITIONS, committed_offsets, log_extent
+from streams.kafka.topics import PARTITIONS, log_extent
 from streams.local import worker_process
 from streams.local.broker import find_broker
 from streams.project import Project
+from streams.queries.warehouse_access import ask_warehouse
 
 
 @dataclass(frozen=True)
 class TopicState:
-    """One topic. lag: events the sink has not committed yet; None if it does not read the topic."""
+    """One topic. lag: offsets between the warehouse and the end; None if it does not read the topic.
+    events: records it has read, and the lag."""
 
     topic: str
     partitions: int
@@ -28,27 +31,42 @@ def read_status(project: Project) -> tuple[dict[str, Any], BatonError | None]:
     """The status, and the error if Kafka did not answer. Read-only."""
     problem: BatonError | None = None
     topics: list[TopicState] = []
+    is_reachable = False
     try:
-        topics = _topic_states(project)
+        extent = log_extent(project, PARTITIONS)
+        is_reachable = True
+        topics = _topic_states(extent, _reached(project))
     except BatonError as error:
         problem = error
-    return _document(project, topics, problem), problem
+    return _document(project, topics, problem, is_reachable), problem
 
 
-def _topic_states(project: Project) -> list[TopicState]:
-    extent = log_extent(project, PARTITIONS)
-    committed = committed_offsets(project)
+def _topic_states(
+    extent: Mapping[tuple[str, int], tuple[int, int]], reached: Mapping[tuple[str, int], tuple[int, int]]
+) -> list[TopicState]:
     states = []
     for topic in PARTITIONS:
         places = [place for place in extent if place[0] == topic]
-        events = sum(extent[place][1] - extent[place][0] for place in places)
-        lag = sum(extent[place][1] - committed.get(place, extent[place][0]) for place in places)
+        lag = sum(max(0, extent[p][1] - max(extent[p][0], reached.get(p, (0, 0))[0])) for p in places)
+        events = lag + sum(reached[p][1] for p in places if p in reached)
         is_read = topic in CATALOGUE.fact_topics
         states.append(TopicState(topic, len(places), events, lag if is_read else None))
     return states
 
 
-def _document(project: Project, topics: list[TopicState], problem: BatonError | None) -> dict[str, Any]:
+def _reached(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
+    """(next offset, records read) of every partition that the warehouse has read; nothing without one."""
+    if not project.warehouse_file.exists():
+        return {}
+    _, rows = ask_warehouse(
+        project, "select topic, kafka_partition, next_offset, records from warehouse.next_offset"
+    )
+    return {(topic, partition): (at, records) for topic, partition, at, records in rows}
+
+
+def _document(
+    project: Project, topics: list[TopicState], problem: BatonError | None, is_reachable: bool
+) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
     worker = worker_process.find_worker(project)
     return {
@@ -56,7 +74,7 @@ def _document(project: Project, topics: list[TopicState], problem: BatonError | 
         "broker": {
             "bootstrap": project.kafka or (broker.bootstrap if broker else None),
             "is_local": project.kafka is None,
-            "is_reachable": problem is None,
+            "is_reachable": is_reachable,
             "pid": broker.pid if broker else None,
             "problem": problem.as_dict() if problem else None,
         },

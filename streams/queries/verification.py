@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from schemas.catalogue import CATALOGUE
 from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent
+from streams.local.worker_process import find_worker
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
-from streams.worker.sink import Progress, Sink
+from streams.worker.sink import Extent, Progress, Sink
 from warehouse.content_hash import (
     RecordCounts,
     TableHash,
@@ -27,6 +29,9 @@ from warehouse.content_hash import (
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
+# How long a running worker has for a partition that was added a moment ago.
+FIRST_REFRESH_SECONDS = 60.0
+UNREAD_SECONDS = 10.0
 _NO_RECORD_COUNTS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 
@@ -50,7 +55,13 @@ class Verification:
     as_of: datetime
     live: Snapshot
     replay: Snapshot
-    log_records: int
+    # Partitions that hold records of which the warehouse knows nothing.
+    unread: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def log_records(self) -> int:
+        """Records that Kafka holds up to the offsets compared: those the replay was given."""
+        return self.replay.record_counts.total
 
     @property
     def differing(self) -> list[str]:
@@ -64,7 +75,7 @@ class Verification:
             not self.differing
             and self.live.record_counts == self.replay.record_counts
             and self.live.record_counts.add_up
-            and self.live.record_counts.total == self.log_records
+            and not self.unread
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,6 +91,7 @@ class Verification:
             "differing": self.differing,
             "tables": tables,
             "log": {**log, "in_kafka": self.log_records},
+            "unread": {f"{t}/{p}": offsets for (t, p), offsets in sorted(self.unread.items())},
             "offsets": {f"{t}/{p}": o for (t, p), o in sorted(self.live.offsets.items())},
         }
 
@@ -111,10 +123,21 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
     finally:
         _remove(replay_file)
     together, again = _together(live), _together(replay)
-    log_records = sum(
-        max(0, at - extent[place][0]) for place, at in together.offsets.items() if place in extent
-    )
-    return Verification(as_of, together, again, log_records)
+    return Verification(as_of, together, again, _unread(project, extent))
+
+
+def _unread(project: Project, extent: Extent) -> dict[tuple[str, int], int]:
+    """Offsets in partitions that hold something and are not read at all. A worker takes up a partition that
+    was added within seconds; one that stays is not equal to anything."""
+    deadline = time.monotonic() + UNREAD_SECONDS
+    while True:
+        _, rows = ask_warehouse(project, "select topic, kafka_partition from warehouse.next_offset")
+        known = {(topic, partition) for topic, partition in rows}
+        unread = {place: end - begin for place, (begin, end) in extent.items() if end > begin}
+        unread = {place: offsets for place, offsets in unread.items() if place not in known}
+        if not unread or find_worker(project) is None or time.monotonic() > deadline:
+            return unread
+        time.sleep(0.5)
 
 
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
@@ -131,12 +154,18 @@ def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> S
         f" (select list([topic, kafka_partition::varchar, next_offset::varchar]) from {offsets}) as offsets,"
         f" (select max(as_of) from {pinned}) as pinned_as_of"
     )
-    _, rows = ask_warehouse(project, statement)
-    tables, counts, offsets, pinned_as_of = rows[0]
+    deadline = time.monotonic() + FIRST_REFRESH_SECONDS
+    while True:
+        _, rows = ask_warehouse(project, statement)
+        tables, counts, reached, pinned_as_of = rows[0]
+        # A worker that has just started has not refreshed yet.
+        if pinned_as_of is not None or not is_read_model or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
     return Snapshot(
         {name: TableHash(int(count), content) for name, count, content in tables},
         RecordCounts(*counts),
-        {(topic, int(partition)): int(at) for topic, partition, at in offsets or []},
+        {(topic, int(partition)): int(at) for topic, partition, at in reached or []},
         pinned_as_of,
     )
 

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError
-from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, committed_offsets, end_offsets, log_extent
+from streams.kafka.topics import (
+    OVERDUE_BY_PAIR,
+    REACTION_GROUP,
+    committed_offsets,
+    holds_records,
+    log_extent,
+)
 from streams.local.worker_process import worker_log
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
@@ -21,21 +27,24 @@ Advance = Callable[[int, int], None]
 def wait_until_read(
     project: Project, advance: Advance = lambda done, total: None, seconds: float = WAIT_SECONDS
 ) -> int:
-    """Wait until the warehouse has reached the end of the log; the number of records it has read.
+    """Wait until the warehouse has reached what is now the end of the log; the records it has read.
 
-    Raises BatonError when that takes longer than `seconds`.
+    `advance` is given offsets: those passed, and all. Raises BatonError when it takes longer than `seconds`.
     """
-    total = sum(end - begin for begin, end in log_extent(project, CATALOGUE.fact_topics).values())
+    extent = log_extent(project, CATALOGUE.fact_topics)
+    total = sum(end - begin for begin, end in extent.values())
     deadline = time.monotonic() + seconds
     while True:
         _, rows = ask_warehouse(
-            project, "select coalesce(sum(records), 0)::bigint from warehouse.next_offset"
+            project, "select topic, kafka_partition, next_offset, records from warehouse.next_offset"
         )
-        advance(rows[0][0], total)
-        if rows[0][0] >= total:
-            return int(rows[0][0])
+        reached = {(topic, partition): at for topic, partition, at, _ in rows}
+        behind = sum(max(0, end - max(begin, reached.get(p, 0))) for p, (begin, end) in extent.items())
+        advance(total - behind, total)
+        if behind == 0:
+            return sum(records for *_, records in rows)
         if time.monotonic() > deadline:
-            raise _stuck(project, f"{rows[0][0]} of {total} records are read after {seconds:.0f} s")
+            raise _stuck(project, f"{behind} of {total} offsets are still to be read after {seconds:.0f} s")
         time.sleep(0.2)
 
 
@@ -50,8 +59,9 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
         if not any(rows[0]):
             # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
-            ends = end_offsets(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
-            if all(read.get(place, 0) >= end for place, end in ends.items()):
+            extent = log_extent(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
+            left = {place: (max(begin, read.get(place, 0)), end) for place, (begin, end) in extent.items()}
+            if not holds_records(project, left):
                 return
         if time.monotonic() > deadline:
             unmeasured, unsent, unread = rows[0]

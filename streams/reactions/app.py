@@ -82,11 +82,25 @@ def make_app(
     return app
 
 
+class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    """Reads committed records only. Faust does so only where its own producers use transactions."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        self.consumer.in_transaction = True
+        try:
+            return super()._create_worker_consumer(transport)
+        finally:
+            self.consumer.in_transaction = False
+
+
 class _Consumer(aiokafka.Consumer):
     """Faust's consumer, with each fetch asking for the partitions it was started with.
 
     In 0.15.3 it shares a set with the code that pauses partitions: once that is empty, a fetch asks for all.
     """
+
+    def _new_consumer_thread(self) -> aiokafka.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         wanted = None if active_partitions is None else set(active_partitions)

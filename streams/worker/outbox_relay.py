@@ -1,7 +1,8 @@
 """The outbox relay: delivers the warehouse's messages to Kafka at least once, in the order they were written.
 
 A message is marked as sent only after Kafka has acknowledged it. A crash in between sends it again with
-the same id, so a second delivery is the same event.
+the same id, so a second delivery is the same event. A dead letter that Kafka takes in no form is marked as
+refused: its record stays in warehouse.failed_event.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ class OutboxRelay:
                 if not waiting:
                     await wait_for_stop(stop, IDLE_SECONDS)
                     continue
-                await self.producer.deliver([message for _, message in waiting])
-                await loop.run_in_executor(pool, self._mark_sent, [message_id for message_id, _ in waiting])
+                messages = [message for _, message in waiting]
+                refused = {id(message) for message in await self.producer.deliver_acceptable(messages)}
+                done = [(message_id, id(message) in refused) for message_id, message in waiting]
+                await loop.run_in_executor(pool, self._mark_done, done)
                 self.sent += len(waiting)
 
     def _next(self) -> list[tuple[str, Message]]:
@@ -62,11 +65,12 @@ class OutboxRelay:
             for message_id, topic, key, value, headers in rows
         ]
 
-    def _mark_sent(self, message_ids: list[str]) -> None:
+    def _mark_done(self, done: list[tuple[str, bool]]) -> None:
         # A table, no parameter: the client tries to import pandas, which is not here, for each value.
-        self.connection.register("sent_now", pa.table({"message_id": message_ids}))
+        message_ids, are_refused = zip(*done, strict=True)
+        self.connection.register("done_now", pa.table({"message_id": message_ids, "is_refused": are_refused}))
         self.connection.execute(
-            "update warehouse.outbox set is_sent = true"
-            " where not is_sent and message_id in (select message_id from sent_now)"
+            "update warehouse.outbox set is_sent = true, is_refused = done_now.is_refused from done_now"
+            " where not is_sent and outbox.message_id = done_now.message_id"
         )
-        self.connection.unregister("sent_now")
+        self.connection.unregister("done_now")

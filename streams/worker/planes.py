@@ -19,11 +19,13 @@ from streams.kafka.topics import log_extent, topic_ids
 from streams.project import Project
 from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
 from streams.worker.lag_log import LagLog
+from streams.worker.log_watch import LogWatch
 from streams.worker.measurement_loop import MeasurementLoop
 from streams.worker.outbox_relay import OutboxRelay
 from streams.worker.read_model_loop import ReadModelLoop
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
+from streams.worker.withheld import WithheldRecords
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
@@ -40,12 +42,15 @@ class DataPlane:
         """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
         self.warehouse = warehouse
         self.extent = extent
+        registry = registry_lookup(project)
         self.sink = Sink(
             WarehouseWriter(warehouse),
             project.client_settings(),
             extent,
-            registry=registry_lookup(project),
+            registry=registry,
             on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
+            watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
+            withheld=WithheldRecords(warehouse.cursor(), registry) if registry else None,
         )
         self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
         measurement = Measurement(warehouse.connection.cursor())

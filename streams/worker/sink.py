@@ -5,9 +5,12 @@ Three stages run concurrently, each with at most one batch, so memory is bounded
     fetch (event loop)  ->  decode (thread)  ->  commit (thread)
 
 A batch holds what arrived while the previous stage was busy: few records when idle, up to
-max_batch_records when behind. The destination holds the offsets to resume from; Kafka's group offsets
-are written for lag tools only. Any error ends the run: nothing is skipped, and a restart resumes from
-the last commit.
+max_batch_records when behind. The destination holds the offsets to resume from. Only committed records are
+read; markers and aborted records move the position. Any error ends the run: nothing is skipped, and a
+restart resumes from the last commit.
+
+Beside them the sink watches the log: partitions that are added are read too; a topic that was recreated, and
+a log that was cut behind our position, end the run, even when it has grown past it again (marks.py).
 """
 
 from __future__ import annotations
@@ -16,21 +19,21 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import accumulate
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from schemas.catalogue import CATALOGUE
-from schemas.codec import ROW, Failure, RegistryLookup, decode
+from schemas.codec import RegistryLookup
 from schemas.errors import BatonError
-from streams.kafka.topics import SINK_GROUP
-from warehouse.commit import Batch, failed_table
+from streams.worker.log_watch import LogWatch
+from streams.worker.marks import changed_log, mark_of, records_at, stopped
+from streams.worker.records import Fetched, to_batch
+from streams.worker.shutdown import wait_for_stop
+from streams.worker.withheld import WithheldRecords
+from warehouse.commit import Batch, Mark
 
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
@@ -43,24 +46,13 @@ SMALL_BATCH_SECONDS = 0.15
 # requests cost more than reading.
 FETCH_AT_LEAST_BYTES = 256 << 10
 FETCH_WAIT_MS = 40
-GROUP_COMMIT_SECONDS = 2.0
+WATCH_SECONDS = 3.0
+RETRY_SECONDS = 0.5
+# The records that prove the log to be the same are looked up again after this long, when more was read.
+PROVE_SECONDS = 30.0
 
 Extent = Mapping[tuple[str, int], tuple[int, int]]
 Offsets = Mapping[tuple[str, int], int]
-
-
-@dataclass
-class Fetched:
-    """Fetched records, in runs of one partition: (topic, partition, number of records)."""
-
-    records: list[ConsumerRecord] = field(default_factory=list)
-    runs: list[tuple[str, int, int]] = field(default_factory=list)
-    bytes: int = 0
-
-    def add(self, topic: str, partition: int, records: list[ConsumerRecord]) -> None:
-        self.records += records
-        self.runs.append((topic, partition, len(records)))
-        self.bytes += sum(record.serialized_value_size for record in records)
 
 
 class Destination(Protocol):
@@ -70,6 +62,10 @@ class Destination(Protocol):
 
     def next_offsets(self) -> Offsets:
         """The offsets to resume from. A partition that was never read has none."""
+        ...
+
+    def marks(self) -> Mapping[tuple[str, int], Mark]:
+        """The marked record of each partition; none of a destination that keeps no offsets."""
         ...
 
     def write(self, batch: Batch) -> None:
@@ -98,18 +94,28 @@ class Sink:
         *,
         registry: RegistryLookup | None = None,
         on_commit: Callable[[Progress], None] | None = None,
+        watch: LogWatch | None = None,
+        withheld: WithheldRecords | None = None,
     ) -> None:
-        """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read."""
+        """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read.
+        `watch`: says how the log changes meanwhile; without it the extent is all there is. `withheld`: reads
+        again what the registry withholds."""
         self.destination = destination
         self.kafka = kafka
         self.registry = registry
         self.on_commit = on_commit
-        self.extent = extent
+        self.extent = dict(extent)
+        self.watch = watch
+        self.withheld = withheld
         self.progress = Progress()
         self._in_flight = 0
         self._handed_on_at = 0.0
         self._next: dict[tuple[str, int], int] = {}
         self._until: dict[tuple[str, int], int] | None = None
+        self._added: list[tuple[str, int]] = []
+        self._last: dict[tuple[str, int], Mark] = {}
+        self._marked: set[tuple[str, int]] = set()
+        self._to_mark: dict[tuple[str, int], Mark] = {}
 
     async def run(self, stop: asyncio.Event, until: Offsets | None = None) -> Progress:
         """Read until `stop` is set, or until every partition of `until` has reached its offset.
@@ -117,10 +123,13 @@ class Sink:
         Raises any error; the destination then holds complete batches only.
         """
         self._until = dict(until) if until is not None else None
+        if until is None:
+            await self._prove_log()
+        self._start_at_stored()
         consumer = AIOKafkaConsumer(
             **self.kafka,
-            group_id=SINK_GROUP if until is None else None,
-            enable_auto_commit=False,
+            group_id=None,
+            isolation_level="read_committed",
             auto_offset_reset="none",
             max_partition_fetch_bytes=FETCH_BYTES_PER_PARTITION,
             fetch_max_bytes=FETCH_BYTES,
@@ -132,20 +141,46 @@ class Sink:
             self._seek(consumer)
             await self._pump(consumer, stop)
         finally:
-            await consumer.stop()
+            await stopped(consumer)
         return self.progress
 
-    def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        """Assign every partition, seek to the destination's offsets. A log that lost records is an error."""
-        consumer.assign([TopicPartition(*place) for place in self.extent])
+    async def _prove_log(self) -> None:
+        """Raise BatonError when a marked record is not where it was read: this is not the log of our offsets.
+
+        Marks move on to what had been read before they were proved, never to what was read after: that may
+        be of another log already.
+        """
+        read_before = dict(self._last)
+        marks = self.destination.marks()
+        for place, mark in marks.items():
+            begin, end = self.extent.get(place, (0, 0))
+            if mark.offset >= end:
+                raise _lost_log(place, mark.offset + 1, begin, end)
+        offsets = {place: mark.offset for place, mark in marks.items()}
+        for place, record in (await records_at(self.kafka, offsets, self.extent)).items():
+            if mark_of(record) != marks[place]:
+                raise changed_log(place, marks[place], mark_of(record))
+        self._marked |= marks.keys()
+        self._to_mark = read_before
+
+    def _start_at_stored(self) -> None:
+        """Start at the destination's offsets. A log that lost records is an error."""
+        for place, at in (self._until or {}).items():
+            begin, end = self.extent.get(place, (0, 0))
+            if at > end:
+                raise _lost_log(place, at, begin, end)
         stored = self.destination.next_offsets()
         for place, (begin, end) in self.extent.items():
             at = stored.get(place, begin)
             if not begin <= at <= end:
                 raise _lost_log(place, at, begin, end)
             self._next[place] = at
-            consumer.seek(TopicPartition(*place), at)
         self.progress.waiting = sum(end - self._next[place] for place, (_, end) in self.extent.items())
+
+    def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        consumer.assign([TopicPartition(*place) for place in self._next])
+        for place, at in self._next.items():
+            consumer.seek(TopicPartition(*place), at)
 
     async def _pump(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Run the three stages until the first of them ends; an error in one ends all."""
@@ -153,29 +188,50 @@ class Sink:
         ready: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         with ThreadPoolExecutor(1, "decode") as decoding, ThreadPoolExecutor(1, "commit") as committing:
             async with asyncio.TaskGroup() as stages:
-                lag = stages.create_task(self._commit_group_offsets(consumer))
+                watching = stages.create_task(self._watch(stop))
+                retrying = stages.create_task(self._retry_withheld(decoding, committing))
                 stages.create_task(self._fetch(consumer, stop, raw))
                 stages.create_task(self._decode(raw, ready, decoding))
                 await stages.create_task(self._commit(consumer, ready, committing))
-                lag.cancel()
+                watching.cancel()
+                retrying.cancel()
 
     async def _fetch(
         self, consumer: AIOKafkaConsumer, stop: asyncio.Event, raw: asyncio.Queue[Fetched | None]
     ) -> None:
         fetched = Fetched()
         while not stop.is_set() and not self._is_done():
+            if self._added:
+                self._next |= {place: self.extent[place][0] for place in self._added}
+                self._added.clear()
+                self._seek(consumer)
             room = self.destination.max_batch_records - len(fetched.records)
-            found = await consumer.getmany(timeout_ms=20 if fetched.records else 100, max_records=room)
+            try:
+                found = await consumer.getmany(timeout_ms=20 if fetched.reached else 100, max_records=room)
+            except OffsetOutOfRangeError:
+                if self.watch is not None:  # it ends the sink with what became of the log
+                    await wait_for_stop(stop, 5 * WATCH_SECONDS)
+                raise
             for partition, records in found.items():
                 kept = self._in_order(partition, records)
                 if kept:
                     fetched.add(partition.topic, partition.partition, kept)
-            if fetched.records and (self._is_full(fetched) or self._may_be_small()):
+            await self._pass_over(consumer, fetched)
+            if fetched.reached and (self._is_full(fetched) or self._may_be_small()):
                 await self._hand_on(fetched, raw)
                 fetched = Fetched()
-        if fetched.records:
+        if fetched.reached:
             await self._hand_on(fetched, raw)
         await raw.put(None)
+
+    async def _pass_over(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
+        """Move on over what the consumer passed over: markers, aborted records, gaps of compaction."""
+        for place, at in self._next.items():
+            position = await consumer.position(TopicPartition(*place))
+            if self._until is not None:
+                position = min(position, self._until.get(place, 0))
+            if position > at:
+                self._next[place] = fetched.reached[place] = position
 
     async def _hand_on(self, fetched: Fetched, raw: asyncio.Queue[Fetched | None]) -> None:
         self._in_flight += 1
@@ -217,7 +273,16 @@ class Sink:
     ) -> None:
         loop = asyncio.get_running_loop()
         while (fetched := await raw.get()) is not None:
-            await ready.put(await loop.run_in_executor(pool, to_batch, fetched, self.registry))
+            batch = await loop.run_in_executor(pool, to_batch, fetched, self.registry)
+            last = {place: mark_of(record) for place, record in fetched.last_records().items()}
+            first = {place: mark for place, mark in last.items() if place not in self._marked}
+            batch.marks = {**first, **self._to_mark} if self._until is None else {}
+            self._marked |= first.keys()
+            self._to_mark = {}
+            self._last |= last
+            if self.withheld:
+                self.withheld.notice(batch)
+            await ready.put(batch)
         await ready.put(None)
 
     async def _commit(
@@ -231,90 +296,49 @@ class Sink:
             self.progress.batches += 1
             self.progress.committed_at = time.time()
             self.progress.waiting = sum(
-                max(0, (consumer.highwater(TopicPartition(*place)) or 0) - at)
+                max(0, (consumer.last_stable_offset(TopicPartition(*place)) or 0) - at)
                 for place, at in self._next.items()
             )
             if self.on_commit:
                 self.on_commit(self.progress)
 
-    async def _commit_group_offsets(self, consumer: AIOKafkaConsumer) -> None:
-        """Keep the group's offsets in Kafka near the destination's, for lag tools; never read by the sink."""
-        committed: Offsets = {}
-        while self._until is None:
-            await asyncio.sleep(GROUP_COMMIT_SECONDS)
-            stored = self.destination.next_offsets()
-            if stored != committed:
-                await consumer.commit({TopicPartition(*place): offset for place, offset in stored.items()})
-                committed = stored
+    async def _retry_withheld(self, decoding: ThreadPoolExecutor, committing: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while self.withheld and self._until is None:
+            batch = await loop.run_in_executor(decoding, self.withheld.retry)
+            if batch is not None:
+                await loop.run_in_executor(committing, self.destination.write, batch)
+            await asyncio.sleep(RETRY_SECONDS)
 
-
-def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
-    """Decode fetched records and add their positions. Every record ends up in a frame or the failed table."""
-    records = fetched.records
-    decoded = decode([record.value for record in records], CATALOGUE, registry)
-    offsets = pl.Series("kafka_offset", [record.offset for record in records], pl.Int64)
-    partitions = _of_runs([(partition, n) for _, partition, n in fetched.runs]).alias("kafka_partition")
-    topics = _of_runs([(CATALOGUE.topics.index(topic), n) for topic, _, n in fetched.runs])
-    places = pl.DataFrame([partitions, offsets])
-    failures = list(decoded.failures)
-    facts: dict[str, pl.DataFrame] = {}
-    for name, frame in decoded.frames.items():
-        event = CATALOGUE.event_types[name]
-        frame, misrouted = _on_own_topic(frame, topics, event.topic, name)
-        failures += misrouted
-        if frame.height:
-            facts[name] = frame.hstack(places[frame.drop_in_place(ROW)])
-    return Batch(facts, failed_table(_failed_rows(records, failures)), _reached(fetched))
-
-
-def _of_runs(runs: list[tuple[int, int]]) -> pl.Series:
-    """Each number as often as its run is long."""
-    ends = pa.array(accumulate(length for _, length in runs), pa.int32())
-    numbers = pa.array([number for number, _ in runs], pa.int32())
-    return pl.Series(pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, numbers)))
-
-
-def _on_own_topic(
-    frame: pl.DataFrame, topics: pl.Series, own: str, name: str
-) -> tuple[pl.DataFrame, list[Failure]]:
-    """An event counts on its own topic only: topic permissions decide who may publish a type."""
-    found = topics.gather(frame[ROW])
-    is_own = found == CATALOGUE.topics.index(own)
-    if is_own.all():
-        return frame, []
-    strays = zip(frame.filter(~is_own)[ROW], found.filter(~is_own), strict=True)
-    reason = f"{name} belongs on {own}, not on "
-    failures = [Failure(row, "route", reason + CATALOGUE.topics[topic], name) for row, topic in strays]
-    return frame.filter(is_own), failures
-
-
-def _failed_rows(records: list[ConsumerRecord], failures: list[Failure]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for failure in failures:
-        record = records[failure.row]
-        place = (record.topic, record.partition, record.offset, _written_at(record))
-        rows.append((*place, failure.stage, failure.reason, failure.event_type, record.key, record.value))
-    return rows
-
-
-def _written_at(record: ConsumerRecord) -> datetime | None:
-    """The record's Kafka timestamp. Producers may set anything: None when it is not a valid time."""
-    try:
-        return datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _reached(fetched: Fetched) -> dict[tuple[str, int], tuple[int, int]]:
-    """(next offset, records) of every partition in the batch."""
-    reached: dict[tuple[str, int], tuple[int, int]] = {}
-    start = 0
-    for topic, partition, count in fetched.runs:
-        _, before = reached.get((topic, partition), (0, 0))
-        last = fetched.records[start + count - 1].offset
-        reached[(topic, partition)] = (last + 1, before + count)
-        start += count
-    return reached
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Follow how the log itself changes. Raises BatonError when it is no longer the one we read."""
+        if self.watch is None or self._until is not None:
+            return
+        loop = asyncio.get_running_loop()
+        proved_at, proved_batches = time.monotonic(), 0
+        watching = ThreadPoolExecutor(1, "watch")
+        try:
+            while not stop.is_set():
+                await wait_for_stop(stop, WATCH_SECONDS)
+                before, stored = dict(self._next), self.destination.next_offsets()
+                extent = await loop.run_in_executor(watching, self.watch.look, stored)
+                if extent is None:
+                    continue
+                for place, at in before.items():
+                    begin, end = extent.get(place, (0, 0))
+                    if not begin <= at <= end:
+                        raise _lost_log(place, at, begin, end)
+                self.extent = extent
+                self._added = [place for place in extent if place not in self._next]
+                is_due = time.monotonic() - proved_at >= PROVE_SECONDS
+                if is_due and self.progress.batches > proved_batches:
+                    batches = self.progress.batches
+                    with suppress(KafkaError):  # it does not answer now; the next look tries again
+                        await self._prove_log()
+                        proved_at, proved_batches = time.monotonic(), batches
+        finally:
+            watching.submit(self.watch.close)
+            watching.shutdown(wait=False)
 
 
 def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonError:

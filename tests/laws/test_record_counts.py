@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
-from streams.worker.sink import Fetched, to_batch
+from streams.worker.records import Fetched, to_batch
 from tests.given import in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import Emitted, funnels

@@ -371,7 +371,7 @@ def test_a_registry_schema_may_be_narrower_and_may_order_a_union_its_own_way() -
 
 def test_an_unknown_registry_id_says_so() -> None:
     assert fates([b"\0\0\0\x01\x00" + GOOD[10:]], registry=lambda schema_id: None) == [
-        ("schema", "the schema registry has no schema 256")
+        ("schema", "the schema registry has no Avro schema 256")
     ]
 
 

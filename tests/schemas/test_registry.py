@@ -27,7 +27,8 @@ LOGIN = "Basic " + base64.b64encode(b"ana:p@ss word").decode()
 
 
 class MemoryRegistry(ThreadingHTTPServer):
-    """A schema registry that keeps everything in memory. `answer`, when set, is given to every request."""
+    """A schema registry that keeps everything in memory. `answer`, when set, is given to every request,
+    one of `answers` to those for its path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Protocol)
@@ -36,6 +37,7 @@ class MemoryRegistry(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.login = ""
         self.answer: tuple[int, bytes] | None = None
+        self.answers: dict[str, tuple[int, bytes]] = {}
         self.headers: dict[str, str] = {}
         self.slow_seconds = 0.0
 
@@ -66,8 +68,8 @@ class _Protocol(BaseHTTPRequestHandler):
         time.sleep(server.slow_seconds)
         if server.login and self.headers["Authorization"] != server.login:
             return self._say(401, {"error_code": 40101, "message": "who are you?"})
-        if server.answer is not None:
-            return self._send(*server.answer)
+        if answer := server.answers.get(self.path, server.answer):
+            return self._send(*answer)
         parts = unquote(self.path).split("/")
         if self.command == "POST" and parts[1] == "subjects" and parts[3:] == ["versions"]:
             asked = json.loads(body)

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from projections.playbook import read_playbook
-from streams.worker.sink import Fetched, to_batch
+from streams.worker.records import Fetched, to_batch
 from tests.given import as_bytes, in_memory
 from warehouse.commit import Batch, Committer
 from warehouse.content_hash import RecordCounts, record_counts
@@ -193,18 +193,6 @@ def test_offsets_move_on_and_records_are_added_up() -> None:
 
         assert warehouse.next_offsets() == {("funnel.marketing", 0): 9, ("funnel.sales", 0): 8}
         assert record_counts(warehouse.connection) == RecordCounts(good=2, failed=2, duplicate=2, total=6)
-
-
-def test_a_record_without_key_and_value_can_be_sent_to_the_dead_letter_topic() -> None:
-    fetched = Fetched()
-    fetched.add("funnel.sales", 0, [ConsumerRecord("funnel.sales", 0, 0, 0, 0, None, None, None, 0, 0, ())])
-    with in_memory(read_playbook()) as warehouse:
-        warehouse.committer().commit(to_batch(fetched))
-
-        kept = warehouse.connection.execute("select key, value from warehouse.failed_event").fetchall()
-        sent = warehouse.connection.execute("select key, value from warehouse.outbox").fetchall()
-    assert kept == [(None, None)], "as it came"
-    assert sent == [(b"", None)], "no producer sends a record without both"
 
 
 @pytest.mark.parametrize(

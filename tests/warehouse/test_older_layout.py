@@ -12,8 +12,9 @@ import duckdb
 import fastavro
 
 from projections.playbook import read_playbook
+from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, EventType
-from schemas.codec import column_type, decode
+from schemas.codec import decode
 from tests.given import as_bytes, given
 from warehouse.layout import LAYOUT_VERSION, sql_type
 from warehouse.warehouse import Warehouse

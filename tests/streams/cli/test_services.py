@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.structs import OffsetAndMetadata
 
 from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.catalogue import CATALOGUE
@@ -25,7 +24,6 @@ from streams.kafka.admin import admin
 from streams.kafka.topics import (
     EVENT_TOPICS,
     PARTITIONS,
-    SINK_GROUP,
     create_topics,
     ensure_topics,
     existing_topics,
@@ -33,6 +31,8 @@ from streams.kafka.topics import (
 from streams.local import worker_process
 from streams.process_record import ProcessRecord, started_mark, write_json
 from streams.project import Project
+from streams.queries.warehouse_access import open_warehouse
+from warehouse.commit import Batch
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "correct-horse-battery"
@@ -122,9 +122,9 @@ def test_status_counts_events_and_lag(clean_kafka: str, tmp_path: Path) -> None:
     producer.send("funnel.dead-letter", b"4")
     producer.flush()
     producer.close()
-    with admin(clean_kafka) as client:
-        place = TopicPartition("funnel.sales", 2)
-        client.alter_group_offsets(SINK_GROUP, {place: OffsetAndMetadata(1, "", -1)})
+    project = Project(home=tmp_path / ".baton", cwd=tmp_path)
+    with open_warehouse(project) as warehouse:
+        warehouse.committer().commit(Batch({}, offsets={("funnel.sales", 2): (1, 1)}))
     topics = {t["topic"]: t for t in Shell(tmp_path, BATON_KAFKA=clean_kafka).json("status")["topics"]}
     assert (topics["funnel.sales"]["events"], topics["funnel.sales"]["lag"]) == (3, 2)
     # Nobody reads the dead letters, so there is nothing to lag behind.

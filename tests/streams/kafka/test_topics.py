@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from projections.playbook import read_playbook
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
-from streams.kafka.topics import create_topics, existing_topics, topic_ids
+from streams.kafka.topics import create_topics, existing_topics, holds_records, log_extent, topic_ids
+from streams.project import Project
 from tests.given import in_memory
+
+
+@pytest.mark.kafka
+def test_markers_and_aborted_records_are_no_records(kafka: str, topics: Callable[..., str]) -> None:
+    topic, project = topics(), Project(home=Path("unused"), cwd=Path("unused"), kafka=kafka)
+
+    async def send(*, is_committed: bool) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=topic) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, b"v", partition=0)
+            await (producer.commit_transaction() if is_committed else producer.abort_transaction())
+
+    asyncio.run(send(is_committed=True))  # offset 0, and its marker at 1
+    asyncio.run(send(is_committed=False))  # 2 and 3
+    place = (topic, 0)
+    assert log_extent(kafka, [topic]) == {place: (0, 4)}
+
+    assert holds_records(project, {place: (0, 4)})
+    assert not holds_records(project, {place: (1, 4)})
+    assert not holds_records(project, {place: (4, 4)})
 
 
 def test_a_topic_made_again_is_not_taken_for_the_one_before(kafka: str, topics: Callable[..., str]) -> None:

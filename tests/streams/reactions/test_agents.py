@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +20,7 @@ from streams.worker.shutdown import Shutdown
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-def overdue(handoff: str, at: datetime) -> bytes:
+def overdue(handoff: str, at: datetime, **said: str) -> bytes:
     instants = {"occurred_at": at, "recorded_at": at, "offered_at": at - timedelta(hours=2), "due_at": at}
     record = {
         **instants,
@@ -33,6 +33,7 @@ def overdue(handoff: str, at: datetime) -> bytes:
         "to_team": "sales_development",
         "is_clock_suspect": False,
         "playbook_version": "v",
+        **said,
     }
     return encode(CATALOGUE.event_types["HandoffMeasured"], record)
 
@@ -40,7 +41,7 @@ def overdue(handoff: str, at: datetime) -> bytes:
 class Stream:
     """A stream of one partition that notes what was acknowledged: an event is, once the next is asked for."""
 
-    def __init__(self, values: list[bytes]) -> None:
+    def __init__(self, values: Sequence[bytes | None]) -> None:
         self.records = [ConsumerEvent(offset, value) for offset, value in enumerate(values)]
         self.acked: list[int] = []
 
@@ -51,7 +52,7 @@ class Stream:
 
 
 class ConsumerEvent:
-    def __init__(self, offset: int, value: bytes) -> None:
+    def __init__(self, offset: int, value: bytes | None) -> None:
         self.topic, self.partition, self.offset = "funnel.handoff-latency", 0, offset
         self.key, self.value = b"k", value
 
@@ -97,6 +98,43 @@ def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
         working.cancel()
 
     asyncio.run(run())
+
+
+HUGE = "t" * 500_000
+ODD_RECORDS = {
+    "no value": None,
+    "no event": b"x",
+    "an instant that no window holds": overdue("h", datetime(9999, 12, 31, 23, 59, tzinfo=UTC)),
+    "teams whose pair no key holds": overdue("h", MONDAY, from_team=HUGE, to_team=HUGE),
+}
+
+
+@pytest.mark.parametrize("value", [pytest.param(value, id=name) for name, value in ODD_RECORDS.items()])
+def test_an_odd_record_becomes_a_dead_letter_and_its_neighbours_go_on(value: bytes | None) -> None:
+    sent: list[Message] = []
+
+    async def deliver(messages: Iterable[Message]) -> None:
+        sent.extend(messages)
+
+    async def run() -> Shutdown:
+        shutdown = Shutdown()
+        stream = Stream([overdue("h1", MONDAY), value, overdue("h2", MONDAY)])
+        async for _ in route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack):
+            pass
+        assert stream.acked == [0, 1, 2]
+        async for _ in open_alerts(
+            Stream([value]),
+            rules=[RULE],
+            windows_of=lambda rule: OneWindow(),
+            deliver=deliver,
+            before_ack=shutdown.before_ack,
+            clock=lambda: MONDAY,
+        ):
+            pass
+        return shutdown
+
+    assert asyncio.run(run()).error is None
+    assert [message.topic for message in sent] == ["t", "funnel.dead-letter", "t", "funnel.dead-letter"]
 
 
 RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning", "sales_development")

@@ -298,7 +298,7 @@ def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: S
         producer.send(LATENCY, value, partition=0)
     producer.close()
 
-    allow_dead_letters_of(site.kafka, "300")
+    allow_dead_letters_of(site.kafka, "100")  # not even one without its bytes
     with site.worker("--only", "reaction") as worker:
         assert worker.wait(timeout=40) == ExitCode.UNREACHABLE, site.log
     said = site.log
