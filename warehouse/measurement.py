@@ -11,28 +11,29 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from projections.projection import DERIVED_FOLDER, read_projection
+from projections.relations import selected
+from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
-from warehouse.changed_handoffs import MEASURED, MEASURED_OF_CHANGED, ChangedHandoffs, next_event_sql
-from warehouse.read_models import unread_sql
+from warehouse.layout import stored_tables
+from warehouse.read_models import ReadModels, unread_sql
 
 SOURCE = "baton"
 MOST_PER_PASS = 20_000
 ROWS_AT_A_TIME = 2_000
 
+MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
+_EPISODE = "funnel.obligation_episode"
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
 
 _UNSENT = "event_id not in (select message_id from warehouse.outbox)"
-# A deadline still to come waits in this table for its day.
-_LOOK_AT_ALL = f"""
-create or replace temp table measurable as
-from ({MEASURED_OF_CHANGED.select}) where {_UNSENT}
-"""
-_LOOK_AT_CHANGED = f"""
+# What is measurable and waits: for its deadline, or for the next pass.
+_MEASURABLE = f"create or replace temp table measurable as from ({{select}}) where {_UNSENT}"
+_REMEASURED = f"""
 delete from measurable where handoff_id in (from changed_handoff);
-insert into measurable from ({MEASURED_OF_CHANGED.select})
-where handoff_id in (from changed_handoff) and {_UNSENT}
+insert into measurable from ({{select}}) where {_UNSENT}
 """
 _COLUMNS = ", ".join(
     f"epoch_us({field['name']}) as {field['name']}" if field["name"] in _INSTANTS else field["name"]
@@ -53,12 +54,7 @@ select
     {_COLUMNS}
 from taken
 """
-# The next deadline, or the next event that a clock ahead of ours has reported.
-_NEXT_DEADLINE = f"""
-select least(
-    (select min(in_time_until_at) from measurable where is_open and in_time_until_at >= $as_of),
-    ({next_event_sql()}))
-"""
+_NEXT_DEADLINE = "select min(in_time_until_at) from measurable where is_open and in_time_until_at >= $as_of"
 
 
 def waiting_sql() -> str:
@@ -73,44 +69,57 @@ def waiting_sql() -> str:
         """
 
 
+def _measured(as_of: datetime, is_all: bool) -> str:
+    """SQL: what is measurable of all handoffs, or of the changed ones."""
+    episodes = stored_tables()[_EPISODE]
+    changed = f"(from {episodes} where handoff_id in (from changed_handoff))"
+    instead = {**stored_tables(), _EPISODE: episodes if is_all else changed}
+    return selected(
+        MEASURED.reads,
+        sql_literal(as_of),
+        f"from ({MEASURED.evaluated(sql_literal(as_of))})",
+        instead=instead,
+    )
+
+
 @dataclass(frozen=True)
 class Measured:
-    """What one pass did. is_all: nothing was left over. next_deadline_at: when time alone brings more."""
+    """What one pass did. is_all: nothing was left over. next_at: when time alone brings more."""
 
     added: int
     is_all: bool
     as_of: datetime
-    next_deadline_at: datetime | None
+    next_at: datetime | None
 
 
 class Measurement:
-    """Adds what has become measurable to the outbox, through a connection of its own. Idempotent.
+    """Adds what has become measurable to the outbox. Idempotent.
 
-    The first pass looks at every handoff, each later one at those that news can have changed. What is
-    measurable and not in the outbox waits in a temporary table: deadlines to come, and what a pass left over.
+    The first pass looks at every handoff, each later one at those whose read models were refreshed since.
+    What is measurable and not in the outbox waits in a temporary table: deadlines to come, and leftovers.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int = MOST_PER_PASS) -> None:
+    def __init__(self, read_models: ReadModels, most: int = MOST_PER_PASS) -> None:
         """`most`: rows of one pass, which bounds its memory; what is left over goes with the next one."""
-        self.connection = connection
+        self.read_models = read_models
+        self.connection = read_models.connection
         self.most = most
-        self.changed = ChangedHandoffs(connection)
-
-    def as_of(self) -> datetime:
-        """The instant at which open clocks are read now."""
-        row = self.connection.execute("select as_of from warehouse.as_of").fetchone()
-        assert row is not None
-        as_of: datetime = row[0]
-        return as_of
+        self._is_first = True
 
     def measure(self) -> Measured:
-        """One pass, one transaction: what is measurable and not yet in the outbox goes there."""
-        as_of = self.as_of()
+        """One pass, one transaction: what is measurable and not yet in the outbox goes there.
+
+        The read models are brought up to date before.
+        """
+        refreshed = self.read_models.refresh()
+        as_of = refreshed.as_of
         execute = self.connection.execute
+        is_all = self._is_first or self.read_models.is_all_changed
         execute("begin")
         try:
             # 1. what is measurable of the handoffs that may have changed
-            execute(_LOOK_AT_CHANGED if self.changed.look() else _LOOK_AT_ALL)
+            execute((_MEASURABLE if is_all else _REMEASURED).format(select=_measured(as_of, is_all)))
+            execute("truncate changed_handoff")
             # 2. of all that waits: what has happened by now
             execute(_TAKE, {"as_of": as_of, "most": self.most})
             # 3. into the outbox, as messages
@@ -121,15 +130,16 @@ class Measurement:
                 execute("insert into warehouse.outbox by name select *, false as is_sent from messages")
                 self.connection.unregister("messages")
                 execute("delete from measurable where event_id in (select event_id from taken)")
-            row = execute(_NEXT_DEADLINE, {"as_of": as_of}).fetchone()
+            [(next_deadline_at,)] = execute(_NEXT_DEADLINE, {"as_of": as_of}).fetchall()
             execute("commit")
         except BaseException:
-            self.changed.forget()
+            self._is_first = True
             with suppress(duckdb.Error):  # the first error says what happened
                 execute("rollback")
             raise
-        next_deadline_at = row[0] if row else None
-        return Measured(messages.num_rows, messages.num_rows < self.most, as_of, next_deadline_at)
+        self._is_first = self.read_models.is_all_changed = False
+        due = [at for at in (next_deadline_at, refreshed.next_at) if at is not None]
+        return Measured(messages.num_rows, messages.num_rows < self.most, as_of, min(due, default=None))
 
     def _messages(self) -> Iterator[pa.RecordBatch]:
         names = [column[0] for column in self.connection.description or []]

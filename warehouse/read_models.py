@@ -106,13 +106,13 @@ class Refreshed:
     """What a refresh did.
 
     as_of: the instant as of which the tables stand. rows: written. is_all: all were computed again.
-    next_event_at: when time alone changes them, for a clock ahead of ours has reported something already.
+    next_at: when time alone changes them, for a clock ahead of ours has reported something already.
     """
 
     as_of: datetime
     rows: int
     is_all: bool
-    next_event_at: datetime | None
+    next_at: datetime | None
 
 
 class ReadModels:
@@ -132,6 +132,9 @@ class ReadModels:
             connection.execute(
                 f"create temp table if not exists new_{view.name} as from stored.{view.name} limit 0"
             )
+        # Handoffs whose rows were replaced, until somebody has taken them and emptied the table.
+        connection.execute("create temp table if not exists changed_handoff (handoff_id varchar)")
+        self.is_all_changed = True
         self._prepared: set[str] = set()
 
     def refresh(self) -> Refreshed:
@@ -212,6 +215,8 @@ class ReadModels:
         if not is_all:
             for event in read_events():
                 self._run(f"insert into changed_{event.table} {_facts_of_members(event)}")
+        self.is_all_changed = self.is_all_changed or is_all
+        execute("insert into changed_handoff select record_id from member where kind = 'handoff'")
         rows = 0
         for view in stored_views():
             if is_all:  # planned for the sizes that there are

@@ -1,4 +1,4 @@
-"""The loop that measures handoffs: soon after a commit, at a bounded load, and when a deadline passes."""
+"""The loop that refreshes read models and measures handoffs: soon after a commit, and when time has come."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from streams.worker.shutdown import wait_for_stop
 from warehouse.measurement import Measured, Measurement
+from warehouse.read_models import Refreshed
 
-EVERY_SECONDS = 2.0
-# Measure at most a tenth of the time: the sink has priority.
-REST_PER_WORK = 9
+EVERY_SECONDS = 0.1
+# Rest as long as the work took: the sink has its share, and what comes meanwhile is looked at together.
+REST_PER_WORK = 1
 
 
 class MeasurementLoop:
-    """Runs Measurement on its own thread, at most a tenth of the time."""
+    """Runs ReadModels.refresh, and Measurement once the sink is caught up, on a thread of its own."""
 
     def __init__(
         self,
@@ -31,25 +33,26 @@ class MeasurementLoop:
         self.commits = commits
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Measure until `stop`. Raises any error; a pass is atomic."""
+        """Refresh and measure until `stop`. Raises any error; each is a transaction."""
         loop = asyncio.get_running_loop()
-        last: Measured | None = None
-        measured_commits = -1
+        last: Measured | Refreshed | None = None
+        seen_commits = -1
         with ThreadPoolExecutor(1, "measure") as pool:
             while not stop.is_set():
-                commits = self.commits()
-                is_due = commits != measured_commits or await loop.run_in_executor(pool, self._is_due, last)
+                commits, is_caught_up = self.commits(), self.is_caught_up()
                 work_seconds = 0.0
-                if is_due and self.is_caught_up():
+                if commits != seen_commits or self._is_due(last, is_caught_up):
                     started = time.monotonic()
-                    last = await loop.run_in_executor(pool, self.measurement.measure)
+                    work = self.measurement.measure if is_caught_up else self.measurement.read_models.refresh
+                    last = await loop.run_in_executor(pool, work)
                     work_seconds = time.monotonic() - started
-                    measured_commits = commits
+                    seen_commits = commits
                 await wait_for_stop(stop, max(EVERY_SECONDS, REST_PER_WORK * work_seconds))
 
-    def _is_due(self, last: Measured | None) -> bool:
-        """Without new commits: whether the last pass left something, or a deadline has passed since."""
-        if last is None or not last.is_all:
+    def _is_due(self, last: Measured | Refreshed | None, is_caught_up: bool) -> bool:
+        """Without new commits: whether something is left to do, or its time has come since."""
+        if last is None or (isinstance(last, Refreshed) and is_caught_up):
             return True
-        as_of = self.measurement.as_of()
-        return as_of < last.as_of or (last.next_deadline_at is not None and as_of > last.next_deadline_at)
+        if isinstance(last, Measured) and not last.is_all:
+            return True
+        return last.next_at is not None and last.as_of <= last.next_at < datetime.now(UTC)

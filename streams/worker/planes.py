@@ -22,7 +22,6 @@ from streams.worker.lag_log import LagLog
 from streams.worker.log_watch import LogWatch
 from streams.worker.measurement_loop import MeasurementLoop
 from streams.worker.outbox_relay import OutboxRelay
-from streams.worker.read_model_loop import ReadModelLoop
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
 from streams.worker.withheld import WithheldRecords
@@ -36,7 +35,7 @@ FAUST_STOP_SECONDS = 5.0
 
 
 class DataPlane:
-    """Sink, outbox relay, measurement and read models over one warehouse."""
+    """Sink, outbox relay, read models and measurement over one warehouse."""
 
     def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer) -> None:
         """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
@@ -53,11 +52,10 @@ class DataPlane:
             withheld=WithheldRecords(warehouse.cursor(), registry) if registry else None,
         )
         self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
-        measurement = Measurement(warehouse.connection.cursor())
+        measurement = Measurement(warehouse.read_models())
         self.measurement_loop = MeasurementLoop(
             measurement, self.is_caught_up, lambda: self.sink.progress.batches
         )
-        self.read_model_loop = ReadModelLoop(warehouse.read_models(), lambda: self.sink.progress.batches)
         self._has_read_backlog = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,7 +64,6 @@ class DataPlane:
             parts.create_task(self.sink.run(stop))
             parts.create_task(self.relay.run(stop))
             parts.create_task(self.measurement_loop.run(stop))
-            parts.create_task(self.read_model_loop.run(stop))
 
     def is_caught_up(self) -> bool:
         """True while the sink has read all but a few of the records it knows of."""

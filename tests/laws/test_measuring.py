@@ -60,7 +60,7 @@ def test_measuring_what_changed_is_measuring_everything(
 ) -> None:
     """Copies that name other leads, merges, clocks that go back, deadlines that pass in silence included."""
     followed, looked_at_anew = map(emptied, two)
-    following = Measurement(followed.connection.cursor())
+    following = Measurement(followed.read_models())
     values, cuts = data.draw(arrivals(emitted))
     edges = sorted({0, *cuts, len(values)})
     for start, stop in zip(edges, edges[1:], strict=False):
@@ -69,6 +69,6 @@ def test_measuring_what_changed_is_measuring_everything(
             given(warehouse, values[start:stop])
             warehouse.pin_as_of(as_of)
         following.measure()
-        Measurement(looked_at_anew.connection.cursor()).measure()
+        Measurement(looked_at_anew.read_models()).measure()
 
         assert outbox(followed) == outbox(looked_at_anew)

@@ -68,7 +68,7 @@ def test_a_handoff_is_measured_at_each_of_its_moments() -> None:
         as_of=MONDAY + timedelta(days=1),
     )
 
-    Measurement(warehouse.connection).measure()
+    Measurement(warehouse.read_models()).measure()
 
     said = [(m["measure"], m["elapsed_minutes"], m["owner"], m["answer"]) for m in measured(warehouse)]
     assert said == [
@@ -82,14 +82,14 @@ def test_a_handoff_is_measured_at_each_of_its_moments() -> None:
 def test_silence_is_measured_once_the_deadline_has_passed_and_not_before() -> None:
     offer = event("HandoffOffered", MONDAY)
     warehouse = warehouse_with(offer, as_of=DUE)
-    measurement = Measurement(warehouse.connection)
+    measurement = Measurement(warehouse.read_models())
 
     before = measurement.measure()
     warehouse.pin_as_of(DUE + timedelta(microseconds=1))
     after = measurement.measure()
 
-    assert (before.added, before.next_deadline_at) == (1, DUE)
-    assert (after.added, after.next_deadline_at) == (1, None)
+    assert (before.added, before.next_at) == (1, DUE)
+    assert (after.added, after.next_at) == (1, None)
     assert moments(warehouse) == [("opened", MONDAY), ("overdue", DUE)]
     assert measured(warehouse)[1]["business_minutes"] == 120.0
 
@@ -98,14 +98,14 @@ def test_contact_reported_by_a_clock_ahead_is_measured_once_it_has_happened() ->
     later = MONDAY + timedelta(minutes=5)
     offered, attempted = event("HandoffOffered", MONDAY), event("ContactAttempted", later)
     warehouse = warehouse_with(offered, attempted, as_of=MONDAY)
-    measurement = Measurement(warehouse.connection)
+    measurement = Measurement(warehouse.read_models())
 
     before = measurement.measure()
     warehouse.pin_as_of(later)
     after = measurement.measure()
 
-    assert (before.added, before.next_deadline_at) == (1, later)
-    assert (after.added, after.next_deadline_at) == (1, DUE)
+    assert (before.added, before.next_at) == (1, later)
+    assert (after.added, after.next_at) == (1, DUE)
     assert moments(warehouse) == [("opened", MONDAY), ("attempted", later)]
 
 
@@ -114,7 +114,7 @@ def test_an_answer_after_the_deadline_leaves_it_overdue() -> None:
     offered, accepted = event("HandoffOffered", MONDAY), event("HandoffAccepted", late)
     warehouse = warehouse_with(offered, accepted, as_of=late)
 
-    Measurement(warehouse.connection).measure()
+    Measurement(warehouse.read_models()).measure()
 
     assert moments(warehouse) == [("opened", MONDAY), ("overdue", DUE), ("answered", late)]
 
@@ -123,7 +123,7 @@ def test_a_late_event_that_revises_a_moment_makes_a_new_event_and_nothing_else()
     first, earlier = MONDAY + timedelta(minutes=40), MONDAY + timedelta(minutes=10)
     offered, accepted = event("HandoffOffered", MONDAY), event("HandoffAccepted", first)
     warehouse = warehouse_with(offered, accepted, as_of=first)
-    measurement = Measurement(warehouse.connection)
+    measurement = Measurement(warehouse.read_models())
     measurement.measure()
 
     again = measurement.measure()
@@ -201,7 +201,7 @@ def test_news_of_one_handoff_is_also_news_of_others(
 ) -> None:
     """A pass looks only at what news can have changed; a new look at everything finds nothing it missed."""
     warehouse = warehouse_with(*OFFERED, *before, as_of=MONDAY + timedelta(hours=1))
-    measurement = Measurement(warehouse.connection.cursor())
+    measurement = Measurement(warehouse.read_models())
     measurement.measure()
     known = {m["event_id"] for m in measured(warehouse)}
 
@@ -210,12 +210,12 @@ def test_news_of_one_handoff_is_also_news_of_others(
 
     new = [m for m in measured(warehouse) if m["event_id"] not in known]
     assert sorted((m["handoff_id"], m["measure"], m["occurred_at"]) for m in new) == found
-    assert Measurement(warehouse.connection.cursor()).measure().added == 0
+    assert Measurement(warehouse.read_models()).measure().added == 0
 
 
 def test_a_pass_that_failed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = warehouse_with(*OFFERED, as_of=LATE)
-    measurement = Measurement(warehouse.connection.cursor())
+    measurement = Measurement(warehouse.read_models())
     measurement.measure()
     given(warehouse, as_bytes([event("HandoffAccepted", EARLY)]))
 
@@ -244,7 +244,7 @@ def opened(story: tuple[list[bytes], datetime]) -> Warehouse:
 
 def test_measurements_say_what_the_latency_view_says(story: tuple[list[bytes], datetime]) -> None:
     warehouse = opened(story)
-    Measurement(warehouse.connection).measure()
+    Measurement(warehouse.read_models()).measure()
     answered = {
         m["handoff_id"]: (m["occurred_at"], m["elapsed_minutes"], m["business_minutes"])
         for m in measured(warehouse)
@@ -268,8 +268,8 @@ def test_measurements_say_what_the_latency_view_says(story: tuple[list[bytes], d
 def test_many_small_passes_add_what_one_large_pass_adds(story: tuple[list[bytes], datetime]) -> None:
     whole, piecemeal = opened(story), opened(story)
 
-    Measurement(whole.connection).measure()
-    in_pieces = Measurement(piecemeal.connection, most=100)
+    Measurement(whole.read_models()).measure()
+    in_pieces = Measurement(piecemeal.read_models(), most=100)
     passes = [in_pieces.measure()]
     while not passes[-1].is_all:
         passes.append(in_pieces.measure())
@@ -280,7 +280,7 @@ def test_many_small_passes_add_what_one_large_pass_adds(story: tuple[list[bytes]
 
 def test_a_measurement_travels_as_a_cloud_event(story: tuple[list[bytes], datetime]) -> None:
     warehouse = opened(story)
-    Measurement(warehouse.connection, most=1).measure()
+    Measurement(warehouse.read_models(), most=1).measure()
     row = warehouse.connection.execute(
         "select topic, key, headers::varchar, message_id from warehouse.outbox"
     )

@@ -82,7 +82,7 @@ def test_a_measured_moment_is_judged_by_its_own_version_too() -> None:
     with opened() as warehouse:
         given(warehouse, STORY)
         warehouse.pin_as_of(AS_OF)
-        Measurement(warehouse.connection.cursor()).measure()
+        Measurement(warehouse.read_models()).measure()
         overdue = rows(warehouse, "select count(*) from warehouse.outbox")
 
     # opened and answered of both; overdue of the one that had an hour and took ninety minutes

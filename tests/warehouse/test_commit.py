@@ -17,6 +17,7 @@ from tests.given import as_bytes, in_memory
 from warehouse.commit import Batch, Committer
 from warehouse.content_hash import RecordCounts, record_counts
 from warehouse.measurement import Measurement
+from warehouse.read_models import ReadModels
 from warehouse.warehouse import Warehouse
 
 OFFER = {
@@ -174,7 +175,7 @@ class Full:
     "work",
     [
         pytest.param(lambda connection: Committer(connection).commit(batch()), id="a batch"),
-        pytest.param(lambda connection: Measurement(connection).measure(), id="measuring"),
+        pytest.param(lambda connection: Measurement(ReadModels(connection)).measure(), id="measuring"),
     ],
 )
 def test_a_failed_commit_is_told_by_its_own_error(work: Callable[[Any], object]) -> None:

@@ -256,7 +256,7 @@ def expected_measurements(lines: list[dict[str, Any]], playbook: Playbook) -> di
     """What one measurement of the whole log says, by event_id."""
     with in_memory(playbook) as warehouse:
         given(warehouse, as_bytes(lines))
-        Measurement(warehouse.connection).measure()
+        Measurement(warehouse.read_models()).measure()
         values = warehouse.connection.execute("select value from warehouse.outbox").fetchall()
     frame = decode([value for (value,) in values], CATALOGUE).frames["HandoffMeasured"]
     return {row["event_id"]: row for row in frame.to_dicts()}
