@@ -210,7 +210,8 @@ def broker_hosts(bootstrap: str) -> list[str]:
     hosts = []
     for server in bootstrap.split(","):
         host, colon, port = server.strip().rpartition(":")
-        if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        is_address = host and colon and port.isdigit() and 0 < int(port) < 65536 and "/" not in host
+        if not is_address:
             raise BatonError(
                 "BATON_KAFKA is not a list of bootstrap servers",
                 where="environment",

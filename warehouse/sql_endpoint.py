@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -116,6 +117,8 @@ def serve_sql(connection: duckdb.DuckDBPyConnection, seconds: float = 30) -> Sql
 def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
     """Load httpfs and quack from their wheels. Raises BatonError when they are not installed."""
     try:
+        if not os.environ.get("HOME"):  # DuckDB wants a home to load from, although nothing is there
+            connection.execute("set home_directory = ?", [tempfile.gettempdir()])
         for extension in ("httpfs", "quack"):
             import_extension(extension, con=connection)
             connection.execute(f"load {extension}")

@@ -22,13 +22,14 @@ from rich.text import Text
 
 from streams.queries.values import cell, printable
 
+WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
 GAP = 2
 _PROSE = re.compile(r"[^\W\d]\S* [^\W\d]")  # two words, so neither a number nor an instant
 LEAST_PROSE = 16  # a narrower column of prose reads worse than one record after another
 
 # `:100:` in an id is no emoji, and a number in a text needs no colour.
 messages = Console(stderr=True, highlight=False, emoji=False)
-data = Console(highlight=False, emoji=False)
+data = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
@@ -101,7 +102,9 @@ def print_texts(
         table.add_column(Text(name), justify="right" if right else "left", width=width, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    data.print(table, width=sum(widths) + GAP * len(widths), crop=False)
+    needed = sum(widths) + GAP * len(widths)
+    wide = data if data.width >= needed or data.is_terminal else Console(emoji=False, width=needed)
+    wide.print(table, crop=False)
 
 
 def _shown(text: str) -> str:

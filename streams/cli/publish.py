@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -152,6 +153,8 @@ def check_events(
         task = bar.add_task("events", total=size)
         for number, line in read_lines(stream):
             read += len(line)
+            if number == 1:
+                _refuse_csv(name, line)
             if number % _LINES_BETWEEN_UPDATES == 0:
                 bar.update(task, completed=read, description=f"line {number:,}, bytes")
             try:
@@ -163,6 +166,19 @@ def check_events(
             except ContractViolation as violation:
                 refused.add(RefusedLine(name, number, violation.field, violation.why))
     return copies.count
+
+
+def _refuse_csv(name: str, first: bytes) -> None:
+    """Raise BatonError for a table's header: each of its lines would be refused, and no reason would help."""
+    header = first.decode(errors="replace").strip()
+    if not header.startswith(("{", "[", '{"')) and re.search(r"\w\"?[,;\t]\"?\w", header):
+        raise BatonError(
+            "The file looks like CSV; events are JSON lines",
+            where=f"{name}:1",
+            why=f"its first line is {header[:60]!r}, and each line has to be one JSON object with its fields",
+            next_command="baton simulate --help   (writes events to look at; docs/reference/events.md has the fields)",
+            exit_code=ExitCode.USAGE,
+        )
 
 
 @contextmanager
