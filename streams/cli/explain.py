@@ -98,8 +98,11 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
     """One id in many views: a few lines each, then its events."""
     _say(f"[bold]{escape(name)}[/bold] is part of {len(explanations)} numbers")
     _say(_circumstances(explanations[0], as_known))
+    repeated = _repeated(explanations)
     for explanation in explanations:
         view = explanation.view
+        if view.name in repeated:
+            continue
         _say(f"\n[bold]{view.name}[/bold]: {escape(view.says)}")
         if explanation.row_count == 1:
             row = explanation.rows[0]
@@ -112,7 +115,21 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
         else:
             _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
     _say("")
+    if repeated:
+        _say(f"The same values are in {', '.join(repeated)}.\n")
     _show_events(explanations[-1])
+
+
+def _repeated(explanations: list[Explanation]) -> list[str]:
+    """The views whose only row has no value that another of these views does not show under the same name."""
+    rows = {e.view.name: set(map(repr, e.rows[0].items())) for e in explanations if e.row_count == 1}
+    names = list(rows)
+    return [
+        name
+        for place, name in enumerate(names)
+        if any(rows[name] < rows[other] for other in names)
+        or any(rows[name] == rows[other] for other in names[:place])
+    ]
 
 
 def _circumstances(explanation: Explanation, as_known: str | None) -> str:
