@@ -25,7 +25,6 @@ from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
 from streams.process_record import ProcessRecord
 
-
 SQL_SECONDS = 30.0
 
 
