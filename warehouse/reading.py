@@ -1,4 +1,4 @@
-"""What counts as reading, and how a statement's failure is told."""
+"""What counts as reading, and the errors of a statement."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class Warehouse:
             if seconds and isinstance(error.__cause__, duckdb.InterruptException):
                 raise took_too_long(statement, seconds) from error
             raise
-        except RuntimeError:  # Ctrl-C: the caller is told, and the statement goes on
+        except RuntimeError:  # Ctrl-C reaches the caller, and leaves the statement running
             cursor.interrupt()
             raise
         finally:

@@ -95,9 +95,9 @@ def redrive(dry_run: bool, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why they will never be read.")
 @json_option
 def dismiss_records(places: tuple[str, ...], is_all: bool, reason: str, as_json: bool) -> None:
-    """Dismiss failed records that will never be readable: `ls` and `redrive` leave them out.
+    """Dismiss records that will never be readable.
 
-    Their bytes stay. PLACE is topic/partition/offset, as `ls` prints it.
+    `ls` and `redrive` leave them out; their bytes stay. PLACE is topic/partition/offset, as `ls` prints it.
 
     \b
     Example:
