@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 3
     UNREACHABLE = 4
     DATA_PROBLEMS = 5
+    INTERRUPTED = 130  # as shells say it: 128 and SIGINT
 
 
 class BatonError(Exception):

@@ -6,12 +6,14 @@ BATON_KAFKA_SASL_USERNAME       with _PASSWORD: log in with SASL PLAIN
 BATON_KAFKA_SASL_PASSWORD
 BATON_KAFKA_TLS                 1 to speak TLS (certificates: the system's, or SSL_CERT_FILE)
 BATON_SCHEMA_REGISTRY           address of a Confluent-protocol registry; unset: none is needed
+BATON_SQL_SECONDS               time limit of a statement asked of the worker (default: 30)
 BATON_KEYS                      public keys that sign playbooks (default: keys.toml next to playbook.toml)
 """
 
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import ssl
 from collections.abc import Mapping
@@ -22,6 +24,8 @@ from typing import Any
 from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
 from streams.process_record import ProcessRecord
+
+SQL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Project:
     sasl_password: str | None = field(default=None, repr=False)
     is_tls: bool = False
     keys: Path | None = None
+    sql_seconds: float = SQL_SECONDS
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
@@ -51,6 +56,7 @@ class Project:
             sasl_password=env.get("BATON_KAFKA_SASL_PASSWORD") or None,
             is_tls=_flag(env, "BATON_KAFKA_TLS"),
             keys=folder / Path(env["BATON_KEYS"]).expanduser() if env.get("BATON_KEYS") else None,
+            sql_seconds=_seconds(env, "BATON_SQL_SECONDS", SQL_SECONDS),
         )
         project._check_settings()
         return project
@@ -65,6 +71,7 @@ class Project:
             "BATON_KAFKA_SASL_PASSWORD": self.sasl_password,
             "BATON_KAFKA_TLS": "1" if self.is_tls else None,
             "BATON_KEYS": str(self.keys) if self.keys else None,
+            "BATON_SQL_SECONDS": str(self.sql_seconds),
         }
         return {name: value for name, value in settings.items() if value}
 
@@ -210,7 +217,8 @@ def broker_hosts(bootstrap: str) -> list[str]:
     hosts = []
     for server in bootstrap.split(","):
         host, colon, port = server.strip().rpartition(":")
-        if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        is_address = host and colon and port.isdigit() and 0 < int(port) < 65536 and "/" not in host
+        if not is_address:
             raise BatonError(
                 "BATON_KAFKA is not a list of bootstrap servers",
                 where="environment",
@@ -228,6 +236,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "").strip()
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = math.nan
+    if 0 < seconds < math.inf:
+        return seconds
+    raise BatonError(
+        f"{name} is not a number of seconds",
+        where="environment",
+        why=f"it is {text!r}",
+        next_command=f"export {name}={default:g}",
+        exit_code=ExitCode.CONFIGURATION,
+    )
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

@@ -3,6 +3,7 @@
 It listens on loopback, wants a token, and lets through SELECT statements only. What a statement may
 do is judged on DuckDB's own parse of it, never on its text: one that is not a SELECT does not
 serialise, there is one statement, and table functions must be on a short list (docs/adr/0007).
+Single statements go to the statement server beside it, which can end them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ import duckdb
 from duckdb_extensions import import_extension
 
 from schemas.errors import BatonError, ExitCode
+from warehouse.reading import failing_plainly
+from warehouse.statement_server import ask_server, serve_statements
 
 TABLE_FUNCTIONS = (
     "range",
@@ -66,6 +72,7 @@ class SqlEndpoint:
 
     address: str
     token: str
+    port: int = 0  # of the statement server
 
     def remote(self, statement: str) -> list[str]:
         """Parameters of REMOTE: this statement runs at the endpoint."""
@@ -77,7 +84,7 @@ class SqlEndpoint:
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump({"address": self.address, "token": self.token}, file)
+            json.dump(asdict(self), file)
         fresh.replace(path)
 
     @classmethod
@@ -85,19 +92,21 @@ class SqlEndpoint:
         """The endpoint of a running worker, or None when no worker left one."""
         try:
             content = json.loads(path.read_text())
-            return cls(content["address"], content["token"])
+            return cls(content["address"], content["token"], content.get("port", 0))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
 
-def serve_sql(connection: duckdb.DuckDBPyConnection) -> SqlEndpoint:
-    """Serve this database on a free loopback port with a fresh token.
+def serve_sql(connection: duckdb.DuckDBPyConnection, seconds: float = 30) -> SqlEndpoint:
+    """Serve this database on free loopback ports with a fresh token. `seconds`: a statement's time limit.
 
     From then on the process can neither read other files through SQL nor change its settings.
     """
     load_extensions(connection)
-    endpoint = SqlEndpoint(f"quack:127.0.0.1:{_free_port()}", secrets.token_urlsafe(32))
+    token = secrets.token_urlsafe(32)
     connection.execute(_MAY_RUN)
+    port = serve_statements(connection, token, seconds)
+    endpoint = SqlEndpoint(f"quack:127.0.0.1:{_free_port()}", token, port)
     connection.execute("set global quack_authorization_function = 'may_run'")
     connection.execute("call quack_serve(?, token = ?)", [endpoint.address, endpoint.token])
     connection.execute("set enable_external_access = false")
@@ -108,6 +117,8 @@ def serve_sql(connection: duckdb.DuckDBPyConnection) -> SqlEndpoint:
 def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
     """Load httpfs and quack from their wheels. Raises BatonError when they are not installed."""
     try:
+        if not os.environ.get("HOME"):  # DuckDB wants a home to load from, although nothing is there
+            connection.execute("set home_directory = ?", [tempfile.gettempdir()])
         for extension in ("httpfs", "quack"):
             import_extension(extension, con=connection)
             connection.execute(f"load {extension}")
@@ -123,45 +134,24 @@ def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
 
 def ask(endpoint: SqlEndpoint, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one SELECT at the endpoint; (column names, rows). It sees whole transactions only."""
-    connection = duckdb.connect()
-    connection.execute("set TimeZone = 'UTC'")
-    load_extensions(connection)
-    try:
-        asked = connection.execute(REMOTE, endpoint.remote(statement))
-        return [column[0] for column in asked.description or []], asked.fetchall()
-    except duckdb.Error as error:
-        raise _refused(endpoint, statement, str(error)) from error
-    except UnicodeDecodeError as error:  # some of DuckDB's messages hold bytes that are not UTF-8
-        raise _refused(endpoint, statement, error.object.decode(errors="replace")) from error
-    finally:
-        connection.close()
+    with answer(endpoint, statement) as rows:
+        return rows.columns, rows.fetchall()
 
 
-def _refused(endpoint: SqlEndpoint, statement: str, why: str) -> BatonError:
-    first = why.split("\n\nLINE")[0].strip()
-    if "Authorization failed" in why:
-        return BatonError(
-            "Only reading is allowed here",
-            where=statement[:200],
-            why="it is not one SELECT, or it calls a function that reaches outside the tables",
-            next_command='baton sql "select * from funnel.handoff_latency limit 3"',
-            exit_code=ExitCode.USAGE,
-        )
-    if "Could not connect" in first:
-        return BatonError(
-            "The worker's SQL endpoint does not answer",
-            where=endpoint.address,
-            why=first,
-            next_command="baton status",
-            exit_code=ExitCode.UNREACHABLE,
-        )
-    return BatonError(
-        "The query failed",
-        where=statement[:200],
-        why=first,
-        next_command="baton sql --help",
-        exit_code=ExitCode.USAGE,
-    )
+@contextmanager
+def answer(
+    endpoint: SqlEndpoint, statement: str, seconds: float | None = None
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """The rows of one SELECT at the endpoint, to be read once. Leaving early ends the statement there."""
+    stream = ask_server(endpoint.port, endpoint.token, statement, seconds)
+    with closing(stream), duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        try:
+            with failing_plainly(statement):
+                yield connection.from_arrow(stream.reader())
+        except BatonError as error:
+            # DuckDB reads the stream, and says of its failure only that there was one.
+            raise (stream.failure or error) from error
 
 
 def _free_port() -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,7 @@ from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import Committer, Mark
 from warehouse.read_models import ReadModels, Refreshed
+from warehouse.reading import check_is_reading, failing_plainly, took_too_long
 from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
@@ -214,26 +216,29 @@ class Warehouse:
 
     def ask(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run one SELECT on a cursor of its own; (column names, rows)."""
+        with self.answer(statement) as rows:
+            return rows.columns, rows.fetchall()
+
+    @contextmanager
+    def answer(self, statement: str, seconds: float | None = None) -> Iterator[duckdb.DuckDBPyRelation]:
+        """The rows of one SELECT, to be read once, within so many seconds."""
+        check_is_reading(statement)
+        cursor = self.cursor()
+        limit = Timer(seconds or 0, cursor.interrupt)
+        if seconds:
+            limit.start()
         try:
-            kinds = [s.type for s in duckdb.extract_statements(statement)]
-            if kinds != [duckdb.StatementType.SELECT]:
-                raise BatonError(
-                    "Only reading is allowed here",
-                    where=statement[:200],
-                    why="it is not one SELECT",
-                    next_command='baton sql "select * from funnel.handoff_latency limit 3"',
-                    exit_code=ExitCode.USAGE,
-                )
-            asked = self.cursor().execute(statement)
-            return [column[0] for column in asked.description or []], asked.fetchall()
-        except duckdb.Error as error:
-            raise BatonError(
-                "The query failed",
-                where=statement[:200],
-                why=str(error).split("\n\nLINE")[0],
-                next_command="baton sql --help",
-                exit_code=ExitCode.USAGE,
-            ) from error
+            with failing_plainly(statement):
+                yield cursor.sql(statement)
+        except BatonError as error:
+            if seconds and isinstance(error.__cause__, duckdb.InterruptException):
+                raise took_too_long(statement, seconds) from error
+            raise
+        except RuntimeError:  # Ctrl-C reaches the caller, and leaves the statement running
+            cursor.interrupt()
+            raise
+        finally:
+            limit.cancel()
 
     def pin_as_of(self, as_of: datetime | None, *, is_read_model: bool = True) -> None:
         """Read open clocks at this instant from now on, or (None) at the wall clock.

@@ -23,9 +23,9 @@ _THIS_QUARTER = """(
     select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""
 QUESTIONS = {
     "handoff_latency_by_pair": """
-        select replace(from_team || ' → ' || to_team, '_', ' ') as "handoff", offered, n, p50_minutes as p50,
-            p90_minutes as p90, p95_minutes as p95, sla_due as "SLA due", sla_past_due as "past due",
-            round(100 * sla_kept_share, 1) as "kept %"
+        select replace(from_team || ' → ' || to_team, '_', ' ') as "handoff", offered, n,
+            round(p50_minutes, 1) as p50, round(p90_minutes, 1) as p90, round(p95_minutes, 1) as p95,
+            sla_due as "SLA due", sla_past_due as "past due", round(100 * sla_kept_share, 1) as "kept %"
         from funnel.handoff_pair""",
     "funnel": """
         select stage, entered, advanced, lost, returned, elsewhere,
@@ -61,7 +61,13 @@ QUESTIONS = {
 @click.command()
 @click.option("--once", is_flag=True, help="Stop Kafka and the worker at the end (as `make demo` does).")
 @click.option("--seed", default=7, show_default=True, help="Seed of the simulation.")
-@click.option("--leads", default=5_000, show_default=True, help="Number of leads, with about 11 events each.")
+@click.option(
+    "--leads",
+    type=click.IntRange(min=1),
+    default=5_000,
+    show_default=True,
+    help="Number of leads, with about 11 events each.",
+)
 @json_option
 def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
     """Run a simulated company's quarter through a real Kafka, and print what both teams see.

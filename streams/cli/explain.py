@@ -11,11 +11,11 @@ from rich.padding import Padding
 from projections.projection import Projection, views
 from projections.resolved_facts import SUBJECTS
 from streams.cli.options import as_known_option, known_at
-from streams.cli.output import data, json_option, print_json, print_rows
+from streams.cli.output import data, json_option, print_json, print_rows, print_texts
 from streams.project import Project
 from streams.queries.explanation import MOST_ROWS, Explanation
 from streams.queries.explanation import explain as explained
-from streams.queries.values import named, shortened, shown
+from streams.queries.values import named, printable, shortened, shown
 from streams.queries.warehouse_access import asking
 
 MOST_ROWS_IN_FULL = 3
@@ -98,8 +98,11 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
     """One id in many views: a few lines each, then its events."""
     _say(f"[bold]{escape(name)}[/bold] is part of {len(explanations)} numbers")
     _say(_circumstances(explanations[0], as_known))
+    repeated = _repeated(explanations)
     for explanation in explanations:
         view = explanation.view
+        if view.name in repeated:
+            continue
         _say(f"\n[bold]{view.name}[/bold]: {escape(view.says)}")
         if explanation.row_count == 1:
             row = explanation.rows[0]
@@ -112,7 +115,21 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
         else:
             _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
     _say("")
+    if repeated:
+        _say(f"The same values are in {', '.join(repeated)}.\n")
     _show_events(explanations[-1])
+
+
+def _repeated(explanations: list[Explanation]) -> list[str]:
+    """The views whose only row has no value that another of these views does not show under the same name."""
+    rows = {e.view.name: set(map(repr, e.rows[0].items())) for e in explanations if e.row_count == 1}
+    names = list(rows)
+    return [
+        name
+        for place, name in enumerate(names)
+        if any(rows[name] < rows[other] for other in names)
+        or any(rows[name] == rows[other] for other in names[:place])
+    ]
 
 
 def _circumstances(explanation: Explanation, as_known: str | None) -> str:
@@ -136,7 +153,7 @@ def _show_in_full(explanation: Explanation) -> None:
         (c.name, *(shown(c.name, row[c.name], row) for row in rows), c.says) for c in explanation.view.columns
     ]
     numbers = ["value"] if len(rows) == 1 else map(str, range(1, len(rows) + 1))
-    print_rows(("", *numbers, "description"), values)
+    print_texts(("", *numbers, "description"), values, [False] * (len(rows) + 2))
     _say("")
 
 
@@ -146,7 +163,8 @@ def _show_briefly(explanation: Explanation, most_rows: int) -> None:
     others = [column.name for column in view.columns if column.name not in (*view.key, *LONG_OR_SAME)]
     room = min(MOST_COLUMNS, data.width // COLUMN_WIDTH)
     columns = [*view.key, *others][: max(room, len(view.key) + 2)]
-    print_rows(columns, [[shown(name, row[name], row) for name in columns] for row in rows])
+    values = [[shown(name, row[name], row) for name in columns] for row in rows]
+    print_texts(columns, values, [False] * len(columns))
     left_out = len(view.columns) - len(columns)
     hints = [f"{len(rows)} of {explanation.row_count:,} rows"] if len(rows) < explanation.row_count else []
     hints += [f"{left_out} more columns"] if left_out else []
@@ -188,11 +206,11 @@ def _lateness(late: timedelta) -> str:
 
 def _say(text: str) -> None:
     """A paragraph, wrapped on a terminal and unwrapped in a pipe."""
-    data.print(text, soft_wrap=not data.is_terminal)
+    data.print(printable(text, keep="\n"), soft_wrap=not data.is_terminal)
 
 
 def _say_indented(text: str) -> None:
     if data.is_terminal:
-        data.print(Padding(escape(text), (0, 0, 0, 4), expand=False))
+        data.print(Padding(escape(printable(text, keep="\n")), (0, 0, 0, 4), expand=False))
     else:
         _say("    " + escape(text))

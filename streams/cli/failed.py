@@ -9,7 +9,7 @@ import click
 from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
-from streams.queries.failed_events import find_failed, list_failed
+from streams.queries.failed_events import dismiss, find_failed, list_failed
 from streams.queries.redrive import redrive as redrive_records
 
 
@@ -25,8 +25,9 @@ def failed() -> None:
 
 @failed.command()
 @click.option("--limit", default=20, show_default=True, help="Number of records, newest first.")
+@click.option("--dismissed", "only_dismissed", is_flag=True, help="List those that were dismissed.")
 @json_option
-def ls(limit: int, as_json: bool) -> None:
+def ls(limit: int, only_dismissed: bool, as_json: bool) -> None:
     """List failed records.
 
     Shows the position of each, the stage that refused it, and the reason.
@@ -35,12 +36,13 @@ def ls(limit: int, as_json: bool) -> None:
     Example:
       baton failed ls --limit 5
     """
-    columns, rows, count = list_failed(Project.here(), limit)
+    found = list_failed(Project.here(), limit, only_dismissed=only_dismissed)
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
         return
-    print_rows(columns, rows)
-    say(f"{count:,} in total; next: baton failed show PLACE")
+    print_rows(found.columns, found.rows)
+    dismissed = f", {found.dismissed:,} dismissed" if found.dismissed and not only_dismissed else ""
+    say(f"{found.count:,} in total{dismissed}; next: baton failed show PLACE")
 
 
 @failed.command()
@@ -69,7 +71,8 @@ def redrive(dry_run: bool, as_json: bool) -> None:
     """Send failed records that can be read now to their topics again.
 
     They become readable with a new schema version or a configured registry. Safe to run twice: an event
-    that arrives again is a duplicate and changes no number. Exit code 5 when some are still unreadable.
+    that arrives again is a duplicate and changes no number. Exit code 5 when some are still unreadable and
+    not dismissed.
 
     \b
     Example:
@@ -84,6 +87,29 @@ def redrive(dry_run: bool, as_json: bool) -> None:
         print_rows(columns, [(report.sent, report.unreadable, report.known)])
     if report.unreadable:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+@failed.command("dismiss")
+@click.argument("places", metavar="PLACE", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Dismiss every failed record there is now.")
+@click.option("--reason", required=True, help="Why they will never be read.")
+@json_option
+def dismiss_records(places: tuple[str, ...], is_all: bool, reason: str, as_json: bool) -> None:
+    """Dismiss records that will never be readable.
+
+    `ls` and `redrive` leave them out; their bytes stay. PLACE is topic/partition/offset, as `ls` prints it.
+
+    \b
+    Example:
+      baton failed dismiss funnel.sales/0/1234 --reason "a test message"
+    """
+    if bool(places) == is_all:
+        raise click.UsageError("name each PLACE, or give --all")
+    new = dismiss(Project.here(), places, reason)
+    if as_json:
+        print_json({"dismissed": new, "reason": reason})
+    else:
+        print(f"{len(new):,} dismissed")
 
 
 def _hex_dump(value: bytes, limit: int = 1024) -> str:

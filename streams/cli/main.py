@@ -6,10 +6,14 @@ import importlib
 import json
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
 from schemas.errors import BatonError, ExitCode
+from streams.cli.output import survive_any_encoding
+from streams.queries.values import printable
 
 # By group, in the order of `baton --help`.
 COMMANDS = {
@@ -79,20 +83,32 @@ def main(command: click.Command = baton) -> None:
     """Run a command; a BatonError becomes a message with the next command, and its exit code."""
     # Hostile bytes make polars panic. That is caught, so its stack trace is only noise.
     os.environ["RUST_BACKTRACE"] = "0"
+    survive_any_encoding()
     try:
         # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
         sys.exit(command.main(standalone_mode=False) or 0)
     except BatonError as error:
         if "--json" in sys.argv:
             print(json.dumps(error.as_dict()))
-        click.echo(f"baton: {error}", err=True)
+        click.echo(printable(f"baton: {error}", keep="\n"), err=True)
         sys.exit(int(error.exit_code))
     except click.exceptions.Abort:
-        click.echo("baton: interrupted", err=True)
-        sys.exit(int(ExitCode.FAILED))
+        _end_interrupted()
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise
+        _end_interrupted()
     except click.ClickException as error:
         error.show()
         sys.exit(int(ExitCode.USAGE))
+
+
+def _end_interrupted() -> NoReturn:
+    """End now: threads that are busy computing would keep the process."""
+    click.echo("baton: interrupted", err=True)
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(int(ExitCode.INTERRUPTED))
 
 
 if __name__ == "__main__":

@@ -2,61 +2,161 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import math
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from streams.queries.values import cell
+from streams.queries.values import cell, printable
 
 WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
+GAP = 2
+_PROSE = re.compile(r"[^\W\d]\S* [^\W\d]")  # two words, so neither a number nor an instant
+LEAST_PROSE = 16  # a narrower column of prose reads worse than one record after another
 
-messages = Console(stderr=True, highlight=False)
-data = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
+# `:100:` in an id is no emoji, and a number in a text needs no colour.
+messages = Console(stderr=True, highlight=False, emoji=False)
+data = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
+# What other characters become on a terminal whose encoding lacks them.
+_IN_ASCII = {"–": "-", "→": "->", "…": "...", "≥": ">=", "≤": "<="}
+
+
+def survive_any_encoding() -> None:
+    """Let stdout and stderr take every character: what their encoding lacks is shown as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="baton")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(c) or ascii(c)[1:-1] for c in lacking), error.end
+
+
+codecs.register_error("baton", _in_ascii)
+
 
 def plain(value: Any) -> Any:
-    """A value in JSON: instants in ISO 8601 with zone, decimals and bytes as text."""
-    if isinstance(value, datetime | date):
+    """A value in JSON: instants in ISO 8601 with zone; decimals, and floats that JSON lacks, as text; bytes
+    in hex."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": "Infinity", "-inf": "-Infinity"}.get(str(value), "NaN")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {k if isinstance(k, str) else str(plain(k)): plain(inner) for k, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
     if isinstance(value, bytes):
         return value.hex()
-    raise TypeError(f"{type(value).__name__} has no JSON form here")
+    return str(value)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, default=plain, indent=2) + "\n")
+    sys.stdout.write(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table on stdout. Numbers are right-aligned, nulls are a dash."""
+    """Rows of values on stdout. Numbers are right-aligned, nulls are a dash."""
     rows = list(rows)
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for index, name in enumerate(columns):
-        cells = [row[index] for row in rows]
-        numeric = any(isinstance(cell, int | float | Decimal) for cell in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    is_number = [
+        any(isinstance(row[place], int | float | Decimal) for row in rows) for place in range(len(columns))
+    ]
+    print_texts(columns, [[cell(value) for value in row] for row in rows], is_number, title)
+
+
+def print_texts(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], is_number: Sequence[bool], title: str = ""
+) -> None:
+    """Rows of texts on stdout, each text whole: as a table, or where that is too wide for the terminal, one
+    record after another. A text may have several lines."""
+    columns, *rows = [[_shown(text) for text in row] for row in (columns, *rows)]
+    if title:
+        data.print(_shown(title), markup=False, style="italic", soft_wrap=True)
+    widths = _widths(columns, rows, data.width if data.is_terminal else None)
+    if widths is None:
+        _print_records(columns, rows)
+        return
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for name, width, right in zip(columns, widths, is_number, strict=True):
+        table.add_column(Text(name), justify="right" if right else "left", width=width, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell(value)) for value in row))
-    data.print(table)
+        table.add_row(*map(Text, row))
+    needed = sum(widths) + GAP * len(widths)
+    wide = data if data.width >= needed or data.is_terminal else Console(emoji=False, width=needed)
+    wide.print(table, crop=False)
+
+
+def _shown(text: str) -> str:
+    """The text as stdout can show it, so that it is measured as it will be printed."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return printable(text, keep="\n").encode(encoding, "baton").decode(encoding)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int | None) -> list[int] | None:
+    """The width of each column so that nothing is cut; None when `most` is too narrow for that.
+
+    Only prose is wrapped, and only between words: a number or an id stays in one piece.
+    """
+    if not columns:
+        return []
+    cells = [[name, *(row[place] for row in rows)] for place, name in enumerate(columns)]
+    natural = [max(cell_len(line) for text in column for line in text.split("\n")) for column in cells]
+    room = None if most is None else most - GAP * (len(columns) - 1)
+    if room is None or sum(natural) <= room:
+        return natural
+    least = [
+        min(width, max(LEAST_PROSE, *(cell_len(word) for text in column for word in text.split())))
+        if any(_PROSE.search(text) for text in column[1:])
+        else width
+        for width, column in zip(natural, cells, strict=True)
+    ]
+    spare = room - sum(least)
+    if spare < 0:
+        return None
+    widths = list(least)
+    growing = sorted(range(len(columns)), key=lambda place: natural[place] - least[place])
+    for left, place in zip(range(len(growing), 0, -1), growing, strict=True):
+        more = min(natural[place] - least[place], spare // left)
+        widths[place] += more
+        spare -= more
+    return widths
+
+
+def _print_records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One record after another, a line for each value; the terminal wraps what is longer than a line."""
+    width = max(map(cell_len, columns))
+    for number, row in enumerate(rows, 1):
+        data.print(f"[bold]record {number:,}[/bold]")
+        for name, text in zip(columns, row, strict=True):
+            name = name.replace("\n", " ")
+            lines = text.replace("\n", "\n" + " " * (width + 4))
+            data.print(f"  {name}{' ' * (width - cell_len(name))}  {lines}", markup=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """A message on stderr."""
-    messages.print(text, markup=False, soft_wrap=True)
+    messages.print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def progress() -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,6 +16,7 @@ from projections.changes import changes
 from projections.changes.sentences import EVERYBODY, Change, span, team_name
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, key_block
+from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
 from streams.queries import signing
@@ -108,9 +110,24 @@ def _by_team(found: Sequence[Change]) -> Iterable[str]:
         yield from (f"  {change.says}" for change in sentences)
 
 
-def _say_changes(project: Project, new: Playbook) -> None:
+def _is_confirmed(team: str) -> bool:
+    """Ask on the terminal. Raises BatonError where nobody can answer."""
+    try:
+        return click.confirm(f"Sign it for {team}?", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise BatonError(
+            "Signing needs a yes, and nobody can be asked",
+            where="standard input",
+            why="it is not a terminal and holds no answer",
+            next_command="baton playbook sign VERSION --as TEAM --key FILE --yes",
+            exit_code=ExitCode.USAGE,
+        ) from None
+
+
+def _say_changes(governing: Playbook, new: Playbook) -> None:
     """Print what the new playbook changes in the one in force."""
-    governing = signing.agreed(project).at(datetime.now(UTC)).playbook
     say(f"changes to {governing.short_version}, which is in force now:")
     for line in _by_team(changes(governing, new)):
         say(f"  {line}")
@@ -135,7 +152,7 @@ def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "version": proposed.version})
         return
-    _say_changes(project, proposed)
+    _say_changes(signing.agreed(project).at(datetime.now(UTC)).playbook, proposed)
     print(proposed.version)
     say(f"proposed; next, for each team: baton playbook sign {proposed.short_version} --as TEAM --key FILE")
 
@@ -144,26 +161,31 @@ def propose(file: Path, proposed_by: str | None, as_json: bool) -> None:
 @click.argument("version_or_file")
 @_team_option
 @click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="Your private key.")
+@click.option("--yes", is_flag=True, help="Sign without asking.")
 @json_option
-def sign(version_or_file: str, team: str, key_file: Path, as_json: bool) -> None:
+def sign(version_or_file: str, team: str, key_file: Path, yes: bool, as_json: bool) -> None:
     """Sign a proposed playbook for your team.
 
-    VERSION_OR_FILE is its version or its file. It is in force from the later of the two signatures. Refused
-    when it was not proposed, when another version has come into force since, or when the key may not sign for
-    the team.
+    Shows what it changes, and asks. VERSION_OR_FILE is its version or its file. It is in force from the later
+    of the two signatures. Refused when it was not proposed, when it is in force already, when another version
+    has come into force since, or when the key may not sign for the team.
 
     \b
     Example:
       baton playbook sign new.toml --as sales --key sales.pem
     """
     project = Project.here()
-    proposed = signing.sign(project, version_or_file, team, key_file)
-    assert proposed.playbook is not None
+    signing_ = signing.prepare(project, version_or_file, team, key_file)
+    if not as_json:
+        _say_changes(signing_.in_force, signing_.playbook)
+    if not yes and not _is_confirmed(team):
+        say("not signed")
+        sys.exit(int(ExitCode.FAILED))
+    signing_.publish()
     if as_json:
-        print_json({"version": proposed.playbook.version, "team": team})
+        print_json({"version": signing_.playbook.version, "team": team})
         return
-    _say_changes(project, proposed.playbook)
-    print(f"{proposed.playbook.short_version} signed for {team}")
+    print(f"{signing_.playbook.short_version} signed for {team}")
     say("next: baton playbook log   (once the worker has read the signature)")
 
 

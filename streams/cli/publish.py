@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
@@ -23,6 +24,7 @@ from streams.cli.output import json_option, messages, print_json, print_rows, pr
 from streams.kafka.json_lines import LONGEST_LINE, parse_line, read_lines
 from streams.kafka.publisher import Publisher, PublishReport
 from streams.project import Project
+from streams.queries.values import printable
 
 MOST_PRINTED = 20
 MOST_LISTED = 1000
@@ -62,7 +64,7 @@ class RefusedLines:
 
 def _say(text: str) -> None:
     """One line on stderr, above the progress bar; it starts with file:line, which editors can open."""
-    messages.print(text, markup=False, soft_wrap=True)
+    messages.print(printable(text), markup=False, soft_wrap=True)
 
 
 @dataclass
@@ -106,59 +108,87 @@ def publish(file: str, dry_run: bool, as_json: bool) -> None:
     """
     started = monotonic()
     refused = RefusedLines()
-    copies = Copies()
     project = Project.here()
     warnings = Warnings(read_playbook(project.playbook_file))
-    read = EventReader().read
     with ExitStack() as stack:
-        stream = sys.stdin.buffer if file == "-" else stack.enter_context(_open(file))
+        stream = stack.enter_context(open_events(file))
         publisher = None if dry_run else stack.enter_context(Publisher(project))
         by_type: Counter[str] = Counter()
 
-        def take(obj: Any, line: int) -> None:
-            event, record = read(obj)
-            copies.note(event, record, line)
-            warnings.note(event, record, line)
+        def take(event: EventType, record: Record) -> None:
             by_type[event.name] += 1
             if publisher is not None:
                 publisher.publish_record(event, record)
 
-        _each_event(stream, file, refused, take)
+        copies = check_events(stream, file, refused, warnings, take)
         report = PublishReport(by_type.total(), by_type) if publisher is None else publisher.flush()
-    warnings.say(_shown_name(file))
-    summary = Summary(file, report, refused, copies.count, warnings, monotonic() - started, dry_run)
+    warnings.say(shown_name(file))
+    summary = Summary(file, report, refused, copies, warnings, monotonic() - started, dry_run)
     summary.print_json() if as_json else summary.print()
     if refused.count:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 
 
-def _shown_name(file: str) -> str:
+def shown_name(file: str) -> str:
     return "<stdin>" if file == "-" else file
 
 
-def _each_event(
-    stream: BinaryIO, file: str, refused: RefusedLines, take: Callable[[Any, int], object]
-) -> None:
-    """Hand the event of every line to take(), with its number and a progress bar over the file's bytes."""
-    name = _shown_name(file)
+def check_events(
+    stream: BinaryIO,
+    file: str,
+    refused: RefusedLines,
+    warnings: Warnings,
+    take: Callable[[EventType, Record], object],
+) -> int:
+    """Hand every valid event to take() and report the others, with a progress bar over the file's bytes.
+
+    Returns the number of copies: events that equal an earlier line.
+    """
+    read_event = EventReader().read
+    copies = Copies()
+    name = shown_name(file)
     size = os.fstat(stream.fileno()).st_size if file != "-" else None
     read = 0
     with progress() as bar:
         task = bar.add_task("events", total=size)
         for number, line in read_lines(stream):
             read += len(line)
+            if number == 1:
+                _refuse_csv(name, line)
             if number % _LINES_BETWEEN_UPDATES == 0:
                 bar.update(task, completed=read, description=f"line {number:,}, bytes")
             try:
                 if line and not line.isspace():
-                    take(parse_line(line), number)
+                    event, record = read_event(parse_line(line))
+                    copies.note(event, record, number)
+                    warnings.note(event, record, number)
+                    take(event, record)
             except ContractViolation as violation:
                 refused.add(RefusedLine(name, number, violation.field, violation.why))
+    return copies.count
 
 
-def _open(file: str) -> BinaryIO:
+def _refuse_csv(name: str, first: bytes) -> None:
+    """Raise BatonError for a table's header: each of its lines would be refused, and no reason would help."""
+    header = first.decode(errors="replace").strip()
+    if not header.startswith(("{", "[", '{"')) and re.search(r"\w\"?[,;\t]\"?\w", header):
+        raise BatonError(
+            "The file looks like CSV; events are JSON lines",
+            where=f"{name}:1",
+            why=f"its first line is {header[:60]!r}, and each line has to be one JSON object with its fields",
+            next_command="baton simulate --help   (writes events to look at)",
+            exit_code=ExitCode.USAGE,
+        )
+
+
+@contextmanager
+def open_events(file: str) -> Iterator[BinaryIO]:
+    """A file of events, or standard input (-). Raises BatonError when it cannot be opened."""
+    if file == "-":
+        yield sys.stdin.buffer
+        return
     try:
-        return open(file, "rb", buffering=LONGEST_LINE)
+        stream = open(file, "rb", buffering=LONGEST_LINE)
     except OSError as error:
         raise BatonError(
             "The file of events cannot be read",
@@ -167,6 +197,8 @@ def _open(file: str) -> BinaryIO:
             next_command="baton publish FILE   (one JSON object per line; - is standard input)",
             exit_code=ExitCode.USAGE,
         ) from error
+    with stream:
+        yield stream
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def worker(only: str | None) -> None:
     # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
     threads = max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
-        serve_sql(warehouse.connection).save(project.endpoint_file)
+        serve_sql(warehouse.connection, project.sql_seconds).save(project.endpoint_file)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
         code = run_until_shutdown(project, playbook, warehouse, is_reacting=only is None)

@@ -8,6 +8,7 @@ when it answers, and replaces it when it does not.
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import socket
@@ -218,7 +219,8 @@ def _launch(
     report(f"Starting Kafka {kafka_version()} on 127.0.0.1:{ports[0]} ...")
     log_file = _log_file(project)
     log_begins = log_size(log_file)
-    child = start_in_background(_java_command(java, jars, "kafka.Kafka", str(properties)), log_file)
+    command = _java_command(java, jars, "kafka.Kafka", str(properties))
+    child = start_in_background(command, log_file, env=_java_environ())
     record = ProcessRecord.of(
         child.pid,
         bootstrap=f"127.0.0.1:{ports[0]}",
@@ -281,6 +283,11 @@ def _java_command(java: str, jars: Path, main_class: str, *arguments: str) -> li
     ]
 
 
+def _java_environ() -> dict[str, str]:
+    """Java finds a file with an umlaut in its path only where the locale has umlauts."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
 def _data_of_cluster(project: Project, java: str, jars: Path, ports: tuple[int, int]) -> str:
     """Prepare the data folder if it is new; returns the cluster's id. Data that is there stays."""
     for left_over in project.kafka_data_dir.glob("preparing-*"):
@@ -312,7 +319,12 @@ def _format_data(project: Project, java: str, jars: Path, ports: tuple[int, int]
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     command = _java_command(java, jars, "kafka.tools.StorageTool", "format", "--standalone")
     run = subprocess.run(
-        [*command, "-t", cluster_id, "-c", str(properties)], capture_output=True, text=True, check=False
+        [*command, "-t", cluster_id, "-c", str(properties)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env=_java_environ(),
     )
     try:
         if run.returncode == 0:
@@ -331,9 +343,16 @@ def _format_data(project: Project, java: str, jars: Path, ports: tuple[int, int]
     )
 
 
+def _property(text: str) -> str:
+    """A value in a properties file, which is Latin-1 and reads a backslash as an escape."""
+    utf_16 = text.replace("\\", "\\\\").encode("utf-16-be")
+    units = (int.from_bytes(utf_16[at : at + 2]) for at in range(0, len(utf_16), 2))
+    return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in units)
+
+
 def _server_properties(data: Path, ports: tuple[int, int]) -> str:
     broker, controller = ports
-    log_dirs = str(data).replace("\\", "\\\\")  # properties files read a backslash as an escape
+    log_dirs = _property(str(data))
     return f"""# Written by `baton up` at every start; changes made here are lost.
 process.roles=broker,controller
 node.id=1

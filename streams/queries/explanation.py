@@ -73,7 +73,7 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
         return [_of_number(ask, known[name], which, most_events)]
     found = [] if which else _of_id(ask, name, most_events)
     if not found:
-        close = get_close_matches(name, known, n=3)
+        close = get_close_matches(name, known, n=3) if name.isidentifier() else _close_ids(ask, name)
         raise BatonError(
             "No number or id has this name",
             where=name,
@@ -130,6 +130,16 @@ def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
         says = "every event that names it" + (", or a lead merged into it" if "lead_id" in subjects else "")
         found[-1] = replace(found[-1], behind=says, events=events, event_count=count)
     return found
+
+
+def _close_ids(ask: Ask, name: str) -> list[str]:
+    """Ids of subjects that are spelt much like this one."""
+    closeness = f"jaro_winkler_similarity(id, {sql_literal(name)})"
+    rows = ask(
+        f"select id from (select distinct unnest([{', '.join(SUBJECTS)}]) as id from facts.event)"
+        f" where {closeness} > 0.9 order by {closeness} desc, id limit 3"
+    )[1]
+    return [row[0] for row in rows]
 
 
 def _any_event(subject: str, value: str) -> str:

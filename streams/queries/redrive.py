@@ -12,6 +12,7 @@ from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import REDRIVEN_FROM, encoded
 from streams.kafka.registry import registry_lookup
 from streams.project import Project
+from streams.queries.failed_events import dismissed_places
 from streams.queries.warehouse_access import ask_warehouse
 
 
@@ -28,10 +29,13 @@ class RedriveReport:
 
 
 def redrive(project: Project, *, is_dry_run: bool = False) -> RedriveReport:
-    """Send every failed record that now decodes and is not stored yet. Returns once Kafka has them."""
+    """Send every failed record that now decodes and is neither stored nor dismissed. Returns once Kafka has
+    them."""
     _, failed = ask_warehouse(
         project, "select topic, kafka_partition, kafka_offset, key, value from funnel.failed_events"
     )
+    dismissed = dismissed_places(project)
+    failed = [row for row in failed if "/".join(map(str, row[:3])) not in dismissed]
     decoded = decode([value for *_, value in failed], CATALOGUE, registry_lookup(project))
     readable: list[int] = []
     known = 0

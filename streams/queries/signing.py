@@ -7,6 +7,7 @@ import getpass
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,23 @@ def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
     return playbook
 
 
-def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> Proposed:
-    """Publish PlaybookSigned for a proposal. Raises BatonError when it may not be signed, or when the
-    signature would not count."""
+@dataclass(frozen=True)
+class Signing:
+    """A signature that would count, not published yet, and the playbook that is in force now."""
+
+    project: Project
+    playbook: Playbook
+    in_force: Playbook
+    event: Mapping[str, Any]
+
+    def publish(self) -> None:
+        """Publish PlaybookSigned."""
+        _publish(self.project, self.event)
+
+
+def prepare(project: Project, version_or_file: str, team: str, key_file: Path) -> Signing:
+    """Sign a proposal for a team. Raises BatonError when it may not be signed, or when the signature would
+    not count."""
     private = read_private_key(key_file)
     found = agreed(project)
     proposed = _find(found, version_or_file)
@@ -134,6 +149,17 @@ def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> P
             where=f"proposed at {proposed.proposal.proposed_at.isoformat(timespec='seconds')}",
             why=proposed.fault,
             next_command="baton playbook propose FILE   (with the changes in force since merged in)",
+        )
+    governing = found.at(_now()).playbook
+    if proposed.complete_at is not None:
+        since = f"both teams signed it at {proposed.complete_at.isoformat(sep=' ', timespec='seconds')}"
+        is_in_force = governing.version == proposed.playbook.version
+        raise _refused(
+            f"Playbook {proposed.playbook.short_version} "
+            + ("is in force already" if is_in_force else "was replaced and cannot be signed again"),
+            where=version_or_file,
+            why=since + ("" if is_in_force else f", and {governing.short_version} replaced it since"),
+            next_command="baton playbook log",
         )
     now = _now()
     key = _own_key(project, private.public_key().public_bytes_raw(), team, key_file, now)
@@ -146,8 +172,7 @@ def sign(project: Project, version_or_file: str, team: str, key_file: Path) -> P
         "key_id": key.id,
         "signature": base64.b64encode(private.sign(signed_content(proposed.playbook))).decode(),
     }
-    _publish(project, event)
-    return proposed
+    return Signing(project, proposed.playbook, governing, event)
 
 
 def make_key(file: Path, team: str, key_id: str) -> SigningKey:

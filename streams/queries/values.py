@@ -15,6 +15,7 @@ _RATIO = re.compile(r"pace|coverage_.*|margin_return")
 # Decimals that are not money, although their row has a currency.
 _COUNTED = {"credit", "gross_margin", "threshold", "observed"}
 _COUNTED_BY_STEP = {"required", "actual", "gap"}
+NULL = "–"
 _LONGEST_LIST = 8
 _LONGEST_TEXT = 80
 
@@ -32,23 +33,35 @@ def shown(name: str, value: Any, row: Mapping[str, Any]) -> str:
     if isinstance(value, dict):
         return ", ".join(named(key, each, value) for key, each in value.items() if each is not None)
     if name == "playbook_version" and value is not None:
-        return str(value)[:12]
+        return printable(str(value)[:12])
     return cell(value)
 
 
 def cell(value: Any) -> str:
-    """A value in a table cell."""
+    """A value in a table cell, whole and exact."""
     if value is None:
-        return "–"
+        return NULL
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    if isinstance(value, int | Decimal):
+    if isinstance(value, int | float | Decimal):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return str(value)
+        return value.isoformat(sep=" ")
+    return printable(str(value))
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text with every character that a terminal would act on, or not show, as its escape (`\\x1b`).
+
+    Events come from outside: one of their texts may clear a screen or reverse the order of letters.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def named(name: str, value: Any, row: Mapping[str, Any]) -> str:
@@ -59,8 +72,9 @@ def named(name: str, value: Any, row: Mapping[str, Any]) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text cut to fit a line."""
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
+    """A text cut to fit a line, with the number of characters left out."""
+    left_out = len(text) - _LONGEST_TEXT
+    return text if left_out <= 0 else f"{text[:_LONGEST_TEXT]}... ({left_out:,} more characters)"
 
 
 def _amount(name: str, value: Decimal, row: Mapping[str, Any]) -> str:
@@ -85,9 +99,9 @@ def _list(values: list[Any]) -> str:
         if isinstance(value, dict):
             # The first field names the item, the others describe it.
             (_, title), *others = value.items()
-            lines.append(f"{title}: {shown('', dict(others), value)}")
+            lines.append(f"{printable(str(title))}: {shown('', dict(others), value)}")
         else:
             lines.append(shown("", value, {}))
     if len(values) > _LONGEST_LIST:
         lines.append(f"... {len(values) - _LONGEST_LIST} more")
-    return "\n".join(lines) or "–"
+    return "\n".join(lines) or NULL

@@ -12,16 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
+
 from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
 from warehouse.authority import Authority
 from warehouse.recorded_log import RecordedLog
-from warehouse.sql_endpoint import SqlEndpoint, ask
+from warehouse.sql_endpoint import SqlEndpoint, answer, ask
 from warehouse.warehouse import Warehouse
 
 Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
+# The rows of one SELECT within so many seconds, to be read once.
+Answering = Callable[[str, float | None], AbstractContextManager[duckdb.DuckDBPyRelation]]
 Access = TypeVar("Access")
 
 
@@ -82,6 +86,17 @@ def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
 
 
 @contextmanager
+def answering(project: Project, known_at: datetime | None = None) -> Iterator[Answering]:
+    """Like asking(), but rows come as a relation, with a time limit."""
+    if known_at is not None:
+        with recorded(project) as records:
+            yield records.snapshot(authority_of(project), known_at=known_at).answer
+        return
+    with _worker_or_file(project, _answering_worker, partial(_answering_file, project)) as answer_live:
+        yield answer_live
+
+
+@contextmanager
 def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[RecordedLog]:
     """All recorded events of a project. Raises BatonError when there is no warehouse."""
     records = _worker_or_file(
@@ -124,6 +139,17 @@ def _existing_file(project: Project) -> Path:
 def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
     ask(endpoint, "select 1")  # without a worker this fails here, not in the middle of the caller's work
     return nullcontext(partial(ask, endpoint))
+
+
+def _answering_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Answering]:
+    ask(endpoint, "select 1")
+    return nullcontext(partial(answer, endpoint))
+
+
+@contextmanager
+def _answering_file(project: Project, path: Path) -> Iterator[Answering]:
+    with open_warehouse(project, path) as warehouse:
+        yield warehouse.answer
 
 
 @contextmanager

@@ -211,3 +211,18 @@ def _drain(terminal: int, seen: list[bytes]) -> None:
     except OSError:
         pass  # Linux says so when the last writer has gone
     os.close(terminal)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_csv_file_is_told_once_instead_of_line_by_line(tmp_path: Path, separator: str) -> None:
+    table = separator.join(["lead_id", "email"]) + "\n" + separator.join(["1", "a@b.example"]) + "\n"
+    run = baton("publish", "--dry-run", "-", cwd=tmp_path, stdin=table.encode())
+    assert run.returncode == 2
+    assert b"looks like CSV" in run.stderr and b"next:" in run.stderr and b"<stdin>:2" not in run.stderr
+
+
+@pytest.mark.parametrize("address", ["http://localhost:9092", "PLAINTEXT://broker:9092"])
+def test_an_address_that_is_a_url_is_refused_in_words(tmp_path: Path, address: str) -> None:
+    run = baton("publish", "-", cwd=tmp_path, stdin=lines(offered("handoff-1")), kafka=address)
+    assert run.returncode == 3
+    assert b"is not host:port" in run.stderr

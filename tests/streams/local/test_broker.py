@@ -329,3 +329,18 @@ def test_clients_may_not_make_topics_by_reading_them(kafka: str) -> None:
         before = set(client.list_topics())
         client.describe_topics(["funnel.markting"])
         assert set(client.list_topics()) == before
+
+
+@pytest.mark.kafka
+def test_a_folder_may_have_spaces_and_umlauts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    home = tmp_path / "Büro für 東京 \N{ROCKET}" / ".baton"
+    project = Project(home=home, cwd=home.parent)
+    try:
+        local_broker.start_broker(project)
+        ensure_topics(project)
+        publish(project, b"x")
+        assert (home / "kafka" / "data" / f"{TOPIC}-0").is_dir()
+        assert [path.name for path in tmp_path.iterdir()] == [home.parent.name]
+    finally:
+        local_broker.stop_broker(project)

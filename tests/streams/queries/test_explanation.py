@@ -185,3 +185,13 @@ def test_without_a_warehouse_it_says_how_to_get_one(tmp_path: Path, monkeypatch:
     result = CliRunner().invoke(baton, ["explain", "black_hole"])
 
     assert isinstance(result.exception, BatonError) and "baton up" in str(result.exception)
+
+
+def test_a_view_that_says_nothing_more_is_not_repeated(explain: Explain) -> None:
+    shown = explain("handoff-1")
+    told = {one["number"]: one["rows"][0] for one in json.loads(explain("handoff-1", "--json"))}
+    repeated = shown.split("The same values are in ")[1].split(".\n")[0].split(", ")
+    assert repeated and all(f"\n{name}: " not in shown for name in repeated)
+    for name in repeated:
+        others = [row for other, row in told.items() if other not in repeated]
+        assert any(told[name].items() <= row.items() for row in others), name

@@ -63,7 +63,7 @@ def told(project: Project, *said: object) -> None:
 
 def refusal(project: Project, version: str, team: str, key: Path) -> BatonError:
     with pytest.raises(BatonError) as raised:
-        signing.sign(project, version, team, key)
+        signing.prepare(project, version, team, key)
     assert raised.value.exit_code is ExitCode.CONFIGURATION
     assert raised.value.where and raised.value.why and raised.value.next_command
     return raised.value
@@ -84,6 +84,33 @@ def test_a_tampered_proposal_is_not_signed(project: Project, tmp_path: Path) -> 
     told(project, proposal(NEW, NOW - DAY, text=OTHER.text))
 
     assert "not the one it is proposed under" in refusal(project, NEW.version, "sales", key).why
+
+
+def test_what_was_replaced_or_is_in_force_is_not_signed_again(project: Project, tmp_path: Path) -> None:
+    key = write_key(tmp_path / "key", "sales")
+    for number, version in enumerate((NEW, OTHER)):
+        at = NOW - (4 - number) * DAY
+        both = [signature(version, team, at + timedelta(hours=1)) for team in ("marketing", "sales")]
+        told(project, proposal(version, at), *both)
+
+    assert "replaced it since" in refusal(project, NEW.version, "sales", key).why
+    assert refusal(project, OTHER.version, "sales", key).what.endswith("is in force already")
+
+
+def test_a_signer_sees_the_difference_and_is_asked_before_anything_is_published(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key(tmp_path / "key", "sales")
+    told(project, proposal(NEW, NOW - DAY), signature(NEW, "marketing", NOW - DAY / 2))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BATON_HOME", raising=False)
+    words = ["playbook", "sign", NEW.short_version, "--as", "sales", "--key", "key"]
+
+    asked = CliRunner().invoke(baton, words, input="n\n")  # without a Kafka, publishing would fail
+    assert "1 hour" in asked.stderr and "Sign it for sales?" in asked.stderr
+    assert asked.exit_code == 1 and isinstance(asked.exception, SystemExit)
+    nobody = CliRunner().invoke(baton, words, input="")
+    assert isinstance(nobody.exception, BatonError) and "--yes" in nobody.exception.next_command
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o660, 0o700, 0o604], ids=oct)
@@ -210,10 +237,11 @@ def test_two_sides_sign_and_it_is_in_force(
     (tmp_path / "keys.toml").write_text("\n".join(blocks))
     assert run("propose", "new.toml", "--by", "ana").stdout.strip() == NEW.version
     follow()
-    run("sign", "new.toml", "--as", "marketing", "--key", "marketing.pem")
+    run("sign", "new.toml", "--as", "marketing", "--key", "marketing.pem", "--yes")
     follow()
     half = json.loads(run("log", "--json").stdout)
-    run("sign", NEW.short_version, "--as", "sales", "--key", "sales.pem")
+    second = run("sign", NEW.short_version, "--as", "sales", "--key", "sales.pem", "--yes")
+    assert "1 hour" in second.stderr and "Nothing changes" not in second.stderr
     follow()
     whole = json.loads(run("log", "--json").stdout)
 

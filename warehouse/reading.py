@@ -1,0 +1,72 @@
+"""What counts as reading, and the errors of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+
+import duckdb
+
+from schemas.errors import BatonError, ExitCode
+
+
+def check_is_reading(statement: str) -> None:
+    """Raise BatonError unless the text is one SELECT; one that does not parse says where it goes wrong."""
+    with failing_plainly(statement):
+        kinds = [found.type for found in duckdb.extract_statements(statement)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise only_reading(statement, "it is not one SELECT")
+
+
+def only_reading(statement: str, why: str) -> BatonError:
+    """The error for a statement that is not let through."""
+    return BatonError(
+        "Only reading is allowed here",
+        where=statement[:200],
+        why=why,
+        next_command='baton sql "select * from funnel.handoff_latency limit 3"',
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def query_failed(statement: str, why: str) -> BatonError:
+    """The error for a statement that DuckDB refused or could not finish."""
+    return BatonError(
+        "The query failed",
+        where=statement[:200],
+        why=why.split("\n\nLINE")[0].strip(),
+        next_command="baton sql --help",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def took_too_long(statement: str, seconds: float) -> BatonError:
+    """The error for a statement that was ended by its time limit."""
+    return BatonError(
+        "The query took too long and was ended",
+        where=statement[:200],
+        why=f"its time limit is {seconds:g} s: --timeout, and for a running worker BATON_SQL_SECONDS",
+        next_command="baton sql --timeout SECONDS QUERY   (or ask for less)",
+    )
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names of columns; one that several have gets a number from the second on."""
+    unique: dict[str, str] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = name if name.lower() not in unique else next(n for n in numbered if n.lower() not in unique)
+        unique[free.lower()] = free
+    return list(unique.values())
+
+
+@contextmanager
+def failing_plainly(statement: str) -> Iterator[None]:
+    """Raise what DuckDB says about the statement as a BatonError."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise query_failed(statement, str(error)) from error
+    except UnicodeDecodeError as error:  # some of DuckDB's messages hold bytes that are not UTF-8
+        raise query_failed(statement, error.object.decode(errors="replace")) from error

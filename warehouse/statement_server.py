@@ -1,0 +1,224 @@
+"""Statements of other processes on this database: each has a time limit, and ends when its client goes.
+
+Quack, the protocol of the SQL endpoint, cannot end a statement. Here a client sends one line of JSON on
+loopback and reads the rows as an Arrow stream while they are computed. What a statement may do is decided by
+the endpoint's own function, `main.may_run`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import IO, Any
+
+import duckdb
+import pyarrow as pa
+
+from schemas.errors import BatonError, ExitCode
+from warehouse.reading import check_is_reading, only_reading, query_failed, took_too_long, unique_names
+
+MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
+LONGEST_STATEMENT = 1 << 20
+ROWS_AT_A_TIME = 10_000
+CHECK_SECONDS = 0.1
+_HEAD = struct.Struct("!cI")
+_DATA, _ERROR, _END = b"D", b"E", b"Z"
+_FORBIDDEN = "it calls a function that reaches outside the tables"
+
+
+def serve_statements(connection: duckdb.DuckDBPyConnection, token: str, seconds: float) -> int:
+    """Serve from threads of this process until it ends; the port on loopback. `seconds`: the time limit."""
+    connection.execute("set global arrow_lossless_conversion = true")
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    turns = threading.Semaphore(MOST_AT_ONCE)
+
+    def accept() -> None:
+        while True:
+            client, _ = listener.accept()
+            served = _Statement(connection, client, token, seconds, turns)
+            threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
+
+    threading.Thread(target=accept, name="baton-statements", daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+class _Statement:
+    """One statement of one client, from its request to its last row."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        client: socket.socket,
+        token: str,
+        seconds: float,
+        turns: threading.Semaphore,
+    ) -> None:
+        self.connection, self.client, self.token, self.turns = connection, client, token, turns
+        self.seconds = seconds
+        self.is_late = False
+        self.is_done = threading.Event()
+
+    def run(self) -> None:
+        """Answer; whatever the client does or a statement raises ends this statement only."""
+        with closing(self.client), suppress(OSError, ValueError, KeyError):
+            self.client.settimeout(self.seconds)
+            request = json.loads(self.client.makefile("rb").readline(LONGEST_STATEMENT))
+            if not secrets.compare_digest(str(request["token"]).encode(), self.token.encode()):
+                self.send(_ERROR, json.dumps({"kind": "token"}).encode())
+                return
+            self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
+            statement = str(request["statement"])
+            deadline = time.monotonic() + self.seconds
+            if not self.turns.acquire(timeout=self.seconds):
+                self._fail("late", "")
+                return
+            try:
+                self._answer(statement, deadline)
+            finally:
+                self.turns.release()
+
+    def _answer(self, statement: str, deadline: float) -> None:
+        with closing(self.connection.cursor()) as cursor:
+            watcher = threading.Thread(target=self._watch, args=(cursor, deadline), daemon=True)
+            watcher.start()
+            try:
+                if cursor.execute("select main.may_run('', ?)", [statement]).fetchall() != [(True,)]:
+                    self._fail("refused", _FORBIDDEN)
+                    return
+                rows = cursor.execute(statement).to_arrow_reader(ROWS_AT_A_TIME)
+                with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
+                    for batch in rows:
+                        stream.write_batch(batch)
+                self.send(_END, b"")
+            except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
+                why = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else ""
+                self._fail("late" if self.is_late else "failed", why or str(error))
+            finally:
+                self.is_done.set()
+                watcher.join()
+
+    def _watch(self, cursor: duckdb.DuckDBPyConnection, deadline: float) -> None:
+        """Interrupt the statement when its time is up or its client has gone; again until it has ended."""
+        is_ending = False
+        while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):
+            if not is_ending:
+                readable, _, _ = select.select([self.client], [], [], CHECK_SECONDS)
+                self.is_late = time.monotonic() >= deadline
+                is_ending = bool(readable) or self.is_late  # a client that has asked says nothing more
+            if is_ending:
+                cursor.interrupt()
+
+    def _fail(self, kind: str, why: str) -> None:
+        self.send(_ERROR, json.dumps({"kind": kind, "why": why, "seconds": self.seconds}).encode())
+
+    def send(self, kind: bytes, content: bytes) -> None:
+        self.client.sendall(_HEAD.pack(kind, len(content)) + content)
+
+
+class _Frames:
+    """The Arrow stream's file: what is written goes to the client in frames."""
+
+    closed = False
+
+    def __init__(self, statement: _Statement) -> None:
+        self._statement = statement
+
+    def write(self, content: Any) -> int:
+        self._statement.send(_DATA, bytes(content))
+        return len(content)
+
+    def flush(self) -> None:
+        pass
+
+
+def ask_server(port: int, token: str, statement: str, seconds: float | None) -> RowStream:
+    """Send one SELECT. Raises BatonError when it is refused, fails, or nobody answers (exit 4)."""
+    check_is_reading(statement)
+    try:
+        server = socket.create_connection(("127.0.0.1", port), timeout=5)
+    except OSError as error:
+        raise _gone(port, str(error)) from error
+    server.settimeout(None)
+    request = {"token": token, "statement": statement, "seconds": seconds}
+    server.sendall(json.dumps(request).encode() + b"\n")
+    return RowStream(server, statement)
+
+
+class RowStream:
+    """Rows as they arrive. Closing it ends the statement at the server."""
+
+    closed = False
+
+    def __init__(self, server: socket.socket, statement: str) -> None:
+        self._server, self._statement = server, statement
+        self._file: IO[bytes] = server.makefile("rb")
+        self._read = bytearray()
+        self.failure: BatonError | None = None
+        self._arrow = pa.ipc.open_stream(self)
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows; no two columns have the same name."""
+        names = unique_names(self._arrow.schema.names)
+        fields = [f.with_name(name) for f, name in zip(self._arrow.schema, names, strict=True)]
+        return pa.RecordBatchReader.from_batches(pa.schema(fields), self._batches(names))
+
+    def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self._arrow:
+            yield batch.rename_columns(names)
+        self.read(1)  # the end, or why it failed after the last rows
+
+    def read(self, size: int) -> bytes:
+        """As many of the next bytes of the Arrow stream; fewer at its end only."""
+        while len(self._read) < size and self._read_frame():
+            pass
+        taken = bytes(self._read[:size])
+        del self._read[:size]
+        return taken
+
+    def _read_frame(self) -> bool:
+        """Whether there was another frame of data. Raises BatonError when the statement failed."""
+        head = self._file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            raise self._failed(_gone(0, "it ended while it answered"))
+        kind, length = _HEAD.unpack(head)
+        content = self._file.read(length)
+        if kind == _ERROR:
+            raise self._failed(_told(self._statement, json.loads(content)))
+        self._read += content
+        return bool(kind != _END)
+
+    def _failed(self, error: BatonError) -> BatonError:
+        self.failure = error
+        return error
+
+    def close(self) -> None:
+        self._file.close()
+        self._server.close()
+
+
+def _told(statement: str, told: dict[str, Any]) -> BatonError:
+    match told["kind"]:
+        case "refused":
+            return only_reading(statement, told["why"])
+        case "late":
+            return took_too_long(statement, told["seconds"])
+        case "token":
+            return query_failed(statement, "Authentication failed: the token is not that of this worker")
+    return query_failed(statement, told["why"])
+
+
+def _gone(port: int, why: str) -> BatonError:
+    return BatonError(
+        "The worker's SQL endpoint does not answer",
+        where=f"127.0.0.1:{port}" if port else "127.0.0.1",
+        why=why,
+        next_command="baton status",
+        exit_code=ExitCode.UNREACHABLE,
+    )
