@@ -23,7 +23,7 @@ from warehouse import build, layout
 from warehouse.authority import AGREEMENT_FACTS, Authority
 from warehouse.build import BuildTask
 from warehouse.sql_endpoint import REMOTE, SqlEndpoint, load_extensions
-from warehouse.warehouse import Warehouse
+from warehouse.warehouse import DISABLED_OPTIMIZERS, Warehouse
 
 # Where the records are within the connection: copied into memory, or in an attached file.
 RECORDED = "recorded"
@@ -190,7 +190,7 @@ def _memory() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set global TimeZone = 'UTC'")
     connection.execute("set global asof_loop_join_threshold = 0")
-    connection.execute("set global disabled_optimizers = 'statistics_propagation'")
+    connection.execute(f"set global disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
     connection.execute(f"set global threads = {max(1, (os.cpu_count() or 1) // STATEMENTS)}")
     return connection
 
