@@ -27,8 +27,8 @@ from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
 # The work of statistics_propagation doubles with each materialized CTE below another: views were planned
-# for seconds. common_subplan (duckdb 1.5.5) confuses columns of CTEs, an internal error, and has nothing to find:
-# views share by CTEs what they read twice.
+# for seconds. common_subplan (duckdb 1.5.5) confuses columns of CTEs, an internal error, and finds nothing:
+# views share what they read twice by CTEs.
 DISABLED_OPTIMIZERS = "statistics_propagation,common_subplan"
 CHECKPOINT_THRESHOLD = "256MB"
 
