@@ -158,7 +158,7 @@ class ReadModels:
         return self.refresh()
 
     def forget(self) -> None:
-        """Rows of the log were removed: the next refresh begins anew."""
+        """Rows of the log were removed: the next refresh reads all of it."""
         for table in POSITION:
             self.connection.execute(f"truncate warehouse.{table}")
 
