@@ -13,6 +13,7 @@ from benchmarks import (
     latency,
     long_log,
     memory,
+    rebuild,
     views,
     whatif,
 )
@@ -28,6 +29,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "clickhouse": clickhouse_peer.measure,
     "faust": faust_peer.measure,
     "memory": memory.measure,
+    "rebuild": rebuild.measure,
     "whatif": whatif.measure,
     "views": views.measure,
     "long-log": long_log.measure,
