@@ -13,8 +13,10 @@ from warehouse.measurement import Measured, Measurement
 from warehouse.read_models import Refreshed
 
 EVERY_SECONDS = 0.1
-# Rest as long as the work took: the sink has its share, and what comes meanwhile is looked at together.
+# Rest as long as the work took: the sink has its share, and what comes meanwhile is looked at together. While
+# the sink reads a backlog it has priority.
 REST_PER_WORK = 1
+REST_PER_WORK_BEHIND = 9
 
 
 class MeasurementLoop:
@@ -47,7 +49,8 @@ class MeasurementLoop:
                     last = await loop.run_in_executor(pool, work)
                     work_seconds = time.monotonic() - started
                     seen_commits = commits
-                await wait_for_stop(stop, max(EVERY_SECONDS, REST_PER_WORK * work_seconds))
+                rest = REST_PER_WORK if is_caught_up else REST_PER_WORK_BEHIND
+                await wait_for_stop(stop, max(EVERY_SECONDS, rest * work_seconds))
 
     def _is_due(self, last: Measured | Refreshed | None, is_caught_up: bool) -> bool:
         """Without new commits: whether something is left to do, or its time has come since."""
