@@ -92,7 +92,7 @@ def statements() -> Iterator[str]:
         select = view.evaluated(live_as_of())
         select = selected(view.reads, live_as_of(), f"from ({select})", instead=stored_tables())
         if view.stored:
-            # Made again, and filled by the next refresh: the rows of another layout may mean something else.
+            # Emptied, and filled by the next refresh: the rows of another layout may mean something else.
             yield f"create or replace table stored.{view.name} as {select} limit 0"
             select = f"from stored.{view.name}"
         yield f"create or replace view {name} as {select}"

@@ -75,6 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     secret.write_text("word\nopen sesame\n")
     with Warehouse.open(folder / "baton.duckdb", read_playbook()) as warehouse:
         given(warehouse, offers(0, 3))
+        warehouse.refresh()
         yield Served(warehouse, serve_sql(warehouse.connection), secret)
 
 
@@ -397,7 +398,9 @@ def test_readers_see_whole_batches_while_a_writer_commits(served: Served, asked:
 
     def write() -> None:
         try:
-            given(served.warehouse, values, cuts=range(0, len(values), size))
+            for at in range(0, len(values), size):
+                given(served.warehouse, values[at : at + size])
+                served.warehouse.refresh()
         except BaseException as error:
             failures.append(error)
 
@@ -414,7 +417,7 @@ def test_readers_see_whole_batches_while_a_writer_commits(served: Served, asked:
     assert failures == []
     assert seen and seen == sorted(seen)  # numbers only grow
     for handoffs, facts, states in seen:
-        assert handoffs == facts == states and (handoffs - start) % size == 0
+        assert handoffs == states <= facts and (handoffs - start) % size == 0 == (facts - start) % size
     assert asked("select count(*) from funnel.handoff") == [(start + batches * size,)]
 
 
