@@ -9,6 +9,7 @@ from itertools import count
 import duckdb
 
 from schemas.errors import BatonError, ExitCode
+from warehouse.file_errors import damaged, is_damage
 
 
 def check_is_reading(statement: str) -> None:
@@ -67,6 +68,8 @@ def failing_plainly(statement: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if is_damage(error):
+            raise damaged(statement[:200], str(error)) from error
         raise query_failed(statement, str(error)) from error
     except UnicodeDecodeError as error:  # some of DuckDB's messages hold bytes that are not UTF-8
         raise query_failed(statement, error.object.decode(errors="replace")) from error

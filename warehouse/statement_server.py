@@ -22,6 +22,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import BatonError, ExitCode
+from warehouse.file_errors import damaged, is_damage
 from warehouse.reading import check_is_reading, only_reading, query_failed, took_too_long, unique_names
 
 MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
@@ -99,7 +100,8 @@ class _Statement:
                 self.send(_END, b"")
             except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
                 why = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else ""
-                self._fail("late" if self.is_late else "failed", why or str(error))
+                kind = "late" if self.is_late else "damaged" if is_damage(error) else "failed"
+                self._fail(kind, why or str(error))
             finally:
                 self.is_done.set()
                 watcher.join()
@@ -209,6 +211,8 @@ def _told(statement: str, told: dict[str, Any]) -> BatonError:
             return only_reading(statement, told["why"])
         case "late":
             return took_too_long(statement, told["seconds"])
+        case "damaged":
+            return damaged(statement[:200], told["why"])
         case "token":
             return query_failed(statement, "Authentication failed: the token is not that of this worker")
     return query_failed(statement, told["why"])

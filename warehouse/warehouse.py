@@ -21,6 +21,7 @@ from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import Committer, Mark
+from warehouse.file_errors import cannot_open, is_held
 from warehouse.read_models import ReadModels, Refreshed
 from warehouse.reading import check_is_reading, failing_plainly, took_too_long
 from warehouse.record_identity import refresh_identity
@@ -67,8 +68,8 @@ class Warehouse:
                 connection = duckdb.connect(str(path) if path else ":memory:", config=configuration(threads))
                 break
             except duckdb.Error as error:
-                if not _is_held(error) or time.monotonic() >= deadline:
-                    raise _cannot_open(path, error) from error
+                if not is_held(error) or time.monotonic() >= deadline:
+                    raise cannot_open(path, error) from error
                 time.sleep(0.1)
         return cls.on(connection, playbook, keys=keys, path=path)
 
@@ -88,7 +89,7 @@ class Warehouse:
             warehouse._lay_out()
         except duckdb.Error as error:
             connection.close()
-            raise _cannot_open(path, error) from error
+            raise cannot_open(path, error) from error
         return warehouse
 
     def _lay_out(self) -> None:
@@ -281,10 +282,6 @@ def configuration(threads: int) -> dict[str, str | bool | int | float | list[str
     }
 
 
-def _is_held(error: duckdb.Error) -> bool:
-    return "lock" in str(error).splitlines()[0].lower()
-
-
 def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -296,20 +293,3 @@ def _make_folder(path: Path) -> None:
             next_command="export BATON_HOME=/a/folder/you/can/write",
             exit_code=ExitCode.CONFIGURATION,
         ) from error
-
-
-def _cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
-    why = str(error).splitlines()[0]
-    if _is_held(error):
-        return BatonError(
-            "The warehouse is in use by another process",
-            where=str(path),
-            why=why,
-            next_command="baton down   (stops the worker; `baton sql` asks it while it runs)",
-        )
-    return BatonError(
-        "The warehouse cannot be opened",
-        where=str(path),
-        why=why,
-        next_command=f"mv {path} {path}.old   (free disk space first; the log is read again)",
-    )

@@ -42,6 +42,8 @@ COMMANDS = {
     "Check and repair": {
         "verify": ("streams.cli.verify", "Replay the log and compare every table."),
         "rebuild": ("streams.cli.verify", "Recompute what is stored beside the facts."),
+        "repair": ("streams.cli.repair", "Set a damaged warehouse file aside."),
+        "backup": ("streams.cli.repair", "Copy the warehouse to a file."),
         "failed": ("streams.cli.failed", "Inspect and redrive unreadable records."),
         "contract": ("streams.cli.contract", "Check the event contract, write its reference."),
     },

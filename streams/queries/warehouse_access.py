@@ -60,7 +60,7 @@ def open_warehouse(
 
 def open_existing_warehouse(project: Project) -> Warehouse:
     """The same, but a warehouse that does not exist is an error."""
-    return open_warehouse(project, _existing_file(project))
+    return open_warehouse(project, existing_file(project))
 
 
 def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -121,10 +121,11 @@ def _worker_or_file(
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
-    return of_file(_existing_file(project))
+    return of_file(existing_file(project))
 
 
-def _existing_file(project: Project) -> Path:
+def existing_file(project: Project) -> Path:
+    """The project's warehouse file. Raises BatonError when there is none."""
     if not project.warehouse_file.exists():
         raise BatonError(
             "There is no warehouse yet",

@@ -14,6 +14,7 @@ import duckdb
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BatonError, ExitCode
+from warehouse.file_errors import damaged, is_damage
 
 log = logging.getLogger("baton.worker")
 
@@ -96,6 +97,8 @@ def as_baton_error(error: BaseException) -> BatonError:
     why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    if isinstance(error, duckdb.Error) and is_damage(error):
+        return damaged("", str(error))
     if isinstance(error, duckdb.Error):
         what, next_command = "The warehouse failed", "baton up   (free disk space first if the disk is full)"
     elif isinstance(error, KafkaError):

@@ -1,0 +1,90 @@
+"""`baton repair` and `baton backup`: a damaged warehouse file set aside, and a copy of a sound one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from schemas.errors import BatonError
+from streams.cli.output import json_option, print_json, say
+from streams.local.worker_process import find_worker
+from streams.process_record import only_one
+from streams.project import Project
+from streams.queries.warehouse_access import existing_file
+from warehouse import warehouse_file
+
+
+@click.command()
+@json_option
+def repair(as_json: bool) -> None:
+    """Set a damaged warehouse file aside, so that `baton up` reads the log again.
+
+    Reads every table first: a sound file stays where it is. Where only its write-ahead log is damaged, that
+    is set aside alone, and the worker reads on from the last checkpoint. Nothing is deleted. The worker must
+    be stopped.
+
+    \b
+    Example:
+      baton down && baton repair && baton up
+    """
+    project = Project.here()
+    file = existing_file(project)
+    project.make_folders()
+    with only_one(project.lock_file):
+        _refuse_beside_worker(project, "baton down && baton repair")
+        done = warehouse_file.repair(file)
+    if as_json:
+        print_json(
+            {
+                "file": file,
+                "damage": done.damage,
+                "set_aside": done.set_aside,
+                "is_file_kept": done.is_file_kept,
+            }
+        )
+        return
+    if not done.set_aside:
+        print("The warehouse is sound: every table can be read. Nothing was changed.")
+        return
+    print(f"damage     {done.damage}")
+    for moved in done.set_aside:
+        print(f"set aside  {moved}")
+    whence = "from the last checkpoint" if done.is_file_kept else "from its start"
+    say(f"next:  baton up   (reads the log again, {whence}; baton status shows how many events are left)")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Copy the warehouse to a new FILE, and read the copy to its end. The worker must be stopped.
+
+    Restoring it saves reading the log again from the start: docs/guides/backup.md. While the worker runs,
+    `baton export` writes the recorded events.
+
+    \b
+    Example:
+      baton down && baton backup baton-backup.duckdb && baton up
+    """
+    project = Project.here()
+    source = existing_file(project)
+    project.make_folders()
+    with only_one(project.lock_file):
+        _refuse_beside_worker(project, f"baton down && baton backup {file} && baton up")
+        warehouse_file.back_up(source, file)
+    if as_json:
+        print_json({"file": file, "bytes": file.stat().st_size})
+    else:
+        print(f"copied to {file} ({file.stat().st_size:,} bytes); every table of the copy was read")
+
+
+def _refuse_beside_worker(project: Project, next_command: str) -> None:
+    worker = find_worker(project)
+    if worker is not None:
+        raise BatonError(
+            "The worker is running",
+            where=f"pid {worker.pid}",
+            why="it writes to the warehouse's file",
+            next_command=next_command,
+        )
