@@ -86,7 +86,8 @@ def handoffs(path: Path) -> int:
 
 def flip(file: Path, place: float) -> None:
     content = bytearray(file.read_bytes())
-    content[int(len(content) * place)] ^= 0xFF
+    for at in range(int(len(content) * place), len(content), 4096):  # one place alone may be in a free block
+        content[at] ^= 0xFF
     file.write_bytes(content)
 
 
@@ -108,7 +109,7 @@ def test_a_damaged_file_is_named_and_the_next_command_sets_it_aside(
     project: Project, harm: Callable[[Path, float], None]
 ) -> None:
     file = project.warehouse_file
-    harm(file, 0.6)
+    harm(file, 0.3)
     damaged, log = file.read_bytes(), Path(f"{file}.wal").read_bytes()
 
     said = baton(project, "sql", "from facts.handoff_offered", exit_code=1).stderr
