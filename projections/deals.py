@@ -15,7 +15,7 @@ SQL_FUNCTIONS = (
     # What the events of a deal say. `opening`: the first one, `amount` and `closing_day`: the last given,
     # `outcomes`: every win and loss, `amounts`: what wins and revisions gave, `reopened`: when it was last
     # reopened. Opening a deal again reopens it; to open a record that is merged into it later does not, and a
-    # loss of that record is no loss of the deal. What no event reports is null.
+    # loss of that record is no loss of the deal, nor a win that did not last. What no event reports is null.
     """
     create or replace macro deal_known(event) as {
         'opening': min({

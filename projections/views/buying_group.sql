@@ -24,7 +24,7 @@ with
 account as (
     select account_id from resolved.buying_group_member_identified
     union
-    select account_id from resolved.opportunity_opened
+    select account_id from resolved.opportunity_opened where account_id is not null
     union
     select account_id from resolved.handoff_offered where account_id is not null
 ),

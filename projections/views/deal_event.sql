@@ -4,8 +4,8 @@
 -- stored: opportunity_id
 -- reads:  resolved.opportunity_opened, resolved.opportunity_reopened, resolved.opportunity_revised,
 --         resolved.opportunity_stage_entered, resolved.opportunity_won, resolved.opportunity_lost,
---         facts.opportunity_opened, facts.opportunity_reopened, facts.opportunity_lost, warehouse.record_identity,
---         playbook.version
+--         facts.opportunity_opened, facts.opportunity_reopened, facts.opportunity_won, facts.opportunity_lost,
+--         warehouse.record_identity, playbook.version
 -- says:   everything reported about a deal, in the order in which it counts
 -- means:  Events of one instant count in the order of their meaning: opened, reopened, revised, stage entered, won
 --         or lost; of two with the same meaning the one recorded later corrects the other; only then by event id.
@@ -22,7 +22,8 @@
 --                     beginning, for an opening)
 --   recorded_at       when Baton accepted it
 --   place             what decides between two events: instant, meaning, recording, event id; later ones are greater
---   is_of_merged      true when it opened, reopened or lost a record that was merged into this deal afterwards
+--   is_of_merged      true when it opened, reopened or lost a record that was merged into this deal afterwards, or
+--                     won one that was lost or taken up again before
 --   account_id        the company it names
 --   lead_id           the lead it names; of merged ones the one that survives
 --   handoff_id        the handoff it names
@@ -64,18 +65,25 @@ merge as (
     from warehouse.record_identity
     where kind = 'opportunity' and from_at <= $as_of and until_at > $as_of
 ),
-of_merged as (
-    select 'OpportunityOpened' as event_type, event_id
+undone as (
+    select 'OpportunityOpened' as event_type, event_id, record_id, occurred_at
     from facts.opportunity_opened
     join merge on record_id = opportunity_id and occurred_at <= merged_at
     union all
-    select 'OpportunityReopened', event_id
+    select 'OpportunityReopened', event_id, record_id, occurred_at
     from facts.opportunity_reopened
     join merge on record_id = opportunity_id and occurred_at <= merged_at
     union all
-    select 'OpportunityLost', event_id
+    select 'OpportunityLost', event_id, record_id, occurred_at
     from facts.opportunity_lost
     join merge on record_id = opportunity_id and occurred_at <= merged_at
+),
+of_merged as (
+    select event_type, event_id from undone
+    union all
+    select distinct 'OpportunityWon', won.event_id
+    from facts.opportunity_won as won
+    join undone on undone.record_id = won.opportunity_id and undone.occurred_at > won.occurred_at
 )
 select
     opportunity_id,

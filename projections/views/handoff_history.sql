@@ -56,7 +56,7 @@ handoff as materialized (
 following as (
     select previous_handoff_id as handoff_id, list_sort(list(offered_at)) as offered_again_ats
     from handoff
-    where previous_handoff_id is not null
+    where previous_handoff_id <> handoff_id
     group by previous_handoff_id
 )
 select

@@ -113,8 +113,8 @@ def reported_deal(
 ) -> Deal | None:
     """The deal as these facts report it, without leads and customer; None when none is about a deal.
 
-    of_merged: what opened, reopened or lost a record that was merged into the deal later; that
-    is not done to the deal, though a deal may have been opened by it first.
+    of_merged: what opened, reopened or lost a record that was merged into the deal later, or won it for a
+    while; that is not done to the deal, though a deal may have been opened by it first.
     """
     ordered = in_order(facts, playbook)
     if not ordered:
@@ -134,7 +134,7 @@ def reported_deal(
         elif fact.type == "OpportunityReopened":
             if is_own:
                 _reopen(deal)
-        elif fact.type == "OpportunityWon":
+        elif fact.type == "OpportunityWon" and is_own:
             if deal.status != "won":
                 deal.status, deal.closed_at, deal.booked, deal.lost_reason = "won", at, Fields(), None
         elif fact.type == "OpportunityLost" and is_own:

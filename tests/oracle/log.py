@@ -120,15 +120,22 @@ class Log:
 
     @cached_property
     def of_merged_deals(self) -> set[tuple[str, str]]:
-        """Type and id of what happened to a record of a deal before it was merged into another."""
+        """Type and id of what opened, reopened or lost a record of a deal before it was merged into another,
+        and of each win of it that had been undone by then."""
         merged = self.merged["opportunity"]
-        return {
-            (fact.type, fact.event_id)
-            for fact in self._as_written
-            if fact.type not in ABOUT_RECORDS
-            and fact.fields["opportunity_id"] in merged
-            and fact.occurred_at <= merged[fact.fields["opportunity_id"]][1].occurred_at
-        }
+        before: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self._as_written:
+            record = fact.fields["opportunity_id"]
+            is_about_deal = fact.type not in ABOUT_RECORDS and record in merged
+            if is_about_deal and fact.occurred_at <= merged[record][1].occurred_at:
+                before[record].append(fact)
+        undoing = ("OpportunityOpened", "OpportunityReopened", "OpportunityLost")
+        found = set()
+        for facts in before.values():
+            last = max((fact.occurred_at for fact in facts if fact.type in undoing), default=-1)
+            wins = (fact for fact in facts if fact.type == "OpportunityWon" and fact.occurred_at < last)
+            found |= {(f.type, f.event_id) for f in (*wins, *(f for f in facts if f.type in undoing))}
+        return found
 
     @cached_property
     def openings(self) -> dict[str, Fact]:
