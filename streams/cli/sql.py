@@ -75,7 +75,7 @@ def sql(
     refused = RefusedLines()
     with ExitStack() as stack:
         if events is None:
-            answer = stack.enter_context(answering(project, known_at(as_known)))
+            answer = stack.enter_context(answering(project, known_at(as_known), on_file=say))
         else:
             base = playbook or project.playbook_file
             answer = stack.enter_context(_in_memory(project, events, base, as_of, refused))
