@@ -14,11 +14,13 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import encoded
+from streams.kafka.names import Names
 
 DELIVERY_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 # Kafka's default limit is 1 MiB for a record with its headers.
 LARGEST_DEAD_LETTER = 1_000_000
+NO_PREFIX = Names()
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,14 @@ class Producer:
     """A producer whose deliver() returns once every in-sync replica has the messages. Dead letters go a way
     of their own: one that Kafka refuses does not disturb the sequence of the others."""
 
-    def __init__(self, kafka: Mapping[str, Any], delivery_seconds: float = DELIVERY_SECONDS) -> None:
-        """`kafka`: connection settings for aiokafka."""
+    def __init__(
+        self,
+        kafka: Mapping[str, Any],
+        delivery_seconds: float = DELIVERY_SECONDS,
+        names: Names = NO_PREFIX,
+    ) -> None:
+        """`kafka`: connection settings for aiokafka. `names`: what the topics are called there."""
+        self._names = names
         self._kafka = kafka
         self._delivery_seconds = delivery_seconds
         self._producers: dict[bool, AIOKafkaProducer] = {}
@@ -121,7 +129,8 @@ class Producer:
         for m in messages:
             # The client takes no record without key and value.
             key = b"" if m.key is None and m.value is None else m.key
-            futures.append(await producer.send(m.topic, m.value, key=key, headers=encoded(m.headers)))
+            topic = self._names.in_kafka(m.topic)
+            futures.append(await producer.send(topic, m.value, key=key, headers=encoded(m.headers)))
         done = await asyncio.gather(*futures, return_exceptions=True)
         for outcome in done:
             if isinstance(outcome, BaseException):
