@@ -44,7 +44,7 @@ def _unusable(name: str, file: Path | None, error: OSError) -> BatonError:
 
 
 class TokenFile(AbstractTokenProvider, AsyncTokenProvider):  # type: ignore[misc]
-    """The token of an OAuth login, read anew at each one: whoever renews it replaces the file."""
+    """The token of an OAuth login, read again at each one: whoever renews it replaces the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -89,7 +89,7 @@ def register(as_json: bool) -> None:
 
     \b
     Example:
-      BATON_SCHEMA_REGISTRY=http://127.0.0.1:8081 baton contract register
+      baton contract register
     """
     from streams.kafka.registry import Registered, register_contract, registry_of
 

@@ -67,7 +67,7 @@ class TopicFault:
 
     @property
     def repair(self) -> str:
-        """The command that mends it."""
+        """The command that repairs it."""
         if self.setting == "replicas":
             return "kafka-reassign-partitions.sh   (Kafka's own tool; Baton moves no replicas)"
         return REPAIR_COMMAND
