@@ -94,6 +94,8 @@ def _column(name: str, avro: Any) -> str:
         typed = f"Decimal({kind.precision}, {kind.scale})"
     elif isinstance(kind, pl.Datetime):
         typed = "DateTime64(6, 'UTC')"
+    elif isinstance(kind, pl.List):
+        typed = "Array(Tuple(name String, value String))"
     else:
         typed = _PLAIN[str(kind)]
     if is_nullable:
