@@ -8,7 +8,6 @@ over the facts of these alone, and their rows replaced. The SELECT is the view's
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 
 from warehouse.component
 where component in (select label from label)
 """
-# Temporary tables of a refresh. They stay, empty, so that statements over them are planned once.
+# Temporary tables of a refresh; empty between two.
 _SCRATCH = {
     "news": "names varchar[]",
     "edge": "one varchar, other varchar, name varchar",
@@ -135,7 +134,6 @@ class ReadModels:
         # Handoffs whose rows were replaced, until somebody has taken them and emptied the table.
         connection.execute("create temp table if not exists changed_handoff (handoff_id varchar)")
         self.is_all_changed = True
-        self._prepared: set[str] = set()
 
     def refresh(self) -> Refreshed:
         """Bring the tables up to all that is committed, as of now. Idempotent; exact: see tests/laws.
@@ -173,7 +171,7 @@ class ReadModels:
             for event in linked_events()
         }
         is_all = not stands or stands[0][1] != playbooks
-        execute(f"insert into news {_news(read, stands[0][0] if stands else as_of, as_of)}")
+        execute(f"insert into news {_news(read, held, stands[0][0] if stands else as_of, as_of)}")
         rows = 0
         if is_all or execute("select count(*) from news").fetchall() != [(0,)]:
             self._join_components()
@@ -214,31 +212,18 @@ class ReadModels:
         execute = self.connection.execute
         if not is_all:
             for event in read_events():
-                self._run(f"insert into changed_{event.table} {_facts_of_members(event)}")
+                execute(f"insert into changed_{event.table} {_facts_of_members(event)}")
         self.is_all_changed = self.is_all_changed or is_all
         execute("insert into changed_handoff select record_id from member where kind = 'handoff'")
         rows = 0
         for view in stored_views():
-            if is_all:  # planned for the sizes that there are
-                execute(f"insert into new_{view.name} {evaluated_over(view, sql_literal(as_of), is_all)}")
-                execute(f"truncate stored.{view.name}")
-            else:
-                self._run(f"insert into new_{view.name} {evaluated_over(view, '$as_of', is_all)}", as_of)
-                self._run(
-                    f"delete from stored.{view.name} where {view.stored} in"
-                    f" (select record_id from member where kind = '{LINKS[view.stored]}')"
-                )
+            execute(f"insert into new_{view.name} {_evaluated_over(view, as_of, is_all)}")
+            changed = (
+                f"where {view.stored} in (select record_id from member where kind = '{LINKS[view.stored]}')"
+            )
+            execute(f"delete from stored.{view.name} {'' if is_all else changed}")
             rows += execute(f"insert into stored.{view.name} from new_{view.name}").fetchall()[0][0]
         return rows
-
-    def _run(self, statement: str, as_of: datetime | None = None) -> None:
-        """Execute a statement that is planned once: planning takes longer than running it over little."""
-        name = f"refresh_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
-        if name not in self._prepared:
-            self.connection.execute(f"prepare {name} as {statement}")
-            self._prepared.add(name)
-        values = f"(as_of := {sql_literal(as_of)})" if as_of and "$as_of" in statement else ""
-        self.connection.execute(f"execute {name}{values}")
 
 
 @cache
@@ -275,21 +260,16 @@ def unread_sql() -> str:
     return f"select {held} - (select coalesce(sum(rows_read), 0) from warehouse.rows_read)"
 
 
-def evaluated_over(view: Projection, as_of: str, is_all: bool) -> str:
+def _evaluated_over(view: Projection, as_of: datetime, is_all: bool) -> str:
     """SQL of a stored view: over all facts, or over those of the members; and over the new rows of others."""
     instead = {other.relation: f"new_{other.name}" for other in stored_views()}
     if not is_all:
         instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in read_events()}
-    return selected(
-        view.reads,
-        as_of,
-        f"from ({view.evaluated(as_of)})",
-        ("funnel", "resolved"),
-        instead,
-    )
+    at = sql_literal(as_of)
+    return selected(view.reads, at, f"from ({view.evaluated(at)})", ("funnel", "resolved"), instead)
 
 
-def _news(read: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
+def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
     """SQL: the records that each new event names, as a list; those of events that lay in the future at one
     as-of only.
 
@@ -298,14 +278,14 @@ def _news(read: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str
     earlier, later = sorted((seen_as_of, as_of))
     selects = []
     for event in linked_events():
-        new = f"from log.{event.table} where rowid >= {read.get(event.table, 0)}"
-        names = f"select {_names(event)} as names"
-        selects += [
-            f"{names} {new}",
-            f"{names} from log.{event.table} where event_id in (select event_id {new})",
-            f"{names} from log.{event.table}"
-            f" where occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}",
-        ]
+        names = f"select {_names(event)} as names from log.{event.table}"
+        selects.append(
+            f"{names} where occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}"
+        )
+        seen = read.get(event.table, 0)
+        if held[event.table] > seen:
+            new = f"select event_id from log.{event.table} where rowid >= {seen}"
+            selects.append(f"{names} where event_id in ({new})")
     return " union all ".join(selects)
 
 

@@ -192,7 +192,7 @@ class RowStream:
         kind, length = _HEAD.unpack(head)
         content = self._file.read(length)
         if kind == _ERROR:
-            raise self._failed(_told(self._statement, json.loads(content)))
+            raise self._failed(_refusal(self._statement, json.loads(content)))
         self._read += content
         return bool(kind != _END)
 
@@ -205,17 +205,17 @@ class RowStream:
         self._server.close()
 
 
-def _told(statement: str, told: dict[str, Any]) -> BatonError:
-    match told["kind"]:
+def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
+    match answer["kind"]:
         case "refused":
-            return only_reading(statement, told["why"])
+            return only_reading(statement, answer["why"])
         case "late":
-            return took_too_long(statement, told["seconds"])
+            return took_too_long(statement, answer["seconds"])
         case "damaged":
-            return damaged(statement[:200], told["why"])
+            return damaged(statement[:200], answer["why"])
         case "token":
             return query_failed(statement, "Authentication failed: the token is not that of this worker")
-    return query_failed(statement, told["why"])
+    return query_failed(statement, answer["why"])
 
 
 def _gone(port: int, why: str) -> BatonError:

@@ -100,7 +100,8 @@ def sql(
     if parquet is not None:
         say(f"written to {parquet}")
     if refused.count:
-        say(f"{refused.count:,} lines refused: the answer is that of the others")
+        lines = "line" if refused.count == 1 else "lines"
+        say(f"{refused.count:,} {lines} refused: the answer is that of the others")
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -419,6 +421,16 @@ def test_readers_see_whole_batches_while_a_writer_commits(served: Served, asked:
     for handoffs, facts, states in seen:
         assert handoffs == states <= facts and (handoffs - start) % size == 0 == (facts - start) % size
     assert asked("select count(*) from funnel.handoff") == [(start + batches * size,)]
+
+
+@pytest.mark.parametrize("statement", [*NOT_ONE_SELECT, "select * from read_csv('/etc/passwd')"])
+def test_the_server_refuses_by_itself_what_no_client_of_ours_sends(served: Served, statement: str) -> None:
+    request = json.dumps({"token": served.endpoint.token, "statement": statement})
+    with socket.create_connection(("127.0.0.1", served.endpoint.port), timeout=10) as client:
+        client.sendall(request.encode() + b"\n")
+        answer = client.makefile("rb").read()
+
+    assert b'"kind": "refused"' in answer
 
 
 def test_the_saved_door_is_its_owners_alone(tmp_path: Path) -> None:
