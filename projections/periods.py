@@ -49,4 +49,15 @@ SQL_FUNCTIONS = (
                 = day::timestamp
             then timezone(zone, day::timestamp - interval 1 day) + interval 24 hour end)
     """,
+    # The first and the last instant at which an event may have happened: those of its day, when its source
+    # knows the day and no time.
+    """
+    create or replace macro earliest_instant(occurred_at, is_day_only, zone) as case when is_day_only
+        then day_begins(timezone('UTC', occurred_at)::date, zone) else occurred_at end
+    """,
+    """
+    create or replace macro latest_instant(occurred_at, is_day_only, zone) as case when is_day_only
+        then day_begins(timezone('UTC', occurred_at)::date + 1, zone) - interval 1 microsecond
+        else occurred_at end
+    """,
 )

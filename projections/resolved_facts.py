@@ -2,7 +2,11 @@
 
 Views read `resolved.<event>` rather than `facts.<event>`, so that what a merged lead counts as, and that the
 future is invisible, is decided here and nowhere else. Columns and grain are those of the fact table.
-Of a lead they also have `named_lead_id`, the id as the event states it: which record it was before a merge.
+Of a lead and a deal they also have `named_lead_id` and `named_opportunity_id`, the id as the event states it:
+which record it was before a merge.
+
+An event that is known by its day alone counts at the end of that day, in the playbook's zone; one that begins
+something counts as the day begins. It has happened as soon as its day has begun.
 """
 
 from __future__ import annotations
@@ -33,7 +37,12 @@ UNKNOWN = {
     "OpportunityLost": ("reason_code",),
     "SubscriptionChurned": ("reason_code",),
 }
-NAMED_LEAD = Column("named_lead_id", "the lead as the event names it, merged or not")
+# Events that begin what they are about.
+BEGINNINGS = ("LeadCaptured", "OpportunityOpened", "CustomerOnboarded")
+NAMED = {
+    "lead_id": Column("named_lead_id", "the lead as the event names it, merged or not"),
+    "opportunity_id": Column("named_opportunity_id", "the deal as the event names it, merged or not"),
+}
 SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 
 
@@ -83,6 +92,13 @@ def _all_events() -> Projection:
     )
 
 
+def visible_from(event: EventType, zone: str) -> str:
+    """SQL: the first instant as of which an event has happened. `zone`: SQL of the playbook's zone."""
+    if any(field["name"] == "is_day_only" for field in event.fields):
+        return f"earliest_instant(occurred_at, is_day_only, {zone})"
+    return "occurred_at"
+
+
 def _resolved(event: EventType) -> Projection:
     names = [field["name"] for field in event.fields]
     replaced = {name: f"nullif(fact.{name}, '')" for name in UNKNOWN.get(event.name, ())}
@@ -90,25 +106,32 @@ def _resolved(event: EventType) -> Projection:
         replaced |= {
             name: f"case when is_amount_known then fact.{name} end" for name in ("amount", "currency")
         }
-    joins = []
+    source, reads = f"facts.{event.table} as fact", [f"facts.{event.table}"]
+    if "is_day_only" in names:
+        which = "earliest" if event.name in BEGINNINGS else "latest"
+        replaced["occurred_at"] = f"{which}_instant(occurred_at, is_day_only, zone)"
+        source += " cross join playbook.version"
+        reads.append("playbook.version")
     for kind, column in _KINDS.items():
         if column in names:
             replaced[column] = f"coalesce({kind}.surviving_id, {replaced.get(column, f'fact.{column}')})"
-            joins.append(_SURVIVOR.format(kind=kind, column=column))
+            source += _SURVIVOR.format(kind=kind, column=column)
+            reads.append(IDENTITY)
     stands = ", ".join(f"{sql} as {name}" for name, sql in replaced.items())
-    named = [NAMED_LEAD] if "lead_id" in names else []
+    named = {column: name for column, name in NAMED.items() if column in names}
     return Projection(
         kind="resolved",
         name=event.table,
         grain="one row per event that has happened by as-of",
-        reads=(f"facts.{event.table}", *([IDENTITY] if joins else [])),
-        says=f"{event.name} events" + (", of merged records under the one that survives" if joins else ""),
+        reads=tuple(dict.fromkeys(reads)),
+        says=f"{event.name} events"
+        + (", of merged records under the one that survives" if IDENTITY in reads else ""),
         means="",
         key=("event_id",),
-        columns=(*(Column(field["name"], field.get("doc", "")) for field in event.fields), *named),
+        columns=(*(Column(field["name"], field.get("doc", "")) for field in event.fields), *named.values()),
         select=f"select fact.*{f' replace ({stands})' if stands else ''}"
-        f"{', fact.lead_id as named_lead_id' if named else ''} from facts.{event.table} as fact"
-        f"{''.join(joins)} where fact.occurred_at <= $as_of",
+        + "".join(f", fact.{column} as {name.name}" for column, name in named.items())
+        + f" from {source} where {visible_from(event, 'zone')} <= $as_of",
         path=Path(__file__),
     )
 

@@ -18,6 +18,7 @@ import duckdb
 
 from projections.projection import Projection
 from projections.relations import dependencies, selected, stored_views
+from projections.resolved_facts import visible_from
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE, EventType
 from warehouse import layout
@@ -34,6 +35,7 @@ LINKS = {
     "account_id": "account",
     "merged_account_id": "account",
 }
+_ZONE = "(select zone from playbook.version)"
 # Tables that say how far the log is in the read models.
 POSITION = ("component", "rows_read", "offset_read", "read_model")
 _PLAYBOOKS = """
@@ -247,11 +249,17 @@ def _scratch_tables() -> tuple[str, ...]:
 def _next_event() -> str:
     """SQL: when the next event that is reported already happens, or a playbook comes into force."""
     later = " union all ".join(
-        f"select min(occurred_at) as later_at from log.{event.table} where occurred_at > $as_of"
+        f"select min({visible_from(event, _ZONE)}) as later_at from log.{event.table}"
+        f" where {visible_from(event, _ZONE)} > $as_of{_after('$as_of')}"
         for event in linked_events()
     )
     playbook = "select min(in_force_from) from playbook.all_version where in_force_from > $as_of"
     return f"select least((select min(later_at) from ({later})), ({playbook}))"
+
+
+def _after(instant: str) -> str:
+    """SQL: what holds of all that becomes visible after an instant, so that most of the log is skipped."""
+    return f" and occurred_at > {instant}::timestamptz - interval 1 day"
 
 
 def unread_sql() -> str:
@@ -279,8 +287,10 @@ def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime
     selects = []
     for event in linked_events():
         names = f"select {_names(event)} as names from log.{event.table}"
+        visible = visible_from(event, _ZONE)
         selects.append(
-            f"{names} where occurred_at > {sql_literal(earlier)} and occurred_at <= {sql_literal(later)}"
+            f"{names} where {visible} > {sql_literal(earlier)}{_after(sql_literal(earlier))}"
+            f" and {visible} <= {sql_literal(later)}"
         )
         seen = read.get(event.table, 0)
         if held[event.table] > seen:

@@ -3,4 +3,4 @@
 select account_id, churned_at, event_type, event.event_id
 from funnel.account_churn
 join funnel.subscription_event as event using (account_id)
-where counts_at <= churned_at
+where occurred_at <= churned_at

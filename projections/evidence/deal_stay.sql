@@ -3,4 +3,4 @@
 select opportunity_id, number, event_type, event_id
 from funnel.deal_stay
 join funnel.deal_event using (opportunity_id)
-where counts_at >= entered_at and (left_at is null or counts_at <= left_at)
+where occurred_at >= entered_at and (left_at is null or occurred_at <= left_at)

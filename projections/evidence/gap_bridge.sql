@@ -10,4 +10,4 @@ from evidence.goal_attainment as attained
 join funnel.goal as goal using (period)
 where goal.metric = 'revenue' and goal.period like '%-Q%' and goal.goal_amount is not null
     and (attained.metric = 'retained_revenue'
-        or attained.metric = 'revenue' and attained.owner_team = goal.owner_team)
+        or attained.metric = 'revenue' and attained.owner_team = goal.owner_team and attained.scope = goal.scope)

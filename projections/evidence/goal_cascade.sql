@@ -6,5 +6,5 @@ from evidence.goal_cases
 union all
 select goal_id, 'revenue' as step, event_type, event_id
 from evidence.goal_attainment as attained
-join funnel.goal as goal using (period, owner_team, metric)
+join funnel.goal as goal using (period, owner_team, metric, scope)
 where metric = 'revenue' and contains(period, '-') and goal.scope = 'company' and goal_amount is not null

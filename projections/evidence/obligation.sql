@@ -4,7 +4,7 @@
 select handoff_id, sla, episode, event_type, event_id
 from funnel.obligation
 join evidence.handoff using (handoff_id)
-join facts.event using (event_type, event_id)
+join resolved.event using (event_type, event_id)
 where occurred_at in (starts_at, met_at, ended_at) and case sla
         when 'answer' then event_type in ('HandoffOffered', 'HandoffAccepted', 'HandoffReturned', 'BuyerReached',
             'OpportunityOpened', 'LeadsMerged')

@@ -11,7 +11,7 @@ looked_on_day as materialized (
 known_deal as (
     select looked_on, zone, opportunity_id, deal_known(event) as known
     from looked_on_day
-    join funnel.deal_event as event on occurred_at <= looked_at
+    join funnel.deal_event as event on least(occurred_at, $as_of) <= looked_at
     group by all
 ),
 decided as (
@@ -33,7 +33,7 @@ counted_event as (
     from decided
     where outcome is null and known.opening is not null
     union all
-    select looked_on, quarter_of((outcome.place.counts_at at time zone zone)::date) as line,
+    select looked_on, quarter_of((outcome.place.occurred_at at time zone zone)::date) as line,
         unnest([
             {'event_type': outcome.event_type, 'event_id': outcome.place.event_id},
             {'event_type': outcome.booked.event_type, 'event_id': outcome.booked.place.event_id}

@@ -4,4 +4,4 @@
 select period, event_type, event_id
 from funnel.retention
 cross join playbook.version
-join funnel.subscription_event on counts_at < day_begins(ends_on + 1, zone)
+join funnel.subscription_event on occurred_at < day_begins(ends_on + 1, zone)

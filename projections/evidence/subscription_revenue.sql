@@ -3,4 +3,4 @@
 select account_id, subscription_id, from_at, event_type, event_id
 from funnel.subscription_revenue
 join funnel.subscription_event using (account_id, subscription_id)
-where counts_at <= from_at
+where occurred_at <= from_at

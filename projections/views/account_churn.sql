@@ -14,7 +14,7 @@
 --   churn_reason  the reason of that churn
 with
 subscription_change as (
-    select account_id, counts_at, place, event_id, reason_code, event_type = 'SubscriptionChurned' as is_end,
+    select account_id, occurred_at, place, event_id, reason_code, event_type = 'SubscriptionChurned' as is_end,
         lag(is_end) over of_subscription as was_ended,
         row_number() over of_subscription = 1 as is_first
     from funnel.subscription_event
@@ -22,23 +22,23 @@ subscription_change as (
 ),
 -- Subscriptions begun less ended, instant by instant. One that ran before its first event counts as begun before.
 account_change as (
-    select account_id, counts_at,
+    select account_id, occurred_at,
         count(*) filter (where not is_end and (is_first or was_ended)) as begun,
         count(*) filter (where is_end and (is_first or not was_ended)) as ended,
         count(*) filter (where is_end and is_first) as ran_before,
         max({'place': place, 'event_id': event_id, 'reason_code': reason_code}) filter (where is_end) as churn
     from subscription_change
-    group by account_id, counts_at
+    group by account_id, occurred_at
 ),
 subscription_count as (
-    select account_id, counts_at, churn, ended,
-        sum(begun - ended) over (partition by account_id order by counts_at)
+    select account_id, occurred_at, churn, ended,
+        sum(begun - ended) over (partition by account_id order by occurred_at)
             + sum(ran_before) over (partition by account_id) as running
     from account_change
 )
 select
     account_id,
-    counts_at as churned_at,
+    occurred_at as churned_at,
     churn.event_id as event_id,
     churn.reason_code as churn_reason
 from subscription_count

@@ -21,7 +21,7 @@
 --   is_unpriced        true when an amount of the company up to the period's end is missing or has no rate
 with
 event as materialized (
-    select account_id, counts_at, amount from funnel.subscription_event
+    select account_id, occurred_at, amount from funnel.subscription_event
 ),
 revenue as materialized (
     select account_id, from_at, until_at, exact_amount,
@@ -34,7 +34,7 @@ account_change as (
 ),
 span as (
     select zone, fiscal_year_begins,
-        (min(counts_at) at time zone zone)::date as first_on,
+        (min(occurred_at) at time zone zone)::date as first_on,
         ($as_of at time zone zone)::date as last_on
     from event
     cross join playbook.version
@@ -60,7 +60,7 @@ period as materialized (
 customer as (
     select account_id, period, bool_or(amount is null) as is_unpriced
     from period
-    join event on counts_at < ends_at
+    join event on occurred_at < ends_at
     group by all
 ),
 arr as (

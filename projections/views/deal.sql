@@ -36,7 +36,7 @@ reported as (
         opportunity_id,
         deal_account(event) as account_id,
         arg_min(handoff_id, place) as handoff_id,
-        min(counts_at) as first_at,
+        min(occurred_at) as first_at,
         max({'place': place, 'stage': stage, 'probability': probability}) filter (where stage is not null) as stage,
         deal_known(event) as known
     from funnel.deal_event as event
@@ -56,7 +56,7 @@ select
     lead_id,
     handoff_id,
     known.opening.owner as owner,
-    known.opening.place.counts_at as opened_at,
+    known.opening.place.occurred_at as opened_at,
     coalesce(opened_at, first_at) as first_at,
     stage.stage as stage,
     stage.probability as probability,
@@ -69,7 +69,7 @@ select
         when outcome.booked.amount < 0 then 'credit'
         else 'won'
     end as status,
-    outcome.place.counts_at as closed_at,
+    outcome.place.occurred_at as closed_at,
     outcome.booked.amount as booked_amount,
     outcome.booked.currency as booked_currency,
     outcome.reason_code as lost_reason

@@ -4,8 +4,7 @@
 -- stored: opportunity_id
 -- reads:  resolved.opportunity_opened, resolved.opportunity_reopened, resolved.opportunity_revised,
 --         resolved.opportunity_stage_entered, resolved.opportunity_won, resolved.opportunity_lost,
---         facts.opportunity_opened, facts.opportunity_reopened, facts.opportunity_won, facts.opportunity_lost,
---         warehouse.record_identity, playbook.version
+--         warehouse.record_identity
 -- says:   everything reported about a deal, in the order in which it counts
 -- means:  Events of one instant count in the order of their meaning: opened, reopened, revised, stage entered, won
 --         or lost; of two with the same meaning the one recorded later corrects the other; only then by event id.
@@ -17,9 +16,8 @@
 --   event_type        OpportunityOpened, OpportunityReopened, OpportunityRevised, OpportunityStageEntered,
 --                     OpportunityWon or OpportunityLost
 --   event_id          the event
---   occurred_at       when it happened, as reported
---   counts_at         the instant at which it counts: occurred_at, or the end of its day when only that is known (the
---                     beginning, for an opening)
+--   occurred_at       when it happened; when only the day is known, the day's end (its beginning, for an opening)
+--   is_day_only       true when only the day is known
 --   recorded_at       when Baton accepted it
 --   place             what decides between two events: instant, meaning, recording, event id; later ones are greater
 --   is_of_merged      true when it opened, reopened or lost a record that was merged into this deal afterwards, or
@@ -35,68 +33,56 @@
 --   closes_on         the closing day it gives
 --   reason_code       why the deal was lost
 with
-reported as (
-    select 'OpportunityOpened' as event_type, 1 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only, account_id, lead_id, handoff_id, owner, stage, amount, currency, closes_on
+reported as materialized (
+    select 'OpportunityOpened' as event_type, 1 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only, account_id, lead_id, handoff_id, owner, stage, amount,
+        currency, closes_on
     from resolved.opportunity_opened
     union all by name
-    select 'OpportunityReopened' as event_type, 2 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only
+    select 'OpportunityReopened' as event_type, 2 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only
     from resolved.opportunity_reopened
     union all by name
-    select 'OpportunityRevised' as event_type, 3 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only, lead_id, amount, currency, closes_on
+    select 'OpportunityRevised' as event_type, 3 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only, lead_id, amount, currency, closes_on
     from resolved.opportunity_revised
     union all by name
-    select 'OpportunityStageEntered' as event_type, 4 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only, lead_id, stage, probability
+    select 'OpportunityStageEntered' as event_type, 4 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only, lead_id, stage, probability
     from resolved.opportunity_stage_entered
     union all by name
-    select 'OpportunityWon' as event_type, 5 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only, account_id, lead_id, amount, currency
+    select 'OpportunityWon' as event_type, 5 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only, account_id, lead_id, amount, currency
     from resolved.opportunity_won
     union all by name
-    select 'OpportunityLost' as event_type, 5 as rank, opportunity_id, event_id, occurred_at, recorded_at,
-        is_day_only, lead_id, reason_code
+    select 'OpportunityLost' as event_type, 5 as rank, opportunity_id, named_opportunity_id, event_id,
+        occurred_at, recorded_at, is_day_only, lead_id, reason_code
     from resolved.opportunity_lost
 ),
-merge as (
-    select record_id, merged_at
-    from warehouse.record_identity
-    where kind = 'opportunity' and from_at <= $as_of and until_at > $as_of
-),
+-- What opened, reopened or lost a record before it was merged into another.
 undone as (
-    select 'OpportunityOpened' as event_type, event_id, record_id, occurred_at
-    from facts.opportunity_opened
-    join merge on record_id = opportunity_id and occurred_at <= merged_at
-    union all
-    select 'OpportunityReopened', event_id, record_id, occurred_at
-    from facts.opportunity_reopened
-    join merge on record_id = opportunity_id and occurred_at <= merged_at
-    union all
-    select 'OpportunityLost', event_id, record_id, occurred_at
-    from facts.opportunity_lost
-    join merge on record_id = opportunity_id and occurred_at <= merged_at
+    select event_type, reported.event_id, named_opportunity_id, occurred_at
+    from reported
+    join warehouse.record_identity on kind = 'opportunity' and record_id = named_opportunity_id
+    where from_at <= $as_of and until_at > $as_of and occurred_at <= merged_at
+        and event_type in ('OpportunityOpened', 'OpportunityReopened', 'OpportunityLost')
 ),
 of_merged as (
     select event_type, event_id from undone
     union all
-    select distinct 'OpportunityWon', won.event_id
-    from facts.opportunity_won as won
-    join undone on undone.record_id = won.opportunity_id and undone.occurred_at > won.occurred_at
+    select distinct won.event_type, won.event_id
+    from reported as won
+    join undone using (named_opportunity_id)
+    where won.event_type = 'OpportunityWon' and undone.occurred_at > won.occurred_at
 )
 select
     opportunity_id,
     event_type,
     event_id,
     occurred_at,
-    case
-        when not is_day_only then occurred_at
-        when rank = 1 then day_begins(timezone('UTC', occurred_at)::date, zone)
-        else day_begins(timezone('UTC', occurred_at)::date + 1, zone) - interval 1 microsecond
-    end as counts_at,
+    is_day_only,
     recorded_at,
-    {'counts_at': counts_at, 'rank': rank, 'recorded_at': recorded_at, 'event_id': event_id} as place,
+    {'occurred_at': occurred_at, 'rank': rank, 'recorded_at': recorded_at, 'event_id': event_id} as place,
     of_merged.event_id is not null as is_of_merged,
     account_id,
     lead_id,
@@ -105,9 +91,8 @@ select
     stage,
     probability,
     amount,
-    reported.currency,
+    currency,
     closes_on,
     reason_code
 from reported
 left join of_merged using (event_type, event_id)
-cross join playbook.version

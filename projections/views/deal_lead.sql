@@ -17,7 +17,7 @@
 with
 deal as (
     select opportunity_id,
-        min(counts_at) as first_at,
+        min(occurred_at) as first_at,
         deal_account(event) as account_id,
         arg_min(handoff_id, place) as handoff_id
     from funnel.deal_event as event
@@ -30,7 +30,7 @@ named as (
     group by opportunity_id, lead_id
 ),
 candidate as (
-    select opportunity_id, lead_id, 1 as rank, 'deal' as named_by, place.counts_at as named_at, place as place
+    select opportunity_id, lead_id, 1 as rank, 'deal' as named_by, place.occurred_at as named_at, place as place
     from named
     union all by name
     select opportunity_id, handoff.lead_id, 2 as rank, 'handoff' as named_by

@@ -19,12 +19,12 @@
 --   age_days        days from entered_at to as-of; null when it ended
 with
 event as (
-    select opportunity_id, place, counts_at, stage,
+    select opportunity_id, place, occurred_at, stage,
         case
             when event_type = 'OpportunityWon' then 'won'
             when event_type = 'OpportunityLost' then 'lost'
             when event_type = 'OpportunityReopened' then 'open'
-            when event_type = 'OpportunityOpened' and row_number() over (
+            when event_type = 'OpportunityOpened' and not is_of_merged and row_number() over (
                 partition by opportunity_id, event_type, is_of_merged order by place) > 1 then 'open'
         end as status
     from funnel.deal_event
@@ -32,7 +32,7 @@ event as (
 ),
 -- After each event: the stage the deal was last in, and how it stands.
 moment as (
-    select opportunity_id, place, counts_at,
+    select opportunity_id, place, occurred_at,
         last_value(stage ignore nulls) over until_here as stage,
         coalesce(last_value(status ignore nulls) over until_here, 'open') as status
     from event
@@ -45,7 +45,7 @@ change as (
     qualify stage is distinct from lag(stage) over in_order or status is distinct from lag(status) over in_order
 ),
 stay as (
-    select *, lead(counts_at) over in_order as left_at, lead(stage) over in_order as next_stage,
+    select *, lead(occurred_at) over in_order as left_at, lead(stage) over in_order as next_stage,
         lead(status) over in_order as next_status
     from change
     window in_order as (partition by opportunity_id order by place)
@@ -55,7 +55,7 @@ select
     row_number() over (partition by opportunity_id order by place) as number,
     stage,
     own.position,
-    counts_at as entered_at,
+    occurred_at as entered_at,
     left_at,
     case
         when left_at is null then null
@@ -64,8 +64,8 @@ select
         when other.position < own.position then 'back'
         else 'elsewhere'
     end as left_for,
-    (epoch_us(left_at) - epoch_us(counts_at)) / 86400000000 as days,
-    case when left_at is null then (epoch_us($as_of) - epoch_us(counts_at)) / 86400000000 end as age_days
+    (epoch_us(left_at) - epoch_us(occurred_at)) / 86400000000 as days,
+    case when left_at is null then greatest(0, epoch_us($as_of) - epoch_us(occurred_at)) / 86400000000 end as age_days
 from stay
 left join playbook.deal_stage as own on own.deal_stage = stage
 left join playbook.deal_stage as other on other.deal_stage = next_stage

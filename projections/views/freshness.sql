@@ -17,7 +17,7 @@ select
     source,
     event_type,
     count(*) as events,
-    max(occurred_at) as last_occurred_at,
+    least(max(occurred_at), $as_of) as last_occurred_at,
     max(recorded_at) as last_recorded_at,
     (epoch_us($as_of) - epoch_us(max(recorded_at))) / 60000000.0::double as minutes_since_last,
     quantile_cont(delay_minutes, 0.5) as median_delay_minutes,

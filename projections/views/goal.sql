@@ -3,8 +3,8 @@
 -- key:    goal_id
 -- reads:  resolved.goal_set, playbook.goal, playbook.rate, playbook.version
 -- says:   what is to be reached: every goal in money, for a year, a quarter or a month, with the team that owns it
--- means:  A line of the plan is a period, a metric and an owner, and it has one goal: the one that was last set by an
---         event, or else the playbook's. A goal whose parent was replaced serves the replacement. Fiscal years begin in
+-- means:  A line of the plan is a period, a metric, an owner and a scope, and it has one goal: the one that was last
+--         set by an event, or else the playbook's. A goal whose parent was replaced serves the replacement. Fiscal years begin in
 --         the month that the playbook names and are called after the calendar year in which they begin. The goal's
 --         currency is converted into the playbook's at the rate of the period's first day; without a rate the goal
 --         is unpriced. A goal is a part of another one, and never added to it, when it serves a goal of the same
@@ -45,7 +45,7 @@ ranked as (
         first_value(goal_id) over line as goal_id_in_force
     from candidate
     window line as (
-        partition by period, metric, owner_team
+        partition by period, metric, owner_team, scope
         order by set_by = 'event' desc, set_at desc nulls last, event_id desc nulls last, goal_id
     )
 ),

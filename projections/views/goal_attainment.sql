@@ -1,6 +1,6 @@
 -- view:   goal_attainment
 -- grain:  one row per goal
--- key:    period, owner_team, metric
+-- key:    period, owner_team, metric, scope
 -- reads:  funnel.goal, funnel.opportunity_amount, resolved.opportunity_won, funnel.account_retention,
 --         playbook.all_member, playbook.all_version, playbook.version
 -- says:   how much of each goal is reached, and whether that is enough for the days that have passed

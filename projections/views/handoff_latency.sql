@@ -131,6 +131,6 @@ select
         - epoch_us(coalesce(signal_at, offered_at))) / 60000000.0::double as total_minutes,
     calendar,
     playbook_version,
-    paused_us / 60000000.0::double as segment_paused,
+    case when judged_at is not null then paused_us end / 60000000.0::double as segment_paused,
     pause_reasons
 from measured

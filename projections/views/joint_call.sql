@@ -33,7 +33,7 @@ call as materialized (
     qualify row_number() over (partition by call_id order by occurred_at, event_id) = 1
 ),
 stage as materialized (
-    select opportunity_id, stage, counts_at as entered_at, place, position
+    select opportunity_id, stage, occurred_at as entered_at, place, position
     from funnel.deal_event
     left join playbook.deal_stage as deal_stage on deal_stage.deal_stage = stage
     where stage is not null

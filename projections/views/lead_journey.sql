@@ -1,7 +1,7 @@
 -- view:   lead_journey
 -- grain:  one row per event of a lead
 -- key:    lead_id, position
--- reads:  resolved.event, playbook.version
+-- reads:  resolved.event
 -- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
 -- means:  Events of one instant come in the order of their meaning: captured, touched, profiled, offered, and so on to
 --         won or lost. Of an event that is known by its day there are no minutes, before or after; a capture and an
@@ -9,24 +9,18 @@
 -- columns:
 --   lead_id                 the lead; of merged ones the one that survives, with the events of all of them
 --   position                place in its life, from 1
---   occurred_at             when it happened
+--   occurred_at             when it happened; when only the day is known, the day's end or beginning
 --   event_type              what happened
 --   source                  the system that reported it
 --   handoff_id              the handoff it belongs to, where the event says so
 --   opportunity_id          the deal it belongs to, where the event says so
 --   minutes_since_previous  wall-clock minutes since the event before; null when one of the two is known by its day
 --   recorded_late_minutes   minutes from the event to Baton knowing it; null when it is known by its day
---   is_day_only             true when the source knows the day and no time; occurred_at is then its midnight in UTC
+--   is_day_only             true when the source knows the day and no time
 --   event_id                the event itself
 with
-dated_event as (
+ranked_event as (
     select event.*,
-        case
-            when not is_day_only then occurred_at
-            when event_type in ('LeadCaptured', 'OpportunityOpened')
-                then day_begins(timezone('UTC', occurred_at)::date, zone)
-            else day_begins(timezone('UTC', occurred_at)::date + 1, zone) - interval 1 microsecond
-        end as counts_at,
         -- What is not listed has no order among others of its instant but its name.
         coalesce(list_position([
             'LeadCaptured', 'TouchRecorded', 'LeadProfiled', 'BuyingGroupMemberIdentified', 'HandoffOffered',
@@ -35,7 +29,6 @@ dated_event as (
             'OpportunityStageEntered', 'CallHeld', 'PromiseMade', 'OpportunityWon', 'OpportunityLost'
         ], event_type), 99) as rank
     from resolved.event as event
-    cross join playbook.version
     where lead_id is not null
 )
 select
@@ -54,5 +47,5 @@ select
     end as recorded_late_minutes,
     is_day_only,
     event_id
-from dated_event
-window journey as (partition by lead_id order by counts_at, rank, event_type, event_id)
+from ranked_event
+window journey as (partition by lead_id order by occurred_at, rank, event_type, event_id)

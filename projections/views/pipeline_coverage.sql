@@ -54,7 +54,7 @@ known_deal as (
     from look
     cross join (values (true), (false)) as knowledge(is_then)
     join deal_event as event
-        on occurred_at <= looked_at and (recorded_at <= looked_at or not is_then)
+        on least(occurred_at, $as_of) <= looked_at and (recorded_at <= looked_at or not is_then)
     group by all
 ),
 -- What counts in a row: an open deal, or what a win or a credit booked.
@@ -62,7 +62,7 @@ counted_amount as (
     select looked_on, is_then, opportunity_id, outcome is null as is_open,
         case when outcome is null then known.amount else outcome.booked end as given,
         case when outcome is null then known.closing_day.closes_on
-             else (outcome.place.counts_at at time zone zone)::date end as counts_on,
+             else (outcome.place.occurred_at at time zone zone)::date end as counts_on,
         case
             when outcome is not null then null
             when counts_on is null then 'undated'

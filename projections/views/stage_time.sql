@@ -25,7 +25,8 @@ stay as (
     select
         *,
         is_clock_suspect or coalesce(lead(is_clock_suspect) over passes, false) as has_suspect_clock,
-        not is_inferred and not has_suspect_clock as is_timed
+        not is_inferred and not has_suspect_clock as is_timed,
+        case when left_at is null then greatest(0, epoch_us($as_of) - epoch_us(entered_at)) end as age_us
     from funnel.lead_stage
     window passes as (partition by lead_id, pass order by position)
 )
@@ -37,10 +38,8 @@ select
     quantile_cont(epoch_us(left_at) - epoch_us(entered_at), 0.5) filter (where is_timed) / 86400000000 as median_days,
     quantile_cont(epoch_us(left_at) - epoch_us(entered_at), 0.9) filter (where is_timed) / 86400000000 as p90_days,
     count(*) filter (where is_timed and left_at is null) as still_there,
-    quantile_cont(epoch_us($as_of) - epoch_us(entered_at), 0.5) filter (where is_timed and left_at is null)
-        / 86400000000 as median_age_days,
-    max(epoch_us($as_of) - epoch_us(entered_at)) filter (where is_timed and left_at is null)
-        / 86400000000 as oldest_age_days,
+    quantile_cont(age_us, 0.5) filter (where is_timed) / 86400000000 as median_age_days,
+    max(age_us) filter (where is_timed) / 86400000000 as oldest_age_days,
     count(*) filter (where is_inferred) as skipped,
     count(*) filter (where has_suspect_clock and not is_inferred) as clock_suspect,
     any_value(playbook_version) as playbook_version

@@ -17,7 +17,7 @@
 with
 -- A term lasts from one event that sets the revenue to the next: within it, changes add up.
 term_event as (
-    select account_id, subscription_id, counts_at, place, exact_amount as amount,
+    select account_id, subscription_id, occurred_at, place, exact_amount as amount,
         count(*) filter (where is_new_amount) over (
             partition by account_id, subscription_id order by place rows unbounded preceding) as term
     from funnel.subscription_event
@@ -31,8 +31,8 @@ running_total as (
 ),
 -- Never below zero: what the sum has fallen below zero so far is added back.
 revenue as (
-    select account_id, subscription_id, counts_at as from_at,
-        lead(counts_at) over (partition by account_id, subscription_id order by place) as until_at,
+    select account_id, subscription_id, occurred_at as from_at,
+        lead(occurred_at) over (partition by account_id, subscription_id order by place) as until_at,
         (total - least(0, min(total) over (
             partition by account_id, subscription_id, term order by place
             rows unbounded preceding)))::decimal(38,12) as exact_amount

@@ -20,7 +20,7 @@ with
 subscription as (
     select account_id, subscription_id,
         max({'place': place, 'event_type': event_type}).event_type as last_event,
-        max({'place': place, 'counts_at': counts_at, 'term_ends_on': term_ends_on})
+        max({'place': place, 'occurred_at': occurred_at, 'term_ends_on': term_ends_on})
             filter (where event_type in ('CustomerOnboarded', 'SubscriptionRenewed')) as term
     from funnel.subscription_event
     group by account_id, subscription_id
@@ -31,7 +31,7 @@ revenue as (
 select
     account_id,
     subscription_id,
-    term.counts_at as began_at,
+    term.occurred_at as began_at,
     term.term_ends_on as term_ends_on,
     case when term.term_ends_on is null then 'open_ended' when days_left < 0 then 'past_term' else 'in_term' end
         as state,

@@ -135,4 +135,4 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {view: module.KEY for view, module in 
 def rows(view: str, log: Log, playbook: Playbook, as_of: datetime) -> list[Row]:
     """What the view must say at an instant, in no particular order. What happened later is left out."""
     at = microseconds_of(as_of)
-    return list(_VIEWS[view].rows(log.until(at), playbook, at))
+    return list(_VIEWS[view].rows(log.until(at, playbook), playbook, at))

@@ -125,7 +125,7 @@ class _Paths:
     def __init__(self, log: Log, playbook: Playbook) -> None:
         self._log = log
         self._by: dict[tuple[str, str], set[Touch]] = defaultdict(set)
-        known = deals(log, playbook)
+        known = deals(log)
         for fact in log.of("TouchRecorded", "BuyerReached", "CallHeld"):
             stated = fact.fields
             if stated["is_automated"]:

@@ -24,7 +24,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     deals_of: dict[str, list[Fact]] = defaultdict(list)
     for fact in log.of("OpportunityOpened"):
         deals_of[fact.fields["account_id"]].append(fact)
-    all_deals = deals_of_log(log, playbook)
+    all_deals = deals_of_log(log)
     members, qualified = buying_group.members(log), _qualified_at(log, playbook, as_of)
     for account, roles in roles_of.items():
         known = members.get(account, {})

@@ -78,7 +78,7 @@ class _Leads:
         accepted = {fact.fields["lead_id"] for fact in log.of("HandoffAccepted")}
         lead_of_deal = {
             deal.opportunity_id: deal.lead_id
-            for deal in deals(log, playbook).values()
+            for deal in deals(log).values()
             if deal.status == "won" or deal.opened_at is not None
         }
         self.captured = Counter(campaign_of.values())

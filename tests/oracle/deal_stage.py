@@ -23,7 +23,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     worth: dict[str, list[Decimal | None]] = defaultdict(list)
     for priced_deal in priced_deals(log, playbook, as_of):
         if priced_deal.status == "open" and priced_deal.opened_at is not None:
-            stage_now = deals(log, playbook)[priced_deal.opportunity_id].stage
+            stage_now = deals(log)[priced_deal.opportunity_id].stage
             worth[stage_now or "unknown"].append(priced_deal.amount)
     of_stage: dict[str, list[Stay]] = defaultdict(list)
     for stay in stays(log, playbook):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from streams.simulator.clock import DAY, iso
-from tests.oracle.deals import Deal, counts_at, deals
+from tests.oracle.deals import Deal, deals
 from tests.oracle.log import Log, Row, optional_iso
 from tests.oracle.playbook import Playbook
 
@@ -44,7 +44,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "left_at": optional_iso(stay.left_at),
             "left_for": stay.left_for,
             "days": stay.days,
-            "age_days": None if stay.left_at is not None else (as_of - stay.entered_at) / DAY,
+            "age_days": None if stay.left_at is not None else max(0, as_of - stay.entered_at) / DAY,
         }
 
 
@@ -56,30 +56,37 @@ def stage_order(playbook: Playbook) -> dict[str, int]:
 @lru_cache(maxsize=4)
 def stays(log: Log, playbook: Playbook) -> list[Stay]:
     """All stays, deal by deal."""
-    return [stay for deal in deals(log, playbook).values() for stay in _stays(deal, playbook)]
+    return [
+        stay
+        for deal in deals(log).values()
+        for stay in _stays(deal, stage_order(playbook), log.of_merged_deals)
+    ]
 
 
-def _stays(deal: Deal, playbook: Playbook) -> list[Stay]:
+def _stays(deal: Deal, order: dict[str, int], of_merged: Collection[tuple[str, str]]) -> list[Stay]:
     """Walks through the deal's events with the stay that goes on, if one does."""
     found: list[Stay] = []
     going_on: Stay | None = None
     stage: str | None = None
     is_open, openings = True, 0
     for fact in deal.facts:
-        at = counts_at(fact, playbook)
-        openings += fact.type == "OpportunityOpened"
-        if fact.type in ("OpportunityWon", "OpportunityLost"):
+        at = fact.occurred_at
+        is_own = (fact.type, fact.event_id) not in of_merged
+        openings += fact.type == "OpportunityOpened" and is_own
+        if fact.type in ("OpportunityWon", "OpportunityLost") and is_own:
             if going_on is not None:
                 going_on.left_at, going_on.left_for = at, fact.type.removeprefix("Opportunity").lower()
             going_on, is_open = None, False
-        elif fact.type == "OpportunityReopened" or (fact.type == "OpportunityOpened" and openings > 1):
+        elif is_own and (
+            fact.type == "OpportunityReopened" or (fact.type == "OpportunityOpened" and openings > 1)
+        ):
             is_open = True
         entered = fact.fields["stage"]
         before, stage = stage, entered or stage
         if stage is None or not is_open or (going_on is not None and stage == going_on.stage):
             continue
         if going_on is not None:
-            going_on.left_at, going_on.left_for = at, _way(stage_order(playbook), before, stage)
+            going_on.left_at, going_on.left_for = at, _way(order, before, stage)
         going_on = Stay(deal.opportunity_id, len(found) + 1, stage, at)
         found.append(going_on)
     return found

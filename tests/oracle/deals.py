@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
 from tests.oracle.log import Fact, Fields, Log, first_by
-from tests.oracle.playbook import Playbook
 
 # Events of a deal, in the order of their meaning.
 MEANING = {
@@ -25,7 +23,6 @@ MEANING = {
     "OpportunityWon": 5,
     "OpportunityLost": 5,
 }
-BEGINNINGS = ("OpportunityOpened", "CustomerOnboarded")
 
 
 @dataclass
@@ -59,31 +56,27 @@ class Deal:
         """The lead that counts the deal."""
         return self.leads[0] if self.leads else None
 
-
-def counts_at(fact: Fact, playbook: Playbook) -> int:
-    """When a fact counts. What is known by day counts when its day ends, a beginning when it begins."""
-    if not fact.fields["is_day_only"] and fact.fields["occurred_on"] is None:
-        return fact.occurred_at
-    day = date(1970, 1, 1) + timedelta(days=fact.occurred_at // (86_400 * 1_000_000))
-    if fact.type in BEGINNINGS:
-        return playbook.begins(day)
-    return playbook.begins(day + timedelta(days=1)) - 1
+    @property
+    def is_opened_on_some_day(self) -> bool:
+        """Whether only the day of its opening is known."""
+        openings = (fact for fact in self.facts if fact.type == "OpportunityOpened")
+        return next((fact.is_day_only for fact in openings), False)
 
 
-def in_order(facts: Iterable[Fact], playbook: Playbook) -> list[Fact]:
+def in_order(facts: Iterable[Fact]) -> list[Fact]:
     """Facts of a deal in the order in which they count."""
     return sorted(
         (fact for fact in facts if fact.type in MEANING),
-        key=lambda f: (counts_at(f, playbook), MEANING[f.type], f.recorded_at, f.event_id),
+        key=lambda f: (f.occurred_at, MEANING[f.type], f.recorded_at, f.event_id),
     )
 
 
 @lru_cache(maxsize=4)
-def deals(log: Log, playbook: Playbook) -> dict[str, Deal]:
+def deals(log: Log) -> dict[str, Deal]:
     """Every deal that any event reports, by its id, with its leads and its customer."""
     found = {}
     for opportunity_id, facts in log.by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook, log.of_merged_deals)
+        deal = reported_deal(opportunity_id, facts, log.of_merged_deals)
         if deal is not None:
             found[opportunity_id] = deal
     leads = leads_of_deals(log)
@@ -100,29 +93,25 @@ def leads_of_deals(log: Log) -> dict[str, list[str]]:
     linked = _leads_of_accounts(log)
     found = {}
     for opportunity_id, facts in log.by_deal.items():
-        ordered = sorted(
-            (fact for fact in facts if fact.type in MEANING),
-            key=lambda f: (f.occurred_at, MEANING[f.type], f.recorded_at, f.event_id),
-        )
-        found[opportunity_id] = _leads(ordered, offered, linked)
+        found[opportunity_id] = _leads(in_order(facts), offered, linked)
     return found
 
 
 def reported_deal(
-    opportunity_id: str, facts: Iterable[Fact], playbook: Playbook, of_merged: Collection[tuple[str, str]]
+    opportunity_id: str, facts: Iterable[Fact], of_merged: Collection[tuple[str, str]]
 ) -> Deal | None:
     """The deal as these facts report it, without leads and customer; None when none is about a deal.
 
     of_merged: what opened, reopened or lost a record that was merged into the deal later, or won it for a
     while; that is not done to the deal, though a deal may have been opened by it first.
     """
-    ordered = in_order(facts, playbook)
+    ordered = in_order(facts)
     if not ordered:
         return None
     deal = Deal(opportunity_id, ordered, account_id=_account(ordered))
     is_opened = False
     for fact in ordered:
-        at, stated = counts_at(fact, playbook), fact.fields
+        at, stated = fact.occurred_at, fact.fields
         is_own = (fact.type, fact.event_id) not in of_merged
         if fact.type == "OpportunityOpened":
             if deal.opened_at is None:
@@ -143,14 +132,14 @@ def reported_deal(
             deal.lost_reason = stated["reason_code"] or None
         if stated["amount"] is not None:
             deal.amount = stated
-            if deal.status == "won":
+            if deal.status == "won" and fact.type in ("OpportunityWon", "OpportunityRevised"):
                 deal.booked = stated
         if stated["closes_on"] is not None:
             deal.closes_on = stated["closes_on"]
         if stated["stage"] is not None:
             deal.stage = stated["stage"]
             deal.stays.append((stated["stage"], at))
-    deal.first_at = counts_at(ordered[0], playbook) if deal.opened_at is None else deal.opened_at
+    deal.first_at = ordered[0].occurred_at if deal.opened_at is None else deal.opened_at
     if deal.status == "won" and float(deal.booked.get("amount") or 0) < 0:
         deal.status = "credit"
     return deal

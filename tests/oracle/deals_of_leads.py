@@ -16,7 +16,7 @@ __all__ = ["Deal", "begun", "deals_of_leads"]
 def deals_of_leads(log: Log, playbook: Playbook) -> dict[str, list[Deal]]:
     """Per lead, its deals. Those without a lead are left out."""
     found: dict[str, list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook).values():
+    for deal in deals(log).values():
         if deal.lead_id is not None and deal.status != "credit":
             found[deal.lead_id].append(deal)
     return dict(found)

@@ -19,14 +19,14 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         if fact.recorded_at <= as_of:
             heard[(fact.fields["source"], fact.type)].append(fact)
     for (source, type_), facts in heard.items():
-        timed = [fact for fact in facts if fact.fields["occurred_on"] is None]
+        timed = [fact for fact in facts if not fact.is_day_only]
         delays = sorted(minutes(fact.recorded_at - fact.occurred_at) for fact in timed)
         last = max(fact.recorded_at for fact in facts)
         yield {
             "source": source,
             "event_type": type_,
             "events": len(facts),
-            "last_occurred_at": iso(max(fact.occurred_at for fact in facts)),
+            "last_occurred_at": iso(min(as_of, max(fact.occurred_at for fact in facts))),
             "last_recorded_at": iso(last),
             "minutes_since_last": minutes(as_of - last),
             "median_delay_minutes": _percentile(delays, 0.5),

@@ -56,17 +56,15 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 
 @lru_cache(maxsize=4)
 def goals(log: Log, playbook: Playbook) -> list[Goal]:
-    """The last goal set for each period, metric and team; an event replaces a goal of the playbook."""
+    """The last goal set for each period, metric, team and scope; an event replaces a goal of the playbook."""
     latest = {fact.fields["goal_id"]: fact.fields for fact in log.of("GoalSet")}
-    in_force: dict[tuple[str, str, str], tuple[dict[str, Any], str]] = {
-        (fields["period"], fields["metric"], fields["owner_team"]): (fields, "event")
-        for fields in latest.values()
+    in_force: dict[tuple[str, ...], tuple[dict[str, Any], str]] = {
+        _line(fields): (fields, "event") for fields in latest.values()
     }
     replaced_by: dict[str, str] = {}
     for planned in playbook.text.get("goal", []):
         fields = {**planned, "goal_id": planned["id"], "parent_goal_id": planned.get("parent")}
-        line = planned["period"], planned["metric"], planned["owner_team"]
-        replaced_by[planned["id"]] = in_force.setdefault(line, (fields, "playbook"))[0]["goal_id"]
+        replaced_by[planned["id"]] = in_force.setdefault(_line(fields), (fields, "playbook"))[0]["goal_id"]
     found = []
     for fields, set_by in in_force.values():
         first, after = playbook.days_of(fields["period"])
@@ -89,6 +87,10 @@ def goals(log: Log, playbook: Playbook) -> list[Goal]:
             )
         )
     return [goal._replace(is_part=_is_part(goal, found)) for goal in found]
+
+
+def _line(fields: dict[str, Any]) -> tuple[str, ...]:
+    return fields["period"], fields["metric"], fields["owner_team"], fields.get("scope") or "company"
 
 
 def _is_part(goal: Goal, goals: list[Goal]) -> bool:

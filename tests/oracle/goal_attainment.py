@@ -11,7 +11,7 @@ from tests.oracle.opportunity_amount import priced_deals
 from tests.oracle.playbook import Playbook, decimal_text, nearest_cent
 from tests.oracle.subscriptions import recurring_revenue
 
-KEY = ("period", "owner_team", "metric")
+KEY = ("period", "owner_team", "metric", "scope")
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:

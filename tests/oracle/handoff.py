@@ -22,7 +22,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 def _state(log: Log, playbook: Playbook, as_of: int, handoff: Handoff) -> str:
     """The first state that applies: what came of it, then its last answer, then its clock."""
     if handoff.opportunities:
-        of_handoff = [deals(log, playbook)[fact.fields["opportunity_id"]] for fact in handoff.opportunities]
+        of_handoff = [deals(log)[fact.fields["opportunity_id"]] for fact in handoff.opportunities]
         return "lost" if all(deal.status == "lost" for deal in of_handoff) else "converted"
     if not handoff.answers:
         return _unanswered(playbook, as_of, handoff)

@@ -23,7 +23,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for is_joint in (True, False):
         own = [call for call in on_deals if call.fields["is_marketing_present"] == is_joint]
         ids = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
-        told = [deals(log, playbook).get(deal, Deal(deal, [])) for deal in ids]
+        told = [deals(log).get(deal, Deal(deal, [])) for deal in ids]
         ends = [deal.status for deal in told]
         worth = [_worth(playbook, as_of, deal) for deal in told]
         amounts = [amount for amount in worth if amount is not None]
@@ -54,7 +54,7 @@ def _worth(playbook: Playbook, as_of: int, deal: Deal) -> Decimal | None:
 
 def _is_advanced(log: Log, playbook: Playbook, call: Fact) -> bool:
     """Whether the call's deal got further than it had been at the call, soon after it."""
-    deal = deals(log, playbook).get(call.fields["opportunity_id"])
+    deal = deals(log).get(call.fields["opportunity_id"])
     if deal is None:
         return False
     order = [block["id"] for block in playbook.text.get("deal_stage", [])]

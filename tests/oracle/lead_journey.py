@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
 
-from streams.simulator.clock import datetime_of, iso, minutes
+from streams.simulator.clock import iso, minutes
 from tests.oracle.log import Fact, Log, Row
 from tests.oracle.playbook import Playbook
 
@@ -17,7 +16,6 @@ LIFE = (
     "BuyerReached", "OpportunityOpened", "OpportunityReopened", "OpportunityRevised",
     "OpportunityStageEntered", "CallHeld", "PromiseMade", "OpportunityWon", "OpportunityLost",
 )  # fmt: skip
-BEGINS = ("LeadCaptured", "OpportunityOpened")
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
@@ -30,9 +28,9 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             lives[merged[lead_id][0] if lead_id in merged else lead_id].append(fact)
     for lead_id, life in lives.items():
         before: Fact | None = None
-        for position, fact in enumerate(sorted(life, key=lambda f: _place(f, playbook)), start=1):
-            is_day = _is_day(fact)
-            is_spaced = before is not None and not is_day and not _is_day(before)
+        for position, fact in enumerate(sorted(life, key=_place), start=1):
+            is_day = fact.is_day_only
+            is_spaced = before is not None and not is_day and not before.is_day_only
             yield {
                 "lead_id": lead_id,
                 "position": position,
@@ -48,15 +46,6 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             before = fact
 
 
-def _is_day(fact: Fact) -> bool:
-    return fact.fields["occurred_on"] is not None
-
-
-def _place(fact: Fact, playbook: Playbook) -> tuple[int, int, str, str]:
+def _place(fact: Fact) -> tuple[int, int, str, str]:
     rank = LIFE.index(fact.type) if fact.type in LIFE else len(LIFE)
-    at = fact.occurred_at
-    if _is_day(fact):
-        day: date = datetime_of(at).date()
-        begins = fact.type in BEGINS
-        at = playbook.begins(day) if begins else playbook.begins(day + timedelta(days=1)) - 1
-    return at, rank, fact.type, fact.event_id
+    return fact.occurred_at, rank, fact.type, fact.event_id

@@ -112,10 +112,14 @@ def _entries(playbook: Playbook, facts: list[Fact], deals: list[Deal], born_at: 
     index = {stage["entered_by"]: at for at, stage in enumerate(playbook.text["stage"])}
     found = []
 
-    def enter(type_: str, at: int, begun_at: int, after_loss: bool, after_win: bool) -> None:
+    def enter(
+        type_: str, at: int, begun_at: int, after_loss: bool, after_win: bool, is_on_some_day: bool = False
+    ) -> None:
         if type_ in index:
             later, began = max(at, born_at), max(begun_at, born_at)
-            found.append(Entry(index[type_], later, began, at, after_loss, after_win, at < born_at))
+            is_that_day = is_on_some_day and born_at > 0 and playbook.day_of(at) == playbook.day_of(born_at)
+            is_suspect = at < born_at and not is_that_day
+            found.append(Entry(index[type_], later, began, at, after_loss, after_win, is_suspect))
 
     for fact in facts:
         at = fact.occurred_at
@@ -130,7 +134,7 @@ def _entries(playbook: Playbook, facts: list[Fact], deals: list[Deal], born_at: 
     for deal in deals:
         began = begun(deal)
         if deal.opened_at is not None and began is not None:
-            enter("OpportunityOpened", deal.opened_at, began, True, True)
+            enter("OpportunityOpened", deal.opened_at, began, True, True, deal.is_opened_on_some_day)
         if deal.status == "won" and deal.closed_at is not None and began is not None:
             enter("OpportunityWon", deal.closed_at, began, True, True)
     return found

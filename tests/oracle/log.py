@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streams.simulator.clock import iso, microseconds_of
+from streams.simulator.clock import datetime_of, iso, microseconds_of
+from tests.oracle.playbook import Playbook
 
 Row = dict[str, Any]
 # Kind of record -> the events that merge two of them and take that back.
@@ -26,6 +27,7 @@ MERGES = {
 ABOUT_RECORDS = {name for names in MERGES.values() for name in names}
 NAMES_THE_ACCOUNT = ("LeadCaptured", "LeadProfiled", "HandoffOffered", "OpportunityOpened")
 OUTCOMES = ("OpportunityWon", "OpportunityLost")
+BEGINNINGS = ("LeadCaptured", "OpportunityOpened", "CustomerOnboarded")
 
 
 class Fields(dict[str, Any]):
@@ -43,6 +45,16 @@ class Fact(NamedTuple):
     type: str
     recorded_at: int
     fields: Fields
+
+    @property
+    def is_day_only(self) -> bool:
+        """Whether the source knows the day and no time."""
+        return self.fields["occurred_on"] is not None
+
+    @property
+    def day(self) -> date:
+        """Its day in UTC; of an event known by its day, that day."""
+        return datetime_of(self.occurred_at).date()
 
 
 def chronological(fact: Fact) -> tuple[int, str, str]:
@@ -84,10 +96,20 @@ class Log:
             return cls.from_events(json.loads(line) for line in lines if line.strip())
 
     @lru_cache(maxsize=4)  # noqa: B019 - a log is large, and one of few
-    def until(self, as_of: int) -> Log:
-        """The same log without what happened after an instant."""
-        facts = [fact for fact in self._as_written if fact.occurred_at <= as_of]
-        return self if len(facts) == len(self._as_written) else Log(facts)
+    def until(self, as_of: int, playbook: Playbook) -> Log:
+        """The log as of an instant: without what happened later, and with days as instants.
+
+        What is known by its day has happened once the day has begun. It counts when the day ends, a beginning
+        when it begins.
+        """
+        facts = []
+        for fact in self._as_written:
+            if not fact.is_day_only:
+                facts += [fact] if fact.occurred_at <= as_of else []
+            elif (begins := playbook.begins(fact.day)) <= as_of:
+                ends = playbook.begins(fact.day + timedelta(days=1)) - 1
+                facts.append(fact._replace(occurred_at=begins if fact.type in BEGINNINGS else ends))
+        return self if facts == self._as_written else Log(facts)
 
     def of(self, *types: str) -> list[Fact]:
         """Facts of these types, earliest first."""

@@ -13,7 +13,7 @@ KEY = ("opportunity_id",)
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per opportunity that was opened. Amounts are in the currency of the deal."""
-    for deal in deals(log, playbook).values():
+    for deal in deals(log).values():
         if deal.opened_at is None:
             continue
         yield {

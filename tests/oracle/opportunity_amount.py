@@ -44,7 +44,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
 @lru_cache(maxsize=4)
 def priced_deals(log: Log, playbook: Playbook, as_of: int) -> list[PricedDeal]:
     """Every deal, also one whose opening is missing."""
-    return [_priced(deal, playbook, as_of) for deal in deals(log, playbook).values()]
+    return [_priced(deal, playbook, as_of) for deal in deals(log).values()]
 
 
 def _priced(deal: Deal, playbook: Playbook, as_of: int) -> PricedDeal:

@@ -45,7 +45,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     today = playbook.day_of(as_of)
     firsts = _first_days(playbook.day_of(facts[0].occurred_at), today)
     for day, at in [*((day, playbook.begins(day)) for day in firsts), (today, as_of)]:
-        happened = [fact for fact in facts if fact.occurred_at <= at]
+        happened = [fact for fact in facts if min(fact.occurred_at, as_of) <= at]
         known = [fact for fact in happened if fact.recorded_at <= at]
         then, now = (_deals(playbook, day, of, log.of_merged_deals) for of in (known, happened))
         lines = {horizon: quarter_of(day, later) for later, horizon in enumerate(HORIZONS)}
@@ -86,7 +86,7 @@ def _deals(
         by_deal[fact.fields["opportunity_id"]].append(fact)
     found = []
     for opportunity_id, facts in by_deal.items():
-        deal = reported_deal(opportunity_id, facts, playbook, of_merged)
+        deal = reported_deal(opportunity_id, facts, of_merged)
         if deal is None:
             continue
         if deal.status in ("won", "credit") and deal.closed_at is not None:

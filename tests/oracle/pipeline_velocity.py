@@ -22,7 +22,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     cohort = microseconds(playbook.text.get("cascade", {}).get("cohort", "180 days"))
     segment_of = {row["lead_id"]: row["segment"] for row in lead.rows(log, playbook, as_of)}
     of_segment: dict[str, list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook).values():
+    for deal in deals(log).values():
         is_recent = deal.opened_at is not None and deal.opened_at >= as_of - cohort
         if deal.opened_at is not None and (deal.status == "open" or (is_recent and deal.status != "credit")):
             of_segment[segment_of.get(deal.lead_id or "", "unknown")].append(deal)

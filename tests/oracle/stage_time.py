@@ -28,7 +28,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for (index, window), cohort in cohorts.items():
         timed = [stay for stay, is_suspect in cohort if not is_suspect and not stay.is_inferred]
         settled = [stay.left_at - stay.entered_at for stay in timed if stay.left_at is not None]
-        ages = [as_of - stay.entered_at for stay in timed if stay.left_at is None]
+        ages = [max(0, as_of - stay.entered_at) for stay in timed if stay.left_at is None]
         yield {
             "stage": stages[index],
             "window_start": window,

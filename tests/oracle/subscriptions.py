@@ -8,7 +8,6 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from tests.oracle.deals import counts_at
 from tests.oracle.log import Fact, Log
 from tests.oracle.playbook import Playbook
 
@@ -42,7 +41,7 @@ def customer_events(log: Log, playbook: Playbook) -> list[Event]:
     """Every event of a customer, in the order in which they count."""
     found = []
     for fact in log.of(*SUBSCRIPTION):
-        at = counts_at(fact, playbook)
+        at = fact.occurred_at
         amount = playbook.priced(fact.fields, playbook.day_of(at))
         is_end = fact.type == "SubscriptionChurned"
         account_id, subscription_id = fact.fields["account_id"], fact.fields["subscription_id"] or ""

@@ -73,7 +73,7 @@ def wins(log: Log, playbook: Playbook) -> list[Win]:
             booked=None if exact is None else nearest_cent(exact),
             is_credit=deal.status == "credit",
         )
-        for deal in deals(log, playbook).values()
+        for deal in deals(log).values()
         if deal.status in ("won", "credit") and deal.closed_at is not None
     ]
     found.sort(key=lambda win: (win.won_at, win.opportunity_id))

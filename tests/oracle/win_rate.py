@@ -23,7 +23,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per unit and period in which a deal was opened, won or lost."""
     opened: dict[tuple[str, date], list[Deal]] = defaultdict(list)
     closed: dict[tuple[str, date], list[Deal]] = defaultdict(list)
-    for deal in deals(log, playbook).values():
+    for deal in deals(log).values():
         if deal.status == "credit":
             continue
         for unit in UNITS:
