@@ -68,16 +68,12 @@ def shared_tasks(
     selects |= {name: view.evaluated(layout.live_as_of()) for name, view in relations().items()}
     for name in _in_order(_shared(needed)):
         reads = _within(database, dependencies().reads[name])
-        # A resolved fact is a cheap join over a table of facts: kept twice, it would cost more than it saves.
-        kind = "view" if name.startswith("resolved.") else "table"
-        yield _task(database, name, reads, f"create {kind} {name} as {selects[name]}")
+        yield _task(database, name, reads, f"create {_kind(name, needed)} {name} as {selects[name]}")
 
 
-def snapshot_tasks(
-    database: str, shared: str, needed: Collection[str], stored: Collection[str]
-) -> Iterator[BuildTask]:
-    """A snapshot that reads what is shared from that database. `stored`: views to compute once."""
-    same = _shared(needed)
+def snapshot_tasks(database: str, shared: str, needed: Collection[str]) -> Iterator[BuildTask]:
+    """A snapshot that reads what is shared from that database. What others read is computed once."""
+    same, read = _shared(needed), _read(needed)
     for name in _in_order(needed):
         if name in same:
             theirs = f"{shared}.{name}"
@@ -86,21 +82,29 @@ def snapshot_tasks(
             reads = _within(database, dependencies().reads[name])
             yield _task(database, name, reads, f"create view {name} as {all_events('facts')}")
         elif name in relations():
-            kind = "table" if name in stored else "view"
             select = relations()[name].evaluated(layout.live_as_of())
             reads = _within(database, relations()[name].reads)
-            yield _task(database, name, reads, f"create {kind} {name} as {select}")
+            yield _task(database, name, reads, f"create {_kind(name, read)} {name} as {select}")
 
 
 def _shared(needed: Collection[str]) -> frozenset[str]:
     own = dependencies().downstream(
         {name for name in needed if name.startswith("playbook.") or name == "facts.event"}
     )
-    read = {read for name in needed for read in dependencies().reads.get(name, ())}
+    read = _read(needed)
     return (
         frozenset(name for name in needed if name not in own and (name.startswith("facts.") or name in read))
         & dependencies().reads.keys()
     )
+
+
+def _read(needed: Collection[str]) -> frozenset[str]:
+    return frozenset(read for name in needed for read in dependencies().reads.get(name, ()))
+
+
+def _kind(name: str, kept: Collection[str]) -> str:
+    """A resolved fact is a cheap join over a table of facts: kept twice, it would cost more than it saves."""
+    return "table" if name in kept and not name.startswith("resolved.") else "view"
 
 
 def _in_order(names: Collection[str]) -> list[str]:

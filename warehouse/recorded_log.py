@@ -96,10 +96,9 @@ class RecordedLog:
         *,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-        stored: Collection[str] = (),
     ) -> Warehouse:
         """Everything computed again into a database of its own on this connection. See snapshots()."""
-        return self.snapshots([authority], as_of=as_of, known_at=known_at, stored=stored)[0]
+        return self.snapshots([authority], as_of=as_of, known_at=known_at)[0]
 
     def snapshots(
         self,
@@ -107,14 +106,12 @@ class RecordedLog:
         *,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-        stored: Collection[str] = (),
     ) -> list[Warehouse]:
         """A snapshot for each authority, built side by side.
 
         `known_at`: only records accepted by then, and whatever was in force by then. Open clocks are read
         at `as_of`, else at `known_at`, else at the moment this log was opened. Snapshots do not disturb each
-        other; what no playbook changes is computed once for all of them. `stored`: views that will be read
-        again and again, computed once.
+        other; what no playbook changes is computed once for all of them.
         """
         instant = as_of or known_at or self.opened_at
         shared, tasks = self._shared_database(instant, known_at)
@@ -123,7 +120,7 @@ class RecordedLog:
         for authority in authorities:
             name = self._new_database("snapshot")
             tasks += [_foundations(name, instant), _playbook(name, authority)]
-            tasks += build.snapshot_tasks(name, shared, self._needed, {f"funnel.{view}" for view in stored})
+            tasks += build.snapshot_tasks(name, shared, self._needed)
             snapshots.append(Warehouse(None, self._using(name), authority, name))
         build.run(tasks, lambda task: task.do(self._using(task.database)), STATEMENTS)
         self._shared[(instant, known_at)] = shared

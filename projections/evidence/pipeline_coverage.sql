@@ -4,7 +4,7 @@
 with
 looked_on_day as materialized (
     select looked_on, zone, day_begins(looked_on, zone) as begins_at,
-        case when looked_on = max(looked_on) over () then $as_of else begins_at end as looked_at
+        case when looked_on = max(looked_on) over (partition by true) then $as_of else begins_at end as looked_at
     from (select distinct looked_on from funnel.pipeline_coverage)
     cross join playbook.version
 ),

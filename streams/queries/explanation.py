@@ -159,7 +159,7 @@ def _shown(ask: Ask, view: Projection, wanted: str) -> tuple[list[Row], int]:
     order = ", ".join([*view.key[:-1], "position"] if has_position else view.key)
     rows = _rows(
         ask,
-        f"select *, count(*) over () as row_count from funnel.{view.name} where {wanted}"
+        f"select *, count(*) over (partition by true) as row_count from funnel.{view.name} where {wanted}"
         f" order by {order} limit {MOST_ROWS}",
     )
     return [{k: v for k, v in row.items() if k != "row_count"} for row in rows], (
@@ -171,7 +171,7 @@ def _events(ask: Ask, found: str, most_events: int) -> tuple[list[Row], int]:
     """The earliest of the events found, with their fields, and how many there are."""
     rows = _rows(
         ask,
-        f"select event.*, count(*) over () as event_count from {found}"
+        f"select event.*, count(*) over (partition by true) as event_count from {found}"
         f" order by event.occurred_at, event.event_id limit {max(1, most_events)}",
     )
     count = rows[0].pop("event_count") if rows else 0

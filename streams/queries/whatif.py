@@ -19,9 +19,8 @@ from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
 
 _EFFECT = read_projection(DERIVED_FOLDER / "playbook_effect.sql")
-# The views that are compared, and one that several measures read.
+# The views that are compared.
 VIEWS = ("handoff_sla", "lead_outcome", "lead_criterion")
-_STORED = ("lead_verdict",)
 # (measure, whom) -> (value, n, unit)
 Effect = Mapping[tuple[str, str], tuple[Any, ...]]
 _CHANGED = """
@@ -131,7 +130,7 @@ def compare(
     live tables are only read.
     """
     start = since or EARLIEST
-    before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of, stored=_STORED)
+    before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of)
     with ThreadPoolExecutor(3) as pool:
         new = _changed_criteria(before.playbook_in_force(), proposed)
         changes = pool.submit(_changes, before, after, new, start)

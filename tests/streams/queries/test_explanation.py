@@ -131,7 +131,7 @@ def test_the_id_of_a_goal_opens_the_goal(explain: Explain) -> None:
 def test_json_holds_everything(explain: Explain) -> None:
     (told,) = json.loads(explain("goal_attainment", "2026-Q1", "sales", "revenue", "--events", "1", "--json"))
 
-    assert told["number"] == "goal_attainment" and told["key"] == ["period", "owner_team", "metric"]
+    assert told["number"] == "goal_attainment" and told["key"] == ["period", "owner_team", "metric", "scope"]
     assert told["says"] and told["means"] and told["grain"] and told["behind"] and told["playbook_version"]
     assert told["as_of"].startswith("2026-04-30T12:00:00")
     assert set(told["columns"]) == set(told["rows"][0])

@@ -134,8 +134,6 @@ def test_a_second_look_with_everything_known_says_what_the_live_tables_say(story
     with RecordedLog.of_file(story) as records:
         look = records.snapshot(Authority(read_playbook()), as_of=AS_OF)
         assert all_hashes(look.connection, AS_OF) == said
-        kept = records.snapshot(Authority(read_playbook()), as_of=AS_OF, stored=("qualification", "handoff"))
-        assert all_hashes(kept.connection, AS_OF) == said
 
 
 def test_looks_do_not_disturb_each_other_or_the_file(story: Path) -> None:
