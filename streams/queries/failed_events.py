@@ -34,8 +34,8 @@ def list_failed(project: Project, limit: int, *, only_dismissed: bool = False) -
     wanted = f"{'' if only_dismissed else 'not '}list_contains({places}, place)"
     columns, rows = ask_warehouse(
         project,
-        "select place, stage, event_type, bytes, reason, count(*) over (partition by true) as failed_count from ("
-        f"select {_PLACE} as place, * from funnel.failed_events) where {wanted}"
+        "select place, stage, event_type, bytes, reason, count(*) over (partition by true) as failed_count"
+        f" from (select {_PLACE} as place, * from funnel.failed_events) where {wanted}"
         f" order by kafka_at desc, place limit {limit}",
     )
     count = rows[0][-1] if rows else 0
