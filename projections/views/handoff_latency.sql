@@ -57,7 +57,8 @@ spent as (
         sum(answer_open_us) filter (where until_at > owner_since_at) as owner_open_us,
         sum(attempt_open_us) as attempt_open_us,
         sum(greatest(0, epoch_us(least(until_at, coalesce(attempted_at, judged_at)))
-            - epoch_us(greatest(from_at, offered_at)))) filter (where pause_reason is not null) as paused_us,
+            - epoch_us(greatest(from_at, offered_at)))) filter (where pause_reason is not null
+                and from_at < coalesce(attempted_at, judged_at) and until_at > offered_at) as paused_us,
         string_agg(distinct pause_reason, ', ' order by pause_reason)
             filter (where from_at < coalesce(attempted_at, judged_at) and until_at > offered_at) as pause_reasons
     from (
@@ -131,6 +132,6 @@ select
         - epoch_us(coalesce(signal_at, offered_at))) / 60000000.0::double as total_minutes,
     calendar,
     playbook_version,
-    case when judged_at is not null then paused_us end / 60000000.0::double as segment_paused,
+    paused_us / 60000000.0::double as segment_paused,
     pause_reasons
 from measured

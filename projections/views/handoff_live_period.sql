@@ -53,7 +53,7 @@ deal_end as (
         min(closed_at) filter (where closed_at >= coalesce(accepted_at, offered_at)) as closed_at,
         max(closed_at) filter (where status = 'won' and closed_at <= offered_at) as won_before_at
     from handoff
-    join funnel.deal as deal on deal.lead_id = handoff.lead_id
+    join funnel.deal as deal on deal.lead_id = handoff.lead_id and status <> 'credit'
     group by all
 ),
 sender as (

@@ -15,7 +15,7 @@
 --   accepted_at   when it was first accepted, or reached a later step
 --   opened_at     when the first deal was opened, or won
 --   won_at        when the first deal was won
---   booked        what its deals booked, in the goals' currency, not yet rounded to cents (decimal)
+--   booked        what its wins booked, in the goals' currency, not yet rounded to cents (decimal); no credit
 with
 pass as materialized (
     select lead_id, pass, began_at from funnel.lead_pass
@@ -32,10 +32,10 @@ milestone as (
     where is_qualified and qualified_at <= $as_of
     union all by name
     select lead_id, coalesce(least(opened_at, closed_at), '-infinity'::timestamptz) as began_at,
-        case when status <> 'credit' then opened_at end as opened_at,
+        opened_at,
         case when status = 'won' then closed_at end as won_at, exact_booked
     from funnel.opportunity_amount
-    where lead_id is not null
+    where lead_id is not null and status <> 'credit'
 )
 select
     milestone.lead_id,

@@ -26,7 +26,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
         booked[win.period] += win.booked or 0
     for (model, period, team), earned in of_team.items():
         of_wins = [c for c in earned if not c.win.is_credit]
-        converted = {c.win.opportunity_id: c.win.booked for c in of_wins if c.millionths}
+        converted = {c.win.opportunity_id for c in of_wins if c.millionths}
+        unpriced = {c.win.opportunity_id for c in earned if c.millionths and c.win.booked is None}
         amount = sum((c.amount or Decimal(0) for c in earned), Decimal(0))
         yield {
             "model": model,
@@ -37,7 +38,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "amount": decimal_text(amount),
             "booked": decimal_text(booked[period]),
             "share": float(amount) / float(booked[period]) if booked[period] else None,
-            "unpriced": sum(value is None for value in converted.values()),
+            "unpriced": len(unpriced),
             "n": n[period],
             "is_enough": n[period] >= playbook.minimum_n,
         }

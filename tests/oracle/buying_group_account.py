@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from streams.simulator.clock import iso
 from tests.oracle import buying_group
-from tests.oracle.deals import deals as deals_of_log
-from tests.oracle.log import Fact, Log, Row, optional_iso
+from tests.oracle.deals import Deal, deals
+from tests.oracle.log import Log, Row, optional_iso
 from tests.oracle.playbook import Playbook, microseconds
 from tests.oracle.qualification import verdicts
 
@@ -21,23 +21,22 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     roles_of: dict[str, list[Row]] = defaultdict(list)
     for row in buying_group.rows(log, playbook, as_of):
         roles_of[row["account_id"]].append(row)
-    deals_of: dict[str, list[Fact]] = defaultdict(list)
-    for fact in log.of("OpportunityOpened"):
-        deals_of[fact.fields["account_id"]].append(fact)
-    all_deals = deals_of_log(log)
+    deals_of: dict[str, list[Deal]] = defaultdict(list)
+    for deal in deals(log).values():
+        if deal.opened_at is not None and deal.account_id:
+            deals_of[deal.account_id].append(deal)
     members, qualified = buying_group.members(log), _qualified_at(log, playbook, as_of)
     for account, roles in roles_of.items():
         known = members.get(account, {})
         contacts = {contact for of_role in known.values() for contact in of_role}
         named = {contact for role in roles for contact in known.get(role["role"], {})}
-        opened_at = min((fact.occurred_at for fact in deals_of[account]), default=None)
-        deals = {fact.fields["opportunity_id"] for fact in deals_of[account]}
+        opened_at = min((deal.opened_at or 0 for deal in deals_of[account]), default=None)
         moments = qualified.get(account, [])
         yield {
             "account_id": account,
             "members": len(contacts),
             "members_without_role": len(contacts - named),
-            "open_deals": sum(all_deals[deal].status == "open" for deal in deals),
+            "open_deals": sum(deal.status == "open" for deal in deals_of[account]),
             **_completeness(playbook, as_of, roles, opened_at),
             "is_qualified": bool(moments),
             "qualified_at": iso(moments[0]) if moments else None,

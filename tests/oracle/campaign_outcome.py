@@ -79,7 +79,7 @@ class _Leads:
         lead_of_deal = {
             deal.opportunity_id: deal.lead_id
             for deal in deals(log).values()
-            if deal.status == "won" or deal.opened_at is not None
+            if deal.status == "won" or (deal.opened_at is not None and deal.status != "credit")
         }
         self.captured = Counter(campaign_of.values())
         self.qualified = Counter(campaign for lead, campaign in campaign_of.items() if lead in qualified)

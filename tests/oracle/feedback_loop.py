@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from tests.oracle import handoff_sla
-from tests.oracle.deals import leads_of_deals
+from tests.oracle.deals import deals
 from tests.oracle.handoff_events import Handoff, handoffs, in_order
 from tests.oracle.log import Log, Row
 from tests.oracle.playbook import Playbook
@@ -53,7 +53,6 @@ def _is_converted_after(log: Log, handoff: Handoff) -> bool:
     """Whether a deal of its lead was opened after the return."""
     returned_at = handoff.returned[-1].occurred_at
     return any(
-        opening.occurred_at > returned_at
-        and handoff.lead_id in leads_of_deals(log)[opening.fields["opportunity_id"]][:1]
-        for opening in log.of("OpportunityOpened")
+        deal.opened_at is not None and deal.opened_at > returned_at and deal.lead_id == handoff.lead_id
+        for deal in deals(log).values()
     )

@@ -15,10 +15,14 @@ KEY = ("period", "owner_team", "metric", "scope")
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
-    """Grain: one row per goal in force that has an amount."""
+    """Grain: one row per goal in force."""
     for goal in goals(log, playbook):
-        if goal.amount is not None:
-            yield attainment(log, playbook, as_of, goal, goal.amount)
+        row = attainment(log, playbook, as_of, goal, goal.amount or Decimal(0))
+        if goal.amount is None:
+            row |= dict.fromkeys(("attained_share", "goal_amount", "expected_by_now", "pace", "gap"))
+        if (goal.metric, goal.scope) == ("retained_revenue", "team"):  # no deal says which team retains
+            row |= dict.fromkeys(("actual", "attained_share", "pace", "gap"))
+        yield row
 
 
 def attainment(log: Log, playbook: Playbook, as_of: int, goal: Goal, amount: Decimal) -> Row:
@@ -69,7 +73,8 @@ def _counted(log: Log, playbook: Playbook, as_of: int, goal: Goal) -> list[Decim
             for deal in priced_deals(log, playbook, as_of)
             if _is_within(goal, deal.opened_at) and _brings(playbook, goal, _opener(log, deal.opportunity_id))
         ]
-    return _retained(log, playbook, goal) if goal.starts_at <= as_of else []
+    is_counted = goal.scope == "company" and goal.starts_at <= as_of
+    return _retained(log, playbook, goal) if is_counted else []
 
 
 def _opener(log: Log, opportunity_id: str) -> str | None:

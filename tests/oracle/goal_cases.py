@@ -176,7 +176,7 @@ def _progress(log: Log, playbook: Playbook, as_of: int) -> list[Progress]:
     for fact in log.of("HandoffAccepted"):
         progress(fact.fields["lead_id"], fact.occurred_at).add("accepted", fact.occurred_at)
     for deal in priced_deals(log, playbook, as_of):
-        if deal.lead_id is None:
+        if deal.lead_id is None or deal.status == "credit":
             continue
         lead = progress(deal.lead_id, begun(deal))
         if deal.opened_at is not None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from tests.oracle.deals import leads_of_deals
+from tests.oracle.deals import deals
 from tests.oracle.log import ABOUT_RECORDS, Fact, Fields, Log, merged_records
 
 BY_ITS_ID = {
@@ -195,19 +195,21 @@ def handoffs(log: Log) -> dict[str, Handoff]:
     _credit_earlier_handoffs(log, of_lead)
     for handoff in found.values():
         previous = found.get(handoff.previous or "")
-        if previous is not None:
+        if previous is not None and previous is not handoff:
             previous.offered_again.append(handoff.offered_at)
     return found
 
 
 @lru_cache(maxsize=4)
 def _openings(log: Log) -> list[Fact]:
-    """Openings of deals, each under the lead that counts the deal."""
-    return [
-        fact._replace(fields=Fields({**fact.fields, "lead_id": (leads or [None])[0]}))
-        for fact in log.of("OpportunityOpened")
-        for leads in [leads_of_deals(log)[fact.fields["opportunity_id"]]]
-    ]
+    """The first opening of each deal, under the lead that counts the deal and the handoff it names first."""
+    found = []
+    for deal in deals(log).values():
+        opening = next((fact for fact in deal.facts if fact.type == "OpportunityOpened"), None)
+        if opening is not None:
+            named = {"lead_id": deal.lead_id, "handoff_id": deal.handoff_id}
+            found.append(opening._replace(fields=Fields({**opening.fields, **named})))
+    return found
 
 
 @lru_cache(maxsize=4)

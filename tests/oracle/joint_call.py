@@ -23,7 +23,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     for is_joint in (True, False):
         own = [call for call in on_deals if call.fields["is_marketing_present"] == is_joint]
         ids = {call.fields["opportunity_id"] for call in own} - (set() if is_joint else joint)
-        told = [deals(log).get(deal, Deal(deal, [])) for deal in ids]
+        found = (deals(log).get(deal, Deal(deal, [])) for deal in ids)
+        told = [deal for deal in found if deal.status != "credit"]
         ends = [deal.status for deal in told]
         worth = [_worth(playbook, as_of, deal) for deal in told]
         amounts = [amount for amount in worth if amount is not None]
@@ -33,7 +34,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "calls": sum(call.fields["is_marketing_present"] == is_joint for call in calls),
             "calls_on_deals": len(own),
             "advanced_within_14_days": sum(_is_advanced(log, playbook, call) for call in own),
-            "deals": len(ids),
+            "deals": len(told),
             "won": won,
             "lost": lost,
             "still_open": ends.count("open"),

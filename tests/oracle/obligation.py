@@ -91,7 +91,7 @@ class Obligation:
             if self.sla.id in ("first_attempt", "attempts"):
                 return 0
             (period,) = (p for p in self._periods() if p.from_at <= self.starts_at < p.until_at)
-            return -self._time(period, end, self.starts_at)
+            return 0 if period.pause_reason else -self._time(period, end, self.starts_at)
         return sum(
             self._time(p, max(p.from_at, self.starts_at), min(p.until_at, end))
             for p in self._periods()

@@ -35,7 +35,7 @@ class VisibleDeal(NamedTuple):
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per day looked on (the first of each month, and today) and quarter ahead."""
-    facts = log.of(*MEANING)
+    facts = log.of(*(type_ for type_ in MEANING if type_ != "OpportunityStageEntered"))
     goal_of: dict[str, Decimal] = defaultdict(Decimal)
     for goal in goals(log, playbook):
         if goal.metric == "revenue" and not goal.is_part and goal.amount is not None:
