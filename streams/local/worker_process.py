@@ -19,6 +19,7 @@ from streams.process_record import (
     start_in_background,
 )
 from streams.project import Project
+from warehouse.sql_endpoint import SqlEndpoint, ask
 
 READY_SECONDS = 90.0
 # A worker has 10 s to drain after SIGTERM; the rest is for a busy machine.
@@ -51,6 +52,8 @@ def start_worker(
         worker = find_worker(project)
         if worker is None:
             worker = _launch(project, report)
+        elif problem := worker_problem(project):
+            raise problem
         if not worker.is_ready:
             worker = _wait_until_ready(project, worker, ready_seconds)
         return worker
@@ -65,6 +68,7 @@ def stop_worker(project: Project) -> str:
         outcome = "none" if record is None else record.stop(STOP_SECONDS)
         project.worker_record_file.unlink(missing_ok=True)
         project.worker_ready_file.unlink(missing_ok=True)
+        project.endpoint_file.unlink(missing_ok=True)
         return outcome
 
 
@@ -81,6 +85,46 @@ def find_worker(project: Project) -> Worker | None:
     is_ready = ready is not None and ready.get("pid") == record.pid
     ready_at = str(ready.get("ready_at")) if ready is not None and is_ready else None
     return Worker(record.pid, worker_log(project), is_ready, ready_at)
+
+
+def worker_problem(project: Project) -> BatonError | None:
+    """What is wrong with the project's worker; None when it answers, is starting, or was stopped.
+
+    A worker that was not started by `baton up` is known by its SQL endpoint.
+    """
+    record = ProcessRecord.read(project.worker_record_file)
+    endpoint = SqlEndpoint.read(project.endpoint_file)
+    worker = find_worker(project)
+    if worker is not None and (endpoint is None or not worker.is_ready):
+        return None
+    if endpoint is not None:
+        try:
+            ask(endpoint, "select 1")
+            return None
+        except BatonError as error:
+            if worker is not None or error.exit_code != ExitCode.UNREACHABLE:
+                return _with_place(error, project, record)
+    if record is None and endpoint is None:
+        return None
+    lines = last_lines(worker_log(project), 4) if record is not None else ""
+    return BatonError(
+        "The worker ended without being stopped",
+        where=f"pid {record.pid}, log {worker_log(project)}" if record is not None else str(project.home),
+        why=f"it was killed, or its last lines say why:\n{lines}" if lines else "it was killed, or crashed",
+        next_command="baton up",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+def _with_place(error: BatonError, project: Project, record: ProcessRecord | None) -> BatonError:
+    where = f"pid {record.pid}, log {worker_log(project)}" if record is not None else error.where
+    return BatonError(
+        error.what,
+        where=where,
+        why=error.why,
+        next_command="baton down && baton up   (starts it again; nothing acknowledged is lost)",
+        exit_code=ExitCode.UNREACHABLE,
+    )
 
 
 def worker_log(project: Project) -> Path:

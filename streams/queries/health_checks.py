@@ -23,6 +23,7 @@ from streams.local.jars import cache_folder, kafka_version, present_jars
 from streams.local.java import docker_answers, find_java
 from streams.process_record import ProcessRecord
 from streams.project import Project
+from streams.queries.failed_events import list_failed
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
 
@@ -179,10 +180,27 @@ def _records(project: Project) -> Iterable[Check]:
             yield Check("process", "ok", f"the {what} is running (pid {record.pid})")
         else:
             why = f"pid {record.pid} of {path} ended without baton down"
-            yield Check("process", "warn", f"The {what} was killed or crashed", why, "baton up")
+            yield Check("process", "fail", f"The {what} was killed or crashed", why, "baton up")
     worker = worker_process.find_worker(project)
-    if worker is not None and not worker.is_ready:
+    problem = worker_process.worker_problem(project)
+    if problem is not None and (worker is not None or not project.worker_record_file.exists()):
+        yield Check.failed("process", problem)
+    elif worker is not None and not worker.is_ready:
         yield Check("process", "warn", "The worker is not ready", f"log {worker.log_file}", "baton status")
+
+
+def _warehouse(project: Project) -> Iterable[Check]:
+    if not project.warehouse_file.exists():
+        yield Check("warehouse", "ok", f"{project.warehouse_file} does not exist yet (baton up creates it)")
+        return
+    failed = list_failed(project, 1)
+    dismissed = f", and {failed.dismissed:,} dismissed" if failed.dismissed else ""
+    what = f"{failed.count:,} failed events{dismissed}"
+    if failed.count:
+        why = "records that could not be read; their bytes are kept"
+        yield Check("warehouse", "warn", what, why, "baton failed ls")
+    else:
+        yield Check("warehouse", "ok", what)
 
 
 def _ports(project: Project) -> Iterable[Check]:
@@ -263,6 +281,7 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("folder", _folder),
     ("playbook", _playbook),
     ("process", _records),
+    ("warehouse", _warehouse),
     ("ports", _ports),
     ("kafka", _kafka),
 )

@@ -6,9 +6,11 @@ Each ends the same way: the error's next command is run, and a replay of the log
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -216,6 +218,27 @@ def test_a_full_disk_stops_the_worker_and_space_heals_it(running: Running, load:
     read_to_the_end(running, load, *DATA)
 
     assert_equal(running, load)
+
+
+def test_a_disk_that_is_full_as_the_sql_endpoint_opens_is_said_in_words(running: Running) -> None:
+    with running.worker(*DATA) as worker:
+        running.wait_ready(worker)
+        worker.send_signal(signal.SIGTERM)
+        assert running.wait_end(worker) == 0, running.log[-2000:]
+
+    run = subprocess.run(
+        [sys.executable, "-m", "streams.cli.main", "worker", *DATA],
+        cwd=running.folder,
+        env=running.env,
+        capture_output=True,  # through pipes: a file would have the same limit
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+    )
+
+    assert run.returncode == int(ExitCode.FAILED), run.stderr
+    assert run.stderr.startswith("baton: The SQL endpoint cannot be opened"), run.stderr
+    assert "File too large" in run.stderr and "next:  df -h" in run.stderr
 
 
 def _cut(wal: Path, share: float) -> None:

@@ -92,9 +92,22 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
         os.kill(second["worker"]["pid"], signal.SIGKILL)
         while started_mark(second["worker"]["pid"]) is not None:
             time.sleep(0.02)
-        assert "worker     not running" in shell.baton("status").stdout
+        killed = shell.baton("status", exit_code=4)
+        assert "worker     not running: ENDED WITHOUT BEING STOPPED" in killed.stdout
+        assert "next:  baton up" in killed.stderr
+        assert "killed or crashed" in shell.baton("doctor", exit_code=5).stdout
+        numbers = shell.baton("sql", "select 1")
+        assert "as of 20" in numbers.stderr and "the worker died" in numbers.stderr
         third = shell.json("up")
         assert third["started"] == ["worker"] and third["worker"]["pid"] != second["worker"]["pid"]
+
+        os.kill(third["worker"]["pid"], signal.SIGSTOP)
+        stopped = shell.baton("status", exit_code=4)
+        assert "DOES NOT RESPOND" in stopped.stdout and "baton down && baton up" in stopped.stderr
+        assert "The worker does not respond" in shell.baton("up", exit_code=4).stderr
+        os.kill(third["worker"]["pid"], signal.SIGCONT)
+        assert shell.json("status")["worker"]["problem"] is None
+        os.kill(third["worker"]["pid"], signal.SIGSTOP)
 
         assert shell.json("down") == {
             "project": str(tmp_path / ".baton"),
