@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 
 _HELD = re.compile(r"Could not set lock on file|Conflicting lock is held")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
@@ -60,4 +60,5 @@ def damaged(where: str, why: str) -> BatonError:
         where=where,
         why=why.splitlines()[0],
         next_command="baton down && baton repair   (sets it aside; `baton up` reads the log again)",
+        exit_code=ExitCode.DATA_PROBLEMS,
     )

@@ -237,6 +237,7 @@ class Warehouse:
                     where=topic,
                     why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
                     next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",
+                    exit_code=ExitCode.DATA_PROBLEMS,
                 )
             if topic not in known:
                 cursor.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])

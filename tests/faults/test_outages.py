@@ -5,6 +5,7 @@ Each ends the same way: the error's next command is run, and a replay of the log
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
@@ -16,15 +17,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from projections.playbook import read_playbook
+from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import ExitCode
 from streams.kafka.admin import admin
-from streams.kafka.topics import ensure_topics, existing_topics
+from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
+from streams.kafka.topics import PARTITIONS, ensure_topics, existing_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
 from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
@@ -150,6 +155,55 @@ def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
     assert said["log"]["failed"] == load.unreadable
 
 
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
+def test_what_is_on_its_way_waits_for_a_broker_that_is_away_longer_than_its_clients_wait(
+    own_broker: Running, fault: signal.Signals
+) -> None:
+    """The clients' own limit, 40 s, is 1.5 s here: several of them pass while the broker is away. One
+    partition's messages fill the client's buffer of 256 kB."""
+    alerts = [Message("funnel.alerts", b"one", b"%06d" % n + bytes(1_000), {}) for n in range(600)]
+    letters = [Message(DEAD_LETTER_TOPIC, None, b"%06d" % n, {}) for n in range(50)]
+    broker = find_broker(own_broker.project)
+    assert broker is not None
+
+    async def away() -> None:
+        settings = {"bootstrap_servers": own_broker.kafka, "request_timeout_ms": 1_500}
+        async with Producer(settings) as producer:
+            await producer.deliver([alerts[0], letters[0]])
+            os.kill(broker.pid, fault)
+            sending = asyncio.create_task(producer.deliver([*alerts[1:], *letters[1:]]))
+            await asyncio.sleep(8)
+            assert not sending.done(), sending
+            if fault == signal.SIGSTOP:
+                os.kill(broker.pid, signal.SIGCONT)
+            else:
+                await asyncio.to_thread(start_broker, own_broker.project)
+            async with asyncio.timeout(60):
+                await sending
+
+    asyncio.run(away())
+    assert DELIVERY_SECONDS >= 600, "in production the worker waits for so long"
+    assert [value for value, _ in groupby(_values(own_broker.kafka, "funnel.alerts"))] == [
+        message.value for message in alerts
+    ], "in order, and none is missing"
+    assert set(_values(own_broker.kafka, DEAD_LETTER_TOPIC)) == {message.value for message in letters}
+
+
+def _values(kafka: str, topic: str) -> list[bytes]:
+    """The values of the records of a topic, partition after partition."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka)
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS[topic])]
+    consumer.assign(places)
+    consumer.seek_to_beginning()
+    found: dict[TopicPartition, list[bytes]] = {place: [] for place in places}
+    count = sum(consumer.end_offsets(places).values())
+    while sum(map(len, found.values())) < count:
+        for place, records in consumer.poll(1_000).items():
+            found[place] += [record.value for record in records]
+    consumer.close()
+    return [value for place in places for value in found[place]]
+
+
 def _reads_on(running: Running, worker: subprocess.Popen[str], records: int) -> bool:
     """Whether the worker reaches this many records; False when it ends before."""
     deadline = time.monotonic() + 60
@@ -181,13 +235,13 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
 
     for _ in range(2):  # a second start is no way around it
         run = running.baton("worker", *DATA, seconds=60)
-        assert run.returncode == int(ExitCode.FAILED), run.stderr
+        assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
         assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
         assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
     with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
         warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids
     run = running.baton("worker", *DATA, seconds=60)
-    assert run.returncode == int(ExitCode.FAILED), run.stderr
+    assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
     assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
     assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
     assert running.rows("select * from warehouse.next_offset order by all") == stood_at
