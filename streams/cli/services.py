@@ -36,6 +36,8 @@ from streams.queries.status import Problems, read_status
 def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
     """Start Kafka and the worker, and create the topics. Safe to run again.
 
+    A worker that dies is started again until `baton down`, unless its error needs a person: baton status.
+
     Without BATON_KAFKA, starts a local Kafka, which needs Java 17 or later.
 
     \b
@@ -177,7 +179,7 @@ def down(as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Show processes, events and lag by topic, and file sizes. Read-only.
 
-    Exit code 4 when the broker or the worker does not answer, or the worker ended without being stopped.
+    Exit code 4 when the broker or the worker does not answer, or the worker died.
 
     \b
     Example:
@@ -218,11 +220,13 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
 
 def _worker_says(worker: dict[str, Any]) -> str:
     if not worker["is_running"]:
-        return "not running" + (": ENDED WITHOUT BEING STOPPED" if worker["problem"] else "")
+        return "not running" + (": IT DIED" if worker["problem"] else "")
     if worker["problem"]:
         return f"pid {worker['pid']}, DOES NOT RESPOND"
     readiness = f"ready since {_moment(worker['ready_at'])}" if worker["is_ready"] else "not ready yet"
-    return f"pid {worker['pid']}, {readiness}"
+    death = worker["last_death"]
+    restarts = f"; restarts: {death['deaths']}, the last after {death['why']}" if death else ""
+    return f"pid {worker['pid']}, {readiness}{restarts}"
 
 
 def _moment(instant: str) -> str:

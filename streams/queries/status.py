@@ -12,6 +12,7 @@ from schemas.errors import BatonError
 from streams.kafka.topics import PARTITIONS, log_extent
 from streams.local import worker_process
 from streams.local.broker import find_broker
+from streams.local.supervisor import LastDeath
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
 
@@ -86,7 +87,7 @@ def _reached(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
 
 def _document(project: Project, topics: list[TopicState], problems: Problems) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
-    worker = worker_process.find_worker(project)
+    worker, death = worker_process.find_worker(project), LastDeath.read(project)
     return {
         "project": str(project.home),
         "broker": {
@@ -102,6 +103,8 @@ def _document(project: Project, topics: list[TopicState], problems: Problems) ->
             "is_ready": worker is not None and worker.is_ready,
             "pid": worker.pid if worker else None,
             "ready_at": worker.ready_at if worker else None,
+            "is_supervised": worker_process.is_supervised(project),
+            "last_death": asdict(death) if death else None,
             "problem": problems.worker.as_dict() if problems.worker else None,
         },
         "warehouse": {"problem": problems.warehouse.as_dict() if problems.warehouse else None},

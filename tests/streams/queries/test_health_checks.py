@@ -119,7 +119,7 @@ def test_what_a_killed_run_left_behind(tmp_path: Path, what: str) -> None:
     dead.wait()
     record.write(project.kafka_record_file if what == "broker" else project.worker_record_file)
     (found,) = [check for check in look("process", project) if check.level == "fail"]
-    assert found.what == f"The {what} was killed or crashed"
+    assert found.what == ("The broker was killed or crashed" if what == "broker" else "The worker died")
     assert str(dead.pid) in found.why
 
 
