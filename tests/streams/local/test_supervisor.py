@@ -36,7 +36,7 @@ os.kill(os.getpid(), signal.SIGKILL) if code == "killed" else os._exit(int(code)
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    """A project whose worker ends as told, and whose supervisor waits for less than a second."""
+    """A project whose worker ends as a list says, and whose supervisor waits for less than a second."""
     found = Project.here({}, tmp_path)
     found.make_folders()
     monkeypatch.chdir(tmp_path)
