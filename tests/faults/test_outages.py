@@ -113,6 +113,27 @@ def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_wher
     assert_equal(running, load)
 
 
+def test_a_worker_that_has_read_everything_costs_next_to_nothing(running: Running, load: Load) -> None:
+    produce(running.kafka, load.records)
+    with running.worker() as worker:
+        running.wait_ready(worker)
+        running.wait_for(worker, len(load.records))
+        shares = [_cpu_share(worker.pid, seconds=4)]
+        while shares[-1] > 0.15 and len(shares) < 10:  # the agents read what was measured
+            shares.append(_cpu_share(worker.pid, seconds=4))
+    assert shares[-1] <= 0.15, f"shares of a core: {shares}"
+
+
+def _cpu_share(pid: int, seconds: float) -> float:
+    def used() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, began = used(), time.monotonic()
+    time.sleep(seconds)
+    return (used() - before) / (time.monotonic() - began)
+
+
 # --- Kafka --------------------------------------------------------------------------------------
 
 
