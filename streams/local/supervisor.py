@@ -109,7 +109,7 @@ class Supervisor:
             why += f", {self.failures} times in a row"
         if code in INCURABLE or self.failures >= MOST_FAILURES:
             pause = None
-        now = datetime.now(UTC)
+        now = datetime.now(UTC).replace(microsecond=0)
         starts_at = None if pause is None else (now + timedelta(seconds=pause)).isoformat()
         death = LastDeath(self.deaths, why, now.isoformat(), starts_at)
         replace(self.record, facts=asdict(death)).write(self.project.supervisor_record_file)

@@ -190,7 +190,7 @@ def _records(project: Project) -> Iterable[Check]:
     if worker is None:
         return
     if death is not None:
-        what = f"The worker died {death.deaths} times, and was started again"
+        what = f"The worker died {death.deaths} time{'s' * (death.deaths != 1)}, and was started again"
         why = f"the last time at {death.died_at}, {death.why}; log {worker.log_file}"
         yield Check("process", "warn", what, why, "baton down && baton up   (begins to count again)")
     if project.supervisor_record_file.exists() and not worker_process.is_supervised(project):

@@ -142,7 +142,7 @@ def test_a_worker_that_is_killed_is_started_again_and_down_ends_both(shell: Shel
     said = shell.baton("status")
     assert said.returncode == 0, said
     assert "restarts: 1, the last after killed by SIGKILL" in said.stdout
-    assert "The worker died 1 times, and was started again" in shell.baton("doctor").stdout
+    assert "The worker died 1 time, and was started again" in shell.baton("doctor").stdout
 
     records = shell.project.supervisor_record_file, shell.project.worker_record_file
     running = [ProcessRecord.read(record) for record in records]
