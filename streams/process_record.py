@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,9 @@ class ProcessRecord:
         ):
             if not self.is_running():
                 return "gone"
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+                os.kill(self.pid, signal.SIGCONT)  # one that is stopped (SIGSTOP) acts on no other signal
             if self._is_over_within(seconds):
                 return outcome
         raise BatonError(

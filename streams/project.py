@@ -133,6 +133,10 @@ class Project:
         return self.run_dir / "worker.json"
 
     @property
+    def supervisor_record_file(self) -> Path:
+        return self.run_dir / "supervisor.json"
+
+    @property
     def worker_ready_file(self) -> Path:
         """Written by the worker once it reads the log: {"pid": ..., "ready_at": ...}."""
         return self.run_dir / "worker-ready.json"

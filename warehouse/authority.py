@@ -10,7 +10,7 @@ import duckdb
 from projections.agreement import Agreement, Proposal, Signature, evaluate_agreement
 from projections.playbook import Playbook
 from projections.signing_keys import SigningKey
-from warehouse.playbook_tables import store_playbooks
+from warehouse.playbook_tables import are_stored, store_playbooks
 
 PROPOSALS = "select event_id, occurred_at, playbook_version, text, proposed_by from facts.playbook_proposed"
 SIGNATURES = """
@@ -37,6 +37,10 @@ class Authority:
             [Signature(*row) for row in signatures],
             self.keys,
         )
+
+    def is_stored(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether the playbook's tables say what the stored facts say."""
+        return are_stored(connection, self.agreement(connection).periods)
 
     def store_playbooks(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the playbook's tables say what the stored facts say. Needs an open transaction."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 
 _HELD = re.compile(r"Could not set lock on file|Conflicting lock is held")
+_HOLDER = re.compile(r"\(PID (\d+)\)")
 # Not in any message: a statement that fails may quote any text.
 _DAMAGED = re.compile(
     r"(IO|INTERNAL|FATAL|Serialization) Error: .*"
@@ -34,11 +35,13 @@ def cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
     """The error for a file that does not open."""
     why = str(error).splitlines()[0]
     if is_held(error):
+        holder = _HOLDER.search(why)
         return BatonError(
             "The warehouse is in use by another process",
             where=str(path),
             why=why,
-            next_command="baton down   (stops the worker; `baton sql` asks it while it runs)",
+            next_command=f"ps -fp {holder[1] if holder else 'PID'}   (baton down stops a worker;"
+            " a command ends by itself)",
         )
     if is_damage(error):
         return damaged(str(path), why)
@@ -57,4 +60,5 @@ def damaged(where: str, why: str) -> BatonError:
         where=where,
         why=why.splitlines()[0],
         next_command="baton down && baton repair   (sets it aside; `baton up` reads the log again)",
+        exit_code=ExitCode.DATA_PROBLEMS,
     )

@@ -79,12 +79,9 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
     """
     playbooks = each_version_once(playbooks)
     rows = _rows(playbooks)
-    stored = connection.execute(
-        "select * from playbook.all_version order by in_force_from nulls first"
-    ).fetchall()
-    if stored == [tuple(row) for row in rows["version"]]:
+    if are_stored(connection, playbooks):
         return
-    if stored:
+    if connection.execute("select count(*) from playbook.all_version").fetchall() != [(0,)]:
         for table in (*(f"all_{table}" for table in rows), "open_day", "open_span"):
             connection.execute(f"delete from playbook.{table}")
     for table, content in rows.items():
@@ -93,6 +90,14 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
     calendars = {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
     for table, made in (("open_day", open_time.open_days), ("open_span", open_time.open_spans)):
         _fill(connection, table, pa.concat_tables([made(calendar) for calendar in calendars.values()]))
+
+
+def are_stored(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> bool:
+    """Whether the tables hold exactly these versions."""
+    stored = connection.execute(
+        "select * from playbook.all_version order by in_force_from nulls first"
+    ).fetchall()
+    return stored == [tuple(row) for row in _rows(each_version_once(playbooks))["version"]]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:

@@ -268,6 +268,28 @@ def unread_sql() -> str:
     return f"select {held} - (select coalesce(sum(rows_read), 0) from warehouse.rows_read)"
 
 
+def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a refresh would leave the tables as they are."""
+    execute = connection.execute
+    as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
+    stands = execute("select as_of, playbooks from warehouse.read_model").fetchall()
+    if not stands or execute(unread_sql()).fetchall() != [(0,)]:
+        return False
+    [(stood_at, playbooks)] = stands
+    earlier, later = sorted((stood_at, as_of))
+    [(next_event_at,)] = execute(_next_event(), {"as_of": earlier}).fetchall()
+    has_changed = next_event_at is not None and next_event_at <= later
+    return not has_changed and execute(_PLAYBOOKS, {"as_of": as_of}).fetchall() == [(playbooks,)]
+
+
+def last_recorded_sql() -> str:
+    """One SELECT: when the last record of the log was recorded."""
+    last = " union all ".join(
+        f"select max(recorded_at) as recorded_at from log.{event.table}" for event in CATALOGUE.facts
+    )
+    return f"select max(recorded_at) from ({last})"
+
+
 def _evaluated_over(view: Projection, as_of: datetime, is_all: bool) -> str:
     """SQL of a stored view: over all facts, or over those of the members; and over the new rows of others."""
     instead = {other.relation: f"new_{other.name}" for other in stored_views()}

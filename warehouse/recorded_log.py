@@ -22,6 +22,7 @@ from schemas.errors import BatonError, ExitCode
 from warehouse import build, layout
 from warehouse.authority import AGREEMENT_FACTS, Authority
 from warehouse.build import BuildTask
+from warehouse.file_errors import cannot_open
 from warehouse.sql_endpoint import REMOTE, SqlEndpoint, load_extensions
 from warehouse.warehouse import DISABLED_OPTIMIZERS, Warehouse
 
@@ -54,12 +55,7 @@ class RecordedLog:
         try:
             log.connection.execute(f"attach {sql_literal(str(path))} as {RECORDED} (read_only)")
         except duckdb.Error as error:
-            raise BatonError(
-                "The recorded events cannot be read",
-                where=str(path),
-                why=str(error).splitlines()[0],
-                next_command="baton status",
-            ) from error
+            raise cannot_open(path, error) from error
         return log
 
     @classmethod

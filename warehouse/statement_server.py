@@ -29,8 +29,11 @@ MOST_AT_ONCE = 4  # further statements wait for their turn, within their time li
 LONGEST_STATEMENT = 1 << 20
 ROWS_AT_A_TIME = 10_000
 CHECK_SECONDS = 0.1
+# A server that computes says so every second. One that says nothing for longer than this is frozen.
+ALIVE_SECONDS = 1.0
+SILENT_SECONDS = 5.0
 _HEAD = struct.Struct("!cI")
-_DATA, _ERROR, _END = b"D", b"E", b"Z"
+_ALIVE, _DATA, _ERROR, _END = b"A", b"D", b"E", b"Z"
 _FORBIDDEN = "it calls a function that reaches outside the tables"
 
 
@@ -65,6 +68,7 @@ class _Statement:
         self.seconds = seconds
         self.is_late = False
         self.is_done = threading.Event()
+        self.sending = threading.Lock()
 
     def run(self) -> None:
         """Answer; whatever the client does or a statement raises ends this statement only."""
@@ -74,15 +78,19 @@ class _Statement:
             if not secrets.compare_digest(str(request["token"]).encode(), self.token.encode()):
                 self.send(_ERROR, json.dumps({"kind": "token"}).encode())
                 return
+            self.send(_ALIVE, b"")
+            threading.Thread(target=self._say_alive, daemon=True).start()
             self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
             statement = str(request["statement"])
             deadline = time.monotonic() + self.seconds
             if not self.turns.acquire(timeout=self.seconds):
+                self.is_done.set()
                 self._fail("late", "")
                 return
             try:
                 self._answer(statement, deadline)
             finally:
+                self.is_done.set()
                 self.turns.release()
 
     def _answer(self, statement: str, deadline: float) -> None:
@@ -117,11 +125,22 @@ class _Statement:
             if is_ending:
                 cursor.interrupt()
 
+    def _say_alive(self) -> None:
+        """Until the statement is done. A client that does not read what it has needs no sign of life."""
+        with suppress(OSError, ValueError):  # the client has gone
+            while not self.is_done.wait(ALIVE_SECONDS):
+                if select.select([], [self.client], [], 0)[1] and self.sending.acquire(blocking=False):
+                    try:
+                        self.client.sendall(_HEAD.pack(_ALIVE, 0))
+                    finally:
+                        self.sending.release()
+
     def _fail(self, kind: str, why: str) -> None:
         self.send(_ERROR, json.dumps({"kind": kind, "why": why, "seconds": self.seconds}).encode())
 
     def send(self, kind: bytes, content: bytes) -> None:
-        self.client.sendall(_HEAD.pack(kind, len(content)) + content)
+        with self.sending:
+            self.client.sendall(_HEAD.pack(kind, len(content)) + content)
 
 
 class _Frames:
@@ -141,15 +160,17 @@ class _Frames:
 
 
 def ask_server(port: int, token: str, statement: str, seconds: float | None) -> RowStream:
-    """Send one SELECT. Raises BatonError when it is refused, fails, or nobody answers (exit 4)."""
+    """Send one SELECT. Raises BatonError when it is refused, fails, the server says nothing, or there is none
+    (exit 4)."""
     check_is_reading(statement)
     try:
-        server = socket.create_connection(("127.0.0.1", port), timeout=5)
+        server = socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS)
+        request = {"token": token, "statement": statement, "seconds": seconds}
+        server.sendall(json.dumps(request).encode() + b"\n")
+    except TimeoutError as error:
+        raise _silent() from error
     except OSError as error:
         raise _gone(port, str(error)) from error
-    server.settimeout(None)
-    request = {"token": token, "statement": statement, "seconds": seconds}
-    server.sendall(json.dumps(request).encode() + b"\n")
     return RowStream(server, statement)
 
 
@@ -186,11 +207,16 @@ class RowStream:
 
     def _read_frame(self) -> bool:
         """Whether there was another frame of data. Raises BatonError when the statement failed."""
-        head = self._file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        try:
+            head = self._file.read(_HEAD.size)
+            kind, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0)
+            content = self._file.read(length)
+        except TimeoutError as error:
+            raise self._failed(_silent()) from error
+        except OSError as error:
+            raise self._failed(_gone(0, str(error))) from error
+        if not kind or len(content) < length:
             raise self._failed(_gone(0, "it ended while it answered"))
-        kind, length = _HEAD.unpack(head)
-        content = self._file.read(length)
         if kind == _ERROR:
             raise self._failed(_refusal(self._statement, json.loads(content)))
         self._read += content
@@ -216,6 +242,15 @@ def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
         case "token":
             return query_failed(statement, "Authentication failed: the token is not that of this worker")
     return query_failed(statement, answer["why"])
+
+
+def _silent() -> BatonError:
+    return BatonError(
+        "The worker does not respond",
+        where="its SQL endpoint",
+        why=f"it said nothing for {SILENT_SECONDS:g} s: its process is stopped, or the machine is overloaded",
+        next_command="baton down && baton up   (starts it again; nothing acknowledged is lost)",
+    )
 
 
 def _gone(port: int, why: str) -> BatonError:

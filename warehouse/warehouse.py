@@ -22,7 +22,7 @@ from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import Committer, Mark
 from warehouse.file_errors import cannot_open, is_held
-from warehouse.read_models import ReadModels, Refreshed
+from warehouse.read_models import ReadModels, Refreshed, is_current
 from warehouse.reading import check_is_reading, failing_plainly, took_too_long
 from warehouse.record_identity import refresh_identity
 
@@ -62,16 +62,24 @@ class Warehouse:
         """
         if path is not None:
             _make_folder(path)
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                connection = duckdb.connect(str(path) if path else ":memory:", config=configuration(threads))
-                break
-            except duckdb.Error as error:
-                if not is_held(error) or time.monotonic() >= deadline:
-                    raise cannot_open(path, error) from error
-                time.sleep(0.1)
+        connection = _connect(path, threads, wait_seconds, is_reading=False)
         return cls.on(connection, playbook, keys=keys, path=path)
+
+    @classmethod
+    def open_to_read(
+        cls,
+        path: Path,
+        playbook: Playbook,
+        *,
+        keys: Sequence[SigningKey] = (),
+        threads: int = 2,
+        wait_seconds: float = 0,
+    ) -> Warehouse:
+        """Open a file beside others that read it, and write nothing: see is_current() for what that leaves
+        out. Raises BatonError when it is held by a writer, or damaged."""
+        connection = _connect(path, threads, wait_seconds, is_reading=True)
+        connection.execute("set global TimeZone = 'UTC'")
+        return cls(path, connection, Authority(playbook, tuple(keys)))
 
     @classmethod
     def on(
@@ -121,6 +129,20 @@ class Warehouse:
             return False
         found = self.connection.execute("select fingerprint from warehouse.laid_out").fetchall()
         return found == [(layout.fingerprint(),)]
+
+    def is_usable(self) -> bool:
+        """Whether this Baton laid it out, with these playbooks, and its read models stand."""
+        self._refuse_other_layout()
+        return (
+            self._is_laid_out()
+            and self.authority.is_stored(self.connection)
+            and self.connection.execute("select count(*) from warehouse.read_model").fetchall() == [(1,)]
+        )
+
+    def is_current(self) -> bool:
+        """Whether opening it to write, and a refresh, would change no number."""
+        has_log = Path(f"{self.path}.wal").exists()  # each reader would replay it
+        return not has_log and self.is_usable() and is_current(self.connection)
 
     def _refuse_other_layout(self) -> None:
         """A file laid out by another Baton is not read wrongly: every row of it can be had from the log."""
@@ -215,6 +237,7 @@ class Warehouse:
                     where=topic,
                     why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
                     next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",
+                    exit_code=ExitCode.DATA_PROBLEMS,
                 )
             if topic not in known:
                 cursor.execute("insert into warehouse.topic values (?, ?)", [topic, topic_id])
@@ -280,6 +303,20 @@ def configuration(threads: int) -> dict[str, str | bool | int | float | list[str
         "asof_loop_join_threshold": 0,
         "disabled_optimizers": DISABLED_OPTIMIZERS,
     }
+
+
+def _connect(
+    path: Path | None, threads: int, wait_seconds: float, *, is_reading: bool
+) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_seconds
+    place = str(path) if path else ":memory:"
+    while True:
+        try:
+            return duckdb.connect(place, read_only=is_reading, config=configuration(threads))
+        except duckdb.Error as error:
+            if not is_held(error) or time.monotonic() >= deadline:
+                raise cannot_open(path, error) from error
+            time.sleep(0.1)
 
 
 def _make_folder(path: Path) -> None:

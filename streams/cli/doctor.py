@@ -15,7 +15,8 @@ from streams.queries.health_checks import Check, run_checks
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check this machine and this project: Java, jars, disk, playbook, processes, ports, topics.
+    """Check this machine and this project: Java, jars, disk, playbook, processes, failed events, ports,
+    topics.
 
     Read-only. Exit code 5 when a check fails.
 
@@ -31,7 +32,7 @@ def doctor(as_json: bool) -> None:
         for check in checks:
             _print_check(check)
         warned = sum(check.level == "warn" for check in checks)
-        say(f"{len(checks)} checks, {len(failed)} failed, {warned} warnings")
+        say(f"{len(checks)} checks: {len(failed)} not passed, {warned} with a warning")
     if failed:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 

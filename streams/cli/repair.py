@@ -8,7 +8,7 @@ import click
 
 from schemas.errors import BatonError
 from streams.cli.output import json_option, print_json, say
-from streams.local.worker_process import find_worker
+from streams.local.worker_process import find_worker, is_supervised
 from streams.process_record import only_one
 from streams.project import Project
 from streams.queries.warehouse_access import existing_file
@@ -81,10 +81,10 @@ def backup(file: Path, as_json: bool) -> None:
 
 def _refuse_beside_worker(project: Project, next_command: str) -> None:
     worker = find_worker(project)
-    if worker is not None:
+    if worker is not None or is_supervised(project):
         raise BatonError(
-            "The worker is running",
-            where=f"pid {worker.pid}",
+            "The worker is running" if worker else "The worker starts again soon",
+            where=f"pid {worker.pid}" if worker else str(project.supervisor_record_file),
             why="it writes to the warehouse's file",
             next_command=next_command,
         )

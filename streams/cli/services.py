@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from projections.playbook import read_playbook
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.kafka.admin import admin
 from streams.kafka.topics import (
@@ -22,7 +22,7 @@ from streams.kafka.topics import (
 from streams.local import worker_process
 from streams.local.broker import start_broker, stop_broker
 from streams.project import Project
-from streams.queries.status import read_status
+from streams.queries.status import Problems, read_status
 
 
 @click.command()
@@ -35,6 +35,8 @@ from streams.queries.status import read_status
 @json_option
 def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
     """Start Kafka and the worker, and create the topics. Safe to run again.
+
+    A worker that dies is started again until `baton down`, unless its error needs a person: baton status.
 
     Without BATON_KAFKA, starts a local Kafka, which needs Java 17 or later.
 
@@ -177,22 +179,22 @@ def down(as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Show processes, events and lag by topic, and file sizes. Read-only.
 
-    Exit code 4 when no broker answers.
+    Exit code 4 when the broker or the worker does not answer, or the worker died.
 
     \b
     Example:
       baton status
     """
-    state, problem = read_status(Project.here())
+    state, problems = read_status(Project.here())
     if as_json:
         print_json(state)
     else:
-        _print_status(state, problem)
-    if problem is not None:
+        _print_status(state, problems)
+    if problems.all():
         sys.exit(int(ExitCode.UNREACHABLE))
 
 
-def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
+def _print_status(state: dict[str, Any], problems: Problems) -> None:
     broker, worker = state["broker"], state["worker"]
     if broker["bootstrap"] is None:
         click.echo("Kafka      not running")
@@ -200,23 +202,31 @@ def _print_status(state: dict[str, Any], problem: BatonError | None) -> None:
         kind = f"pid {broker['pid']}" if broker["is_local"] else "BATON_KAFKA"
         answers = "answers" if broker["is_reachable"] else "DOES NOT ANSWER"
         click.echo(f"Kafka      {broker['bootstrap']} ({kind}), {answers}")
-    if not worker["is_running"]:
-        click.echo("worker     not running")
-    else:
-        readiness = f"ready since {_moment(worker['ready_at'])}" if worker["is_ready"] else "not ready yet"
-        click.echo(f"worker     pid {worker['pid']}, {readiness}")
+    click.echo(f"worker     {_worker_says(worker)}")
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     click.echo(f"files      {sizes}  in {state['project']}\n")
-    if problem is not None:
+    for problem in problems.all():
         say(str(problem))
+    if problems.kafka is not None:
         return
     rows = [(topic["topic"], topic["partitions"], topic["events"], topic["lag"]) for topic in state["topics"]]
     print_rows(("topic", "partitions", "events", "lag"), rows)
     missing = [topic["topic"] for topic in state["topics"] if not topic["partitions"]]
     if missing:
         say(f"warning: {', '.join(missing)} do not exist; next: baton up")
-    elif not worker["is_running"]:
+    elif not worker["is_running"] and not problems.all():
         say("next:  baton up   (starts the worker)")
+
+
+def _worker_says(worker: dict[str, Any]) -> str:
+    if not worker["is_running"]:
+        return "not running" + (": IT DIED" if worker["problem"] else "")
+    if worker["problem"]:
+        return f"pid {worker['pid']}, DOES NOT RESPOND"
+    readiness = f"ready since {_moment(worker['ready_at'])}" if worker["is_ready"] else "not ready yet"
+    death = worker["last_death"]
+    restarts = f"; restarts: {death['deaths']}, the last after {death['why']}" if death else ""
+    return f"pid {worker['pid']}, {readiness}{restarts}"
 
 
 def _moment(instant: str) -> str:

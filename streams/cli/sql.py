@@ -73,9 +73,10 @@ def sql(
         raise _usage("--csv and --parquet take one query")
     project = Project.here()
     refused = RefusedLines()
+    notices: list[str] = []  # they come after the answer: an error comes alone
     with ExitStack() as stack:
         if events is None:
-            answer = stack.enter_context(answering(project, known_at(as_known)))
+            answer = stack.enter_context(answering(project, known_at(as_known), on_file=notices.append))
         else:
             base = playbook or project.playbook_file
             answer = stack.enter_context(_in_memory(project, events, base, as_of, refused))
@@ -99,6 +100,8 @@ def sql(
         print_json(documents[0] if len(documents) == 1 else documents)
     if parquet is not None:
         say(f"written to {parquet}")
+    for notice in notices:
+        say(notice)
     if refused.count:
         lines = "line" if refused.count == 1 else "lines"
         say(f"{refused.count:,} {lines} refused: the answer is that of the others")

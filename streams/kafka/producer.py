@@ -9,13 +9,21 @@ from types import TracebackType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import encoded
 
-DELIVERY_SECONDS = 60.0
+# A broker that is away costs time, not the worker: longer than its upgrade or a lost network takes.
+DELIVERY_SECONDS = 900.0
+AGAIN_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 # Kafka's default limit is 1 MiB for a record with its headers.
 LARGEST_DEAD_LETTER = 1_000_000
@@ -73,7 +81,8 @@ class Producer:
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Send, and return once Kafka has them all, in this order within a partition.
 
-        Raises BatonError when Kafka refuses one or does not acknowledge them in time; some may be stored.
+        While Kafka is away this waits. Raises BatonError when Kafka refuses one or does not acknowledge them
+        in time; some may be stored.
         """
         if refused := await self.deliver_acceptable(messages):
             raise BatonError(
@@ -116,16 +125,38 @@ class Producer:
             return list(letters)
 
     async def _send(self, messages: Sequence[Message], *, is_idempotent: bool) -> None:
+        """Return once Kafka has them all. While it is away the client itself retries idempotent messages; the
+        others it gives up, and they are sent again here."""
         producer = self._producers[is_idempotent]
-        futures = []
-        for m in messages:
-            # The client takes no record without key and value.
-            key = b"" if m.key is None and m.value is None else m.key
-            futures.append(await producer.send(m.topic, m.value, key=key, headers=encoded(m.headers)))
-        done = await asyncio.gather(*futures, return_exceptions=True)
-        for outcome in done:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        while messages:
+            futures = [await _buffered(producer, message) for message in messages]
+            done = await asyncio.gather(*futures, return_exceptions=True)
+            for why in done:
+                if isinstance(why, BaseException) and (is_idempotent or not _may_pass(why)):
+                    raise why
+            messages = [m for m, why in zip(messages, done, strict=True) if isinstance(why, BaseException)]
+            if messages:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _buffered(producer: AIOKafkaProducer, m: Message) -> asyncio.Future[Any]:
+    """The outcome of a message that is on its way. While Kafka is away the client's buffer may be full."""
+    key = b"" if m.key is None and m.value is None else m.key  # the client takes no record without both
+    while True:
+        try:
+            outcome: asyncio.Future[Any] = await producer.send(
+                m.topic, m.value, key=key, headers=encoded(m.headers)
+            )
+            return outcome
+        except KafkaTimeoutError:
+            continue
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether Kafka may take the same message later. A topic that is missing stays so until it is created."""
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return False
+    return isinstance(error, KafkaError) and (error.retriable or isinstance(error, KafkaTimeoutError))
 
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)

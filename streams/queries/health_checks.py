@@ -21,8 +21,10 @@ from streams.local import worker_process
 from streams.local.broker import LEAST_FREE_BYTES, find_broker, is_free, recorded_ports
 from streams.local.jars import cache_folder, kafka_version, present_jars
 from streams.local.java import docker_answers, find_java
+from streams.local.supervisor import LastDeath
 from streams.process_record import ProcessRecord
 from streams.project import Project
+from streams.queries.failed_events import list_failed
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
 
@@ -177,12 +179,37 @@ def _records(project: Project) -> Iterable[Check]:
             yield Check("process", "ok", f"no {what} was started here")
         elif record.is_running():
             yield Check("process", "ok", f"the {what} is running (pid {record.pid})")
-        else:
+        elif what == "broker":
             why = f"pid {record.pid} of {path} ended without baton down"
-            yield Check("process", "warn", f"The {what} was killed or crashed", why, "baton up")
-    worker = worker_process.find_worker(project)
-    if worker is not None and not worker.is_ready:
+            yield Check("process", "fail", "The broker was killed or crashed", why, "baton up")
+    worker, death = worker_process.find_worker(project), LastDeath.read(project)
+    if problem := worker_process.worker_problem(project):
+        yield Check.failed("process", problem)
+    elif worker is not None and not worker.is_ready:
         yield Check("process", "warn", "The worker is not ready", f"log {worker.log_file}", "baton status")
+    if worker is None:
+        return
+    if death is not None:
+        what = f"The worker died {death.deaths} time{'s' * (death.deaths != 1)}, and was started again"
+        why = f"the last time at {death.died_at}, {death.why}; log {worker.log_file}"
+        yield Check("process", "warn", what, why, "baton down && baton up   (begins to count again)")
+    if project.supervisor_record_file.exists() and not worker_process.is_supervised(project):
+        why = "its supervisor was killed; nobody would start it again"
+        yield Check("process", "warn", "The worker is not supervised", why, "baton down && baton up")
+
+
+def _warehouse(project: Project) -> Iterable[Check]:
+    if not project.warehouse_file.exists():
+        yield Check("warehouse", "ok", f"{project.warehouse_file} does not exist yet (baton up creates it)")
+        return
+    failed = list_failed(project, 1)
+    dismissed = f", and {failed.dismissed:,} dismissed" if failed.dismissed else ""
+    what = f"{failed.count:,} failed events{dismissed}"
+    if failed.count:
+        why = "records that could not be read; their bytes are kept"
+        yield Check("warehouse", "warn", what, why, "baton failed ls")
+    else:
+        yield Check("warehouse", "ok", what)
 
 
 def _ports(project: Project) -> Iterable[Check]:
@@ -263,6 +290,7 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("folder", _folder),
     ("playbook", _playbook),
     ("process", _records),
+    ("warehouse", _warehouse),
     ("ports", _ports),
     ("kafka", _kafka),
 )

@@ -12,6 +12,7 @@ from schemas.errors import BatonError
 from streams.kafka.topics import PARTITIONS, log_extent
 from streams.local import worker_process
 from streams.local.broker import find_broker
+from streams.local.supervisor import LastDeath
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
 
@@ -19,34 +20,54 @@ from streams.queries.warehouse_access import ask_warehouse
 @dataclass(frozen=True)
 class TopicState:
     """One topic. lag: offsets between the warehouse and the end; None if it does not read the topic.
-    events: records it has read, and the lag."""
+    events: records it has read, and the lag. Neither is known when the warehouse does not answer."""
 
     topic: str
     partitions: int
-    events: int
+    events: int | None
     lag: int | None
 
 
-def read_status(project: Project) -> tuple[dict[str, Any], BatonError | None]:
-    """The status, and the error if Kafka did not answer. Read-only."""
-    problem: BatonError | None = None
-    topics: list[TopicState] = []
-    is_reachable = False
+@dataclass(frozen=True)
+class Problems:
+    """What does not answer, or ended without being stopped."""
+
+    kafka: BatonError | None = None
+    worker: BatonError | None = None
+    warehouse: BatonError | None = None
+
+    def all(self) -> list[BatonError]:
+        return [error for error in (self.kafka, self.worker, self.warehouse) if error is not None]
+
+
+def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
+    """The status, and what is wrong. Read-only."""
+    running, worker = worker_process.find_worker(project), worker_process.worker_problem(project)
+    reached: Mapping[tuple[str, int], tuple[int, int]] | None = None
+    warehouse: BatonError | None = None
+    if running is None or (running.is_ready and worker is None):  # one that starts holds the file
+        try:
+            reached = _reached(project)
+        except BatonError as error:
+            warehouse = error
     try:
-        extent = log_extent(project, PARTITIONS)
-        is_reachable = True
-        topics = _topic_states(extent, _reached(project))
+        topics = _topic_states(log_extent(project, PARTITIONS), reached)
+        problems = Problems(None, worker, warehouse)
     except BatonError as error:
-        problem = error
-    return _document(project, topics, problem, is_reachable), problem
+        topics, problems = [], Problems(error, worker, warehouse)
+    return _document(project, topics, problems), problems
 
 
 def _topic_states(
-    extent: Mapping[tuple[str, int], tuple[int, int]], reached: Mapping[tuple[str, int], tuple[int, int]]
+    extent: Mapping[tuple[str, int], tuple[int, int]],
+    reached: Mapping[tuple[str, int], tuple[int, int]] | None,
 ) -> list[TopicState]:
     states = []
     for topic in PARTITIONS:
         places = [place for place in extent if place[0] == topic]
+        if reached is None:
+            states.append(TopicState(topic, len(places), None, None))
+            continue
         lag = sum(max(0, extent[p][1] - max(extent[p][0], reached.get(p, (0, 0))[0])) for p in places)
         events = lag + sum(reached[p][1] for p in places if p in reached)
         is_read = topic in CATALOGUE.fact_topics
@@ -64,19 +85,17 @@ def _reached(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
     return {(topic, partition): (at, records) for topic, partition, at, records in rows}
 
 
-def _document(
-    project: Project, topics: list[TopicState], problem: BatonError | None, is_reachable: bool
-) -> dict[str, Any]:
+def _document(project: Project, topics: list[TopicState], problems: Problems) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
-    worker = worker_process.find_worker(project)
+    worker, death = worker_process.find_worker(project), LastDeath.read(project)
     return {
         "project": str(project.home),
         "broker": {
             "bootstrap": project.kafka or (broker.bootstrap if broker else None),
             "is_local": project.kafka is None,
-            "is_reachable": is_reachable,
+            "is_reachable": problems.kafka is None,
             "pid": broker.pid if broker else None,
-            "problem": problem.as_dict() if problem else None,
+            "problem": problems.kafka.as_dict() if problems.kafka else None,
         },
         "topics": [asdict(topic) for topic in topics],
         "worker": {
@@ -84,7 +103,11 @@ def _document(
             "is_ready": worker is not None and worker.is_ready,
             "pid": worker.pid if worker else None,
             "ready_at": worker.ready_at if worker else None,
+            "is_supervised": worker_process.is_supervised(project),
+            "last_death": asdict(death) if death else None,
+            "problem": problems.worker.as_dict() if problems.worker else None,
         },
+        "warehouse": {"problem": problems.warehouse.as_dict() if problems.warehouse else None},
         "bytes": {
             "warehouse": _size(project.warehouse_file) + _size(Path(f"{project.warehouse_file}.wal")),
             "kafka": _size(project.kafka_data_dir),

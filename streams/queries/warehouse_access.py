@@ -1,13 +1,14 @@
 """Access to a project's warehouse: runs a SELECT whether or not the worker is running.
 
-A running worker owns the file, and statements go to its SQL endpoint. Otherwise the file is opened.
+A running worker owns the file, and statements go to its SQL endpoint. Otherwise the file is opened for
+reading only, so that readers do not lock each other out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +20,14 @@ from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
 from warehouse.authority import Authority
+from warehouse.file_errors import cannot_open
+from warehouse.read_models import last_recorded_sql
 from warehouse.recorded_log import RecordedLog
 from warehouse.sql_endpoint import SqlEndpoint, answer, ask
 from warehouse.warehouse import Warehouse
+
+# How long a command waits for another one that writes to the file.
+FILE_SECONDS = 5.0
 
 Ask = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 # The rows of one SELECT within so many seconds, to be read once.
@@ -67,8 +73,7 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
     """Run one SELECT; (column names, rows). Works with and without a running worker."""
 
     def of_file(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with open_warehouse(project, path) as warehouse:
-            warehouse.refresh()
+        with _open_to_read(project, path) as warehouse:
             return warehouse.ask(statement)
 
     return _worker_or_file(project, lambda endpoint: ask(endpoint, statement), of_file)
@@ -86,24 +91,32 @@ def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
 
 
 @contextmanager
-def answering(project: Project, known_at: datetime | None = None) -> Iterator[Answering]:
-    """Like asking(), but rows come as a relation, with a time limit."""
+def answering(
+    project: Project, known_at: datetime | None = None, on_file: Callable[[str], None] = lambda notice: None
+) -> Iterator[Answering]:
+    """Like asking(), but rows come as a relation, with a time limit.
+
+    `on_file` is given a sentence when no worker answers: as of when the file stands.
+    """
     if known_at is not None:
         with recorded(project) as records:
             yield records.snapshot(authority_of(project), known_at=known_at).answer
         return
-    with _worker_or_file(project, _answering_worker, partial(_answering_file, project)) as answer_live:
+    with _worker_or_file(
+        project, _answering_worker, partial(_answering_file, project, on_file)
+    ) as answer_live:
         yield answer_live
 
 
 @contextmanager
 def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[RecordedLog]:
     """All recorded events of a project. Raises BatonError when there is no warehouse."""
-    records = _worker_or_file(
-        project,
-        lambda endpoint: RecordedLog.of_worker(endpoint, views),
-        lambda path: RecordedLog.of_file(path, views),
-    )
+
+    def of_worker(endpoint: SqlEndpoint) -> RecordedLog:
+        ask(endpoint, "select 1")  # copying has no time limit of its own
+        return RecordedLog.of_worker(endpoint, views)
+
+    records = _worker_or_file(project, of_worker, lambda path: RecordedLog.of_file(path, views))
     try:
         yield records
     finally:
@@ -148,13 +161,53 @@ def _answering_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Answering
 
 
 @contextmanager
-def _answering_file(project: Project, path: Path) -> Iterator[Answering]:
-    with open_warehouse(project, path) as warehouse:
+def _answering_file(project: Project, on_file: Callable[[str], None], path: Path) -> Iterator[Answering]:
+    with _open_to_read(project, path) as warehouse:
+        on_file(_as_of(project, warehouse))
         yield warehouse.answer
 
 
 @contextmanager
 def _asking_file(project: Project, path: Path) -> Iterator[Ask]:
-    with open_warehouse(project, path) as warehouse:
-        warehouse.refresh()
+    with _open_to_read(project, path) as warehouse:
         yield warehouse.ask
+
+
+def _open_to_read(project: Project, path: Path) -> Warehouse:
+    """The file, for reading only. What the last worker left undone is done first, unless others read: then
+    it is answered from as it stands."""
+    authority = authority_of(project)
+    opening = partial(
+        Warehouse.open_to_read, path, authority.base, keys=authority.keys, wait_seconds=FILE_SECONDS
+    )
+    found = opening()
+    try:
+        if found.is_current():
+            return found
+        is_usable = found.is_usable()
+    except duckdb.Error as error:
+        raise cannot_open(path, error) from error
+    found.close()
+    try:
+        with open_warehouse(project, path, wait_seconds=FILE_SECONDS) as warehouse:
+            warehouse.refresh()
+    except duckdb.Error as error:
+        if not is_usable:
+            raise cannot_open(path, error) from error
+    except BatonError:
+        if not is_usable:
+            raise
+    return opening()
+
+
+def _as_of(project: Project, warehouse: Warehouse) -> str:
+    """As of when the file stands, and that no worker moves it on; short enough for a line of 80 columns."""
+    [(stands_at,)] = warehouse.ask("select max(as_of) from warehouse.read_model")[1]
+    [(recorded_at,)] = warehouse.ask(last_recorded_sql())[1]
+    events = f"last event {_moment(recorded_at)}" if recorded_at else "no event"
+    has_died = project.worker_record_file.exists() or project.endpoint_file.exists()
+    return f"as of {_moment(stands_at)}; {events}; {'the worker died' if has_died else 'no worker runs'}"
+
+
+def _moment(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 from warehouse.commit import Mark
 
 LOOK_UP_SECONDS = 20.0
@@ -78,6 +78,7 @@ def changed_log(place: tuple[str, int], read: Mark, found: Mark) -> BatonError:
         why=f"the record at offset {read.offset} was of {_shown(read)} when it was read;"
         f" the one there now is another, of {_shown(found)}",
         next_command="baton status   (restore the topic from a replica or backup; a reset would lose events)",
+        exit_code=ExitCode.DATA_PROBLEMS,
     )
 
 

@@ -48,6 +48,9 @@ class OutboxRelay:
 
     def _next(self) -> list[tuple[str, Message]]:
         """The oldest unsent messages: at most MOST_MESSAGES and, unless the first is larger, MOST_BYTES."""
+        # The relay looks five times a second, mostly for nothing: this costs a quarter of the query below.
+        if not self.connection.execute("select 1 from warehouse.outbox where not is_sent limit 1").fetchall():
+            return []
         rows = self.connection.execute(
             """
             with waiting as (

@@ -27,7 +27,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.codec import RegistryLookup
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 from streams.worker.log_watch import LogWatch
 from streams.worker.marks import changed_log, mark_of, records_at, stopped
 from streams.worker.records import Fetched, to_batch
@@ -348,4 +348,5 @@ def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonErr
         where=f"{place[0]}, partition {place[1]}",
         why=f"the warehouse is at offset {at}; the log now holds {begin} to {end}",
         next_command="baton status   (restore the topic from a replica or backup; a reset would lose events)",
+        exit_code=ExitCode.DATA_PROBLEMS,
     )

@@ -5,24 +5,31 @@ Each ends the same way: the error's next command is run, and a replay of the log
 
 from __future__ import annotations
 
+import asyncio
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from projections.playbook import read_playbook
+from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import ExitCode
 from streams.kafka.admin import admin
-from streams.kafka.topics import ensure_topics, existing_topics
+from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
+from streams.kafka.topics import PARTITIONS, ensure_topics, existing_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
 from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
@@ -106,6 +113,27 @@ def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_wher
     assert_equal(running, load)
 
 
+def test_a_worker_that_has_read_everything_costs_next_to_nothing(running: Running, load: Load) -> None:
+    produce(running.kafka, load.records)
+    with running.worker() as worker:
+        running.wait_ready(worker)
+        running.wait_for(worker, len(load.records))
+        shares = [_cpu_share(worker.pid, seconds=4)]
+        while shares[-1] > 0.15 and len(shares) < 10:  # the agents read what was measured
+            shares.append(_cpu_share(worker.pid, seconds=4))
+    assert shares[-1] <= 0.15, f"shares of a core: {shares}"
+
+
+def _cpu_share(pid: int, seconds: float) -> float:
+    def used() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, began = used(), time.monotonic()
+    time.sleep(seconds)
+    return (used() - before) / (time.monotonic() - began)
+
+
 # --- Kafka --------------------------------------------------------------------------------------
 
 
@@ -148,6 +176,55 @@ def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
     assert said["log"]["failed"] == load.unreadable
 
 
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
+def test_what_is_on_its_way_waits_for_a_broker_that_is_away_longer_than_its_clients_wait(
+    own_broker: Running, fault: signal.Signals
+) -> None:
+    """The clients' own limit, 40 s, is 1.5 s here: several of them pass while the broker is away. One
+    partition's messages fill the client's buffer of 256 kB."""
+    alerts = [Message("funnel.alerts", b"one", b"%06d" % n + bytes(1_000), {}) for n in range(600)]
+    letters = [Message(DEAD_LETTER_TOPIC, None, b"%06d" % n, {}) for n in range(50)]
+    broker = find_broker(own_broker.project)
+    assert broker is not None
+
+    async def away() -> None:
+        settings = {"bootstrap_servers": own_broker.kafka, "request_timeout_ms": 1_500}
+        async with Producer(settings) as producer:
+            await producer.deliver([alerts[0], letters[0]])
+            os.kill(broker.pid, fault)
+            sending = asyncio.create_task(producer.deliver([*alerts[1:], *letters[1:]]))
+            await asyncio.sleep(8)
+            assert not sending.done(), sending
+            if fault == signal.SIGSTOP:
+                os.kill(broker.pid, signal.SIGCONT)
+            else:
+                await asyncio.to_thread(start_broker, own_broker.project)
+            async with asyncio.timeout(60):
+                await sending
+
+    asyncio.run(away())
+    assert DELIVERY_SECONDS >= 600, "in production the worker waits for so long"
+    assert [value for value, _ in groupby(_values(own_broker.kafka, "funnel.alerts"))] == [
+        message.value for message in alerts
+    ], "in order, and none is missing"
+    assert set(_values(own_broker.kafka, DEAD_LETTER_TOPIC)) == {message.value for message in letters}
+
+
+def _values(kafka: str, topic: str) -> list[bytes]:
+    """The values of the records of a topic, partition after partition."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka)
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS[topic])]
+    consumer.assign(places)
+    consumer.seek_to_beginning()
+    found: dict[TopicPartition, list[bytes]] = {place: [] for place in places}
+    count = sum(consumer.end_offsets(places).values())
+    while sum(map(len, found.values())) < count:
+        for place, records in consumer.poll(1_000).items():
+            found[place] += [record.value for record in records]
+    consumer.close()
+    return [value for place in places for value in found[place]]
+
+
 def _reads_on(running: Running, worker: subprocess.Popen[str], records: int) -> bool:
     """Whether the worker reaches this many records; False when it ends before."""
     deadline = time.monotonic() + 60
@@ -179,13 +256,13 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
 
     for _ in range(2):  # a second start is no way around it
         run = running.baton("worker", *DATA, seconds=60)
-        assert run.returncode == int(ExitCode.FAILED), run.stderr
+        assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
         assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
         assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
     with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
         warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids
     run = running.baton("worker", *DATA, seconds=60)
-    assert run.returncode == int(ExitCode.FAILED), run.stderr
+    assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
     assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
     assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
     assert running.rows("select * from warehouse.next_offset order by all") == stood_at
@@ -216,6 +293,27 @@ def test_a_full_disk_stops_the_worker_and_space_heals_it(running: Running, load:
     read_to_the_end(running, load, *DATA)
 
     assert_equal(running, load)
+
+
+def test_a_disk_that_is_full_as_the_sql_endpoint_opens_is_said_in_words(running: Running) -> None:
+    with running.worker(*DATA) as worker:
+        running.wait_ready(worker)
+        worker.send_signal(signal.SIGTERM)
+        assert running.wait_end(worker) == 0, running.log[-2000:]
+
+    run = subprocess.run(
+        [sys.executable, "-m", "streams.cli.main", "worker", *DATA],
+        cwd=running.folder,
+        env=running.env,
+        capture_output=True,  # through pipes: a file would have the same limit
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+    )
+
+    assert run.returncode == int(ExitCode.FAILED), run.stderr
+    assert run.stderr.startswith("baton: The SQL endpoint cannot be opened"), run.stderr
+    assert "File too large" in run.stderr and "next:  df -h" in run.stderr
 
 
 def _cut(wal: Path, share: float) -> None:

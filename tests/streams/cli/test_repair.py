@@ -112,7 +112,7 @@ def test_a_damaged_file_is_named_and_the_next_command_sets_it_aside(
     harm(file, 0.3)
     damaged, log = file.read_bytes(), Path(f"{file}.wal").read_bytes()
 
-    said = baton(project, "sql", "from facts.handoff_offered", exit_code=1).stderr
+    said = baton(project, "sql", "from facts.handoff_offered", exit_code=5).stderr
     assert "The warehouse is damaged" in said and "baton repair" in said and "in use" not in said
     said = json.loads(baton(project, "repair", "--json").stdout)
 
@@ -128,7 +128,7 @@ def test_a_damaged_write_ahead_log_is_set_aside_alone(project: Project) -> None:
     flip(log, 0.5)
     damaged = log.read_bytes()
 
-    assert "The warehouse is damaged" in baton(project, "sql", "select 1", exit_code=1).stderr
+    assert "The warehouse is damaged" in baton(project, "sql", "select 1", exit_code=5).stderr
     said = baton(project, "repair")
 
     assert "last checkpoint" in said.stderr and not log.exists()
@@ -180,6 +180,6 @@ def test_a_backup_holds_everything_and_is_restored_by_the_page(project: Project)
 
 def test_a_damaged_file_is_not_backed_up(project: Project) -> None:
     flip(project.warehouse_file, 0.6)
-    said = baton(project, "backup", "copy.duckdb", exit_code=1).stderr
+    said = baton(project, "backup", "copy.duckdb", exit_code=5).stderr
     assert "The warehouse is damaged" in said
     assert [path.name for path in project.cwd.iterdir()] == [".baton"]

@@ -89,12 +89,27 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
         }
         assert status["bytes"]["kafka"] > 0
 
-        os.kill(second["worker"]["pid"], signal.SIGKILL)
-        while started_mark(second["worker"]["pid"]) is not None:
-            time.sleep(0.02)
-        assert "worker     not running" in shell.baton("status").stdout
+        supervisor = json.loads((tmp_path / ".baton" / "run" / "supervisor.json").read_text())
+        for pid in (supervisor["pid"], second["worker"]["pid"]):
+            os.kill(pid, signal.SIGKILL)
+            while started_mark(pid) is not None:
+                time.sleep(0.02)
+        killed = shell.baton("status", exit_code=4)
+        assert "worker     not running: IT DIED" in killed.stdout
+        assert "next:  baton up" in killed.stderr
+        assert "The worker died" in shell.baton("doctor", exit_code=5).stdout
+        numbers = shell.baton("sql", "select 1")
+        assert "as of 20" in numbers.stderr and "the worker died" in numbers.stderr
         third = shell.json("up")
         assert third["started"] == ["worker"] and third["worker"]["pid"] != second["worker"]["pid"]
+
+        os.kill(third["worker"]["pid"], signal.SIGSTOP)
+        stopped = shell.baton("status", exit_code=4)
+        assert "DOES NOT RESPOND" in stopped.stdout and "baton down && baton up" in stopped.stderr
+        assert "The worker does not respond" in shell.baton("up", exit_code=4).stderr
+        os.kill(third["worker"]["pid"], signal.SIGCONT)
+        assert shell.json("status")["worker"]["problem"] is None
+        os.kill(third["worker"]["pid"], signal.SIGSTOP)
 
         assert shell.json("down") == {
             "project": str(tmp_path / ".baton"),

@@ -14,7 +14,10 @@ import pytest
 from schemas.errors import BatonError
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
+from streams.queries.failed_events import dismiss
 from streams.queries.health_checks import CHECKS, Check
+from streams.queries.warehouse_access import open_warehouse
+from warehouse.commit import Batch, failed_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -115,9 +118,9 @@ def test_what_a_killed_run_left_behind(tmp_path: Path, what: str) -> None:
     record = ProcessRecord(dead.pid, "boot:1", {"bootstrap": "127.0.0.1:1", "cluster_id": "x"})
     dead.wait()
     record.write(project.kafka_record_file if what == "broker" else project.worker_record_file)
-    (warned,) = [check for check in look("process", project) if check.level == "warn"]
-    assert warned.what == f"The {what} was killed or crashed"
-    assert str(dead.pid) in warned.why
+    (found,) = [check for check in look("process", project) if check.level == "fail"]
+    assert found.what == ("The broker was killed or crashed" if what == "broker" else "The worker died")
+    assert str(dead.pid) in found.why
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
@@ -127,3 +130,23 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(BatonError) as caught:
         look("process", project)
     assert str(project.kafka_record_file) == caught.value.where
+
+
+def test_failed_events_are_counted_without_those_dismissed(tmp_path: Path) -> None:
+    project = Project.here({}, tmp_path)
+    assert [check.level for check in look("warehouse", project)] == ["ok"], "no warehouse, no failed events"
+    project.make_folders()
+    rows = [
+        ("funnel.sales", 0, offset, None, "decode", "unknown bytes", None, None, b"???")
+        for offset in range(10)
+    ]
+    with open_warehouse(project) as warehouse:
+        warehouse.committer().commit(Batch({}, failed_table(rows)))
+    (found,) = look("warehouse", project)
+    assert (found.level, found.what, found.next) == ("warn", "10 failed events", "baton failed ls")
+    dismiss(project, [f"funnel.sales/0/{offset}" for offset in range(4)], "a test")
+    (found,) = look("warehouse", project)
+    assert (found.level, found.what) == ("warn", "6 failed events, and 4 dismissed")
+    dismiss(project, [], "a test")
+    (found,) = look("warehouse", project)
+    assert (found.level, found.what) == ("ok", "0 failed events, and 10 dismissed")

@@ -281,7 +281,7 @@ def test_an_error_in_the_sink_ends_the_worker_with_its_message_as_the_last_words
         warehouse.connection.execute("insert into warehouse.next_offset values ('funnel.sales', 0, 99, 99)")
 
     with site.worker() as worker:
-        assert worker.wait(timeout=30) == ExitCode.FAILED
+        assert worker.wait(timeout=30) == ExitCode.DATA_PROBLEMS
 
     what, where, why, next_command = site.log.splitlines()[-4:]
     assert what == "baton: Kafka lost its tail of a topic that the warehouse has read"

@@ -1,0 +1,122 @@
+"""The supervisor that `baton up` leaves behind: it runs `baton worker`, and starts it again when it dies.
+
+It waits longer before each start, and gives up when the worker's exit code says that another start cures
+nothing, or after MOST_FAILURES in a row. While Kafka does not answer it goes on for as long as that takes.
+Its record says why the worker died last and what happens next, for `baton status`. A worker that ends with
+success was asked to, and the supervisor ends, too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+from schemas.errors import ExitCode
+from streams.process_record import ProcessRecord, log_size
+from streams.project import Project
+
+WORKER = (sys.executable, "-m", "streams.cli.main", "worker")
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+MOST_FAILURES = 10
+# A worker that has run for so long has overcome what ended those before it.
+LASTING_SECONDS = 600.0
+LOOK_SECONDS = 0.2
+# Settings, an invalid playbook, a damaged file, a log that lost records: a person must change something.
+INCURABLE = (ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.DATA_PROBLEMS)
+
+
+@dataclass(frozen=True)
+class LastDeath:
+    """How the worker died last. deaths: since `baton up`. starts_at: None when it is not started again."""
+
+    deaths: int
+    why: str
+    died_at: str
+    starts_at: str | None
+
+    @classmethod
+    def read(cls, project: Project) -> LastDeath | None:
+        """None when it has not died under the supervisor whose record is there."""
+        record = ProcessRecord.read(project.supervisor_record_file)
+        if record is None or not record.facts.get("deaths"):
+            return None
+        return cls(**record.facts)
+
+
+class Supervisor:
+    """Runs the worker until it ends with success, is given up, or SIGTERM comes. That leaves the worker
+    running: `baton down` stops it itself."""
+
+    def __init__(self, project: Project, log_file: Path) -> None:
+        """`log_file`: where this process's output goes, and so the worker's."""
+        self.project, self.log_file = project, log_file
+        self.record = ProcessRecord.of(os.getpid())
+        self.is_asked = False
+        self.deaths = self.in_a_row = self.failures = 0
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.is_asked = True
+
+    def run(self) -> None:
+        """Return once there is nothing left to supervise."""
+        while not self.is_asked:
+            started = time.monotonic()
+            code = self._run_worker()
+            if code is None:
+                return
+            if code == ExitCode.OK:
+                for file in (self.project.worker_record_file, self.project.supervisor_record_file):
+                    file.unlink(missing_ok=True)
+                return
+            pause = self._after_death(code, time.monotonic() - started)
+            if pause is None:
+                return
+            starts = time.monotonic() + pause
+            while time.monotonic() < starts and not self.is_asked:
+                time.sleep(LOOK_SECONDS)
+
+    def _run_worker(self) -> int | None:
+        """The exit code of one worker; None when it is left running."""
+        self.project.worker_ready_file.unlink(missing_ok=True)
+        log_begins = log_size(self.log_file)
+        worker = subprocess.Popen(WORKER)
+        ProcessRecord.of(worker.pid, log_begins=log_begins).write(self.project.worker_record_file)
+        while worker.poll() is None:
+            if self.is_asked:
+                return None
+            time.sleep(LOOK_SECONDS)
+        return worker.returncode
+
+    def _after_death(self, code: int, lasted_seconds: float) -> float | None:
+        """Record it. Seconds until the next start, None when there is none."""
+        if lasted_seconds >= LASTING_SECONDS:
+            self.in_a_row = self.failures = 0
+        self.deaths, self.in_a_row = self.deaths + 1, self.in_a_row + 1
+        self.failures += code != ExitCode.UNREACHABLE
+        growth = 2 ** min(self.in_a_row - 1, 9)
+        pause: float | None = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * growth)
+        why = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        if self.failures >= MOST_FAILURES:
+            why += f", {self.failures} times in a row"
+        if code in INCURABLE or self.failures >= MOST_FAILURES:
+            pause = None
+        now = datetime.now(UTC).replace(microsecond=0)
+        starts_at = None if pause is None else (now + timedelta(seconds=pause)).isoformat()
+        death = LastDeath(self.deaths, why, now.isoformat(), starts_at)
+        replace(self.record, facts=asdict(death)).write(self.project.supervisor_record_file)
+        next_start = "it is not started again" if pause is None else f"it starts again in {pause:g} s"
+        print(f"baton: the worker died ({why}); {next_start}", file=sys.stderr, flush=True)
+        return pause
+
+
+if __name__ == "__main__":
+    Supervisor(Project.here(), Path(sys.argv[1])).run()
