@@ -53,6 +53,7 @@ class Warehouse:
         *,
         keys: Sequence[SigningKey] = (),
         threads: int = 2,
+        memory_limit: str = MEMORY_LIMIT,
         wait_seconds: float = 0,
     ) -> Warehouse:
         """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged.
@@ -62,10 +63,11 @@ class Warehouse:
         """
         if path is not None:
             _make_folder(path)
+        config = configuration(threads, memory_limit)
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                connection = duckdb.connect(str(path) if path else ":memory:", config=configuration(threads))
+                connection = duckdb.connect(str(path) if path else ":memory:", config=config)
                 break
             except duckdb.Error as error:
                 if not is_held(error) or time.monotonic() >= deadline:
@@ -268,11 +270,13 @@ class Warehouse:
         self.close()
 
 
-def configuration(threads: int) -> dict[str, str | bool | int | float | list[str]]:
+def configuration(
+    threads: int, memory_limit: str = MEMORY_LIMIT
+) -> dict[str, str | bool | int | float | list[str]]:
     """DuckDB's settings for a warehouse."""
     return {
         "threads": threads,
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": memory_limit,
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "preserve_insertion_order": True,
         # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and

@@ -44,6 +44,7 @@ def worker(only: str | None) -> None:
         signal.signal(number, lambda *_: end_process(int(ExitCode.OK)))
     project = Project.here()
     project.make_folders()
+    project.record_settings()
     for fault in ensure_topics(project).faults:
         logging.getLogger("baton.worker").warning("%s", fault)
     from streams.worker.run import run_until_shutdown  # Faust takes a second to import
@@ -51,7 +52,7 @@ def worker(only: str | None) -> None:
     if only == "reaction":
         end_process(run_until_shutdown(project, authority_of(project).base, None, is_reacting=True))
     # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
-    threads = max(1, (os.cpu_count() or 2) - 1)
+    threads = project.threads or max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
         serve_sql(warehouse.connection, project.sql_seconds).save(project.endpoint_file)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.

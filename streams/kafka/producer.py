@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import encoded
+from streams.kafka.names import NO_PREFIX, Names
 
 DELIVERY_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
@@ -35,8 +36,14 @@ class Producer:
     """A producer whose deliver() returns once every in-sync replica has the messages. Dead letters go a way
     of their own: one that Kafka refuses does not disturb the sequence of the others."""
 
-    def __init__(self, kafka: Mapping[str, Any], delivery_seconds: float = DELIVERY_SECONDS) -> None:
-        """`kafka`: connection settings for aiokafka."""
+    def __init__(
+        self,
+        kafka: Mapping[str, Any],
+        delivery_seconds: float = DELIVERY_SECONDS,
+        names: Names = NO_PREFIX,
+    ) -> None:
+        """`kafka`: connection settings for aiokafka. `names`: what the topics are called there."""
+        self._names = names
         self._kafka = kafka
         self._delivery_seconds = delivery_seconds
         self._producers: dict[bool, AIOKafkaProducer] = {}
@@ -121,7 +128,8 @@ class Producer:
         for m in messages:
             # The client takes no record without key and value.
             key = b"" if m.key is None and m.value is None else m.key
-            futures.append(await producer.send(m.topic, m.value, key=key, headers=encoded(m.headers)))
+            topic = self._names.in_kafka(m.topic)
+            futures.append(await producer.send(topic, m.value, key=key, headers=encoded(m.headers)))
         done = await asyncio.gather(*futures, return_exceptions=True)
         for outcome in done:
             if isinstance(outcome, BaseException):

@@ -21,8 +21,8 @@ from streams.process_record import (
 from streams.project import Project
 
 READY_SECONDS = 90.0
-# A worker has 10 s to drain after SIGTERM; the rest is for a busy machine.
-STOP_SECONDS = 20.0
+# What a worker gets to end beyond the time it has to finish its work: for a busy machine.
+MORE_STOP_SECONDS = 11.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def stop_worker(project: Project) -> str:
         return "none"
     with only_one(project.lock_file):
         record = ProcessRecord.read(project.worker_record_file)
-        outcome = "none" if record is None else record.stop(STOP_SECONDS)
+        outcome = "none" if record is None else record.stop(project.stop_seconds + MORE_STOP_SECONDS)
         project.worker_record_file.unlink(missing_ok=True)
         project.worker_ready_file.unlink(missing_ok=True)
         return outcome

@@ -36,7 +36,7 @@ def authority_of(project: Project) -> Authority:
 
 def keys_of(project: Project) -> tuple[SigningKey, ...]:
     """The keys that may sign. Without a file there are none, and no signature counts."""
-    if project.keys is None and not project.keys_file.exists():
+    if not project.are_keys_named and not project.keys_file.exists():
         return ()
     return read_keys(project.keys_file)
 
@@ -54,6 +54,7 @@ def open_warehouse(
         authority.base,
         keys=authority.keys,
         threads=threads,
+        memory_limit=project.memory_limit,
         wait_seconds=wait_seconds,
     )
 
@@ -114,6 +115,7 @@ def _worker_or_file(
     project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
 ) -> Access:
     """Access through the running worker, else through the file. A killed worker may have left its address."""
+    project.refuse_other_settings()
     endpoint = SqlEndpoint.read(project.endpoint_file)
     if endpoint is not None:
         try:
