@@ -27,7 +27,7 @@ class _LastWarning(logging.Handler):
         text = record.getMessage()
         # The repeated deadline and the pauses between retries are not reasons.
         is_reason = not text.startswith("Bootstrap failed") and "not ready; waiting" not in text
-        # A login refused once is the reason, however the next attempts end; a deadline is one if none is known.
+        # A refused login is the reason however later attempts end; a deadline is one if none is known.
         if is_reason and "AuthenticationFailed" not in self.text and not (self.text and "timed out" in text):
             self.text = text
 

@@ -24,6 +24,11 @@ Settings are variables of the environment; files they name are relative to the c
 may come from a file instead: `BATON_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka`. `baton doctor` shows what
 is set, secrets masked, and names variables that look like settings and are none.
 
+Playbook, keys and registry decide numbers. The worker records them in the project, in
+`.baton/project.json`, at its first start, so that a command from another folder or shell uses the same, and
+one that sees others is refused.
+`baton up --adopt-settings` takes the others from then on.
+
 A login crosses a network with TLS only: without it Baton refuses brokers and registries that are not on
 loopback. Certificates and the names in them are always checked.
 

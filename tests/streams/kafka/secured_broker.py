@@ -81,7 +81,7 @@ def _in_client_form(name: str, acl: Acl) -> list[ACL]:
 @contextmanager
 def secured_broker(folder: Path) -> Iterator[SecuredBroker]:
     """Start one, and stop it at the end."""
-    _make_certificates(folder)
+    make_certificates(folder)
     (client, admin_port), (controller, _) = free_ports(), free_ports()
     properties = folder / "server.properties"
     properties.write_text(_properties(folder, client, admin_port, controller))
@@ -112,7 +112,9 @@ def _wait(broker: SecuredBroker, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
 
 
-def _make_certificates(folder: Path) -> None:
+def make_certificates(folder: Path) -> None:
+    """An authority (ca.pem), and certificates with their keys for 127.0.0.1: server.pem, client.pem."""
+
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
