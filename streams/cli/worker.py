@@ -31,8 +31,8 @@ SWITCH_SECONDS = 0.0005
 def worker(only: str | None) -> None:
     """Run the worker in the foreground until SIGTERM or Ctrl-C.
 
-    Exits with 0 within 10 seconds of a signal. Any error ends it with a message and another exit code; a
-    restart resumes at the last commit.
+    Exits with 0 within 10 seconds of a signal, or as BATON_STOP_SECONDS says. Any error ends it with a
+    message and another exit code; a restart resumes at the last commit.
 
     \b
     Example:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 from streams.kafka.names import names_of
 from streams.kafka.registry import registry_lookup
-from streams.kafka.topics import log_extent
+from streams.kafka.topics import log_extent, topic_ids
 from streams.local.worker_process import find_worker
 from streams.process_record import sole
 from streams.project import Project
@@ -124,6 +124,7 @@ def _is_verifying(lock_file: Path, holder: str) -> BatonError:
 
 
 def _verify(project: Project, on_progress: Callable[[Progress], None] | None) -> Verification:
+    _refuse_another_log(project)
     as_of = datetime.now(UTC)
     live = [_live_snapshot(project, as_of, group) for group in hash_groups()]
     extent = log_extent(project, CATALOGUE.fact_topics)
@@ -153,6 +154,20 @@ def _verify(project: Project, on_progress: Callable[[Progress], None] | None) ->
     together, again = _together(live), _together(replay)
     gone = {place: begin for place, (begin, _) in extent.items() if begin > 0}
     return Verification(as_of, together, again, _unread(project, extent), gone)
+
+
+def _refuse_another_log(project: Project) -> None:
+    """Raise BatonError when this command sees other topics than the warehouse has read."""
+    known = dict(ask_warehouse(project, "select topic, topic_id from warehouse.topic")[1])
+    for topic, topic_id in topic_ids(project, known).items():
+        if topic_id != known[topic]:
+            raise BatonError(
+                "This is not the log that the warehouse has read",
+                where=f"{topic}, Kafka at {project.bootstrap()}, prefix {project.prefix or 'none'}",
+                why=f"the warehouse read it as {known[topic]}; here it is {topic_id}",
+                next_command="baton doctor   (shows BATON_KAFKA and BATON_PREFIX as this command sees them)",
+                exit_code=ExitCode.CONFIGURATION,
+            )
 
 
 def _unread(project: Project, extent: Extent) -> dict[tuple[str, int], int]:

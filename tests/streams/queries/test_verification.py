@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from schemas.errors import BatonError
 from streams.cli.main import baton
 from streams.kafka.admin import admin
 from streams.kafka.publisher import Publisher
-from streams.kafka.topics import log_extent
+from streams.kafka.topics import PARTITIONS, ensure_topics, log_extent, topic_ids
 from streams.process_record import sole
 from streams.project import Project
 from streams.queries.verification import verify
@@ -41,6 +42,24 @@ def test_two_at_once_are_refused_in_words(tmp_path: Path) -> None:
     assert f"process {os.getpid()} " in caught.value.why
     with sole(project.run_dir / "verify.lock", refused):
         pass  # the one that was refused holds nothing
+
+
+@pytest.mark.kafka
+def test_another_log_is_told_from_one_that_differs(clean_kafka: str, tmp_path: Path) -> None:
+    project = Project(home=tmp_path / ".baton", cwd=tmp_path, kafka=clean_kafka)
+    project.make_folders()
+    with open_warehouse(project) as warehouse:
+        warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
+    assert verify(project).is_equal
+    other = replace(project, prefix="verification-test.")
+    ensure_topics(other)
+    try:
+        with pytest.raises(BatonError, match="not the log that the warehouse has read") as caught:
+            verify(other)
+        assert "prefix verification-test." in (caught.value.where or "")
+    finally:
+        with admin(project) as client:
+            client.delete_topics([other.prefix + name for name in PARTITIONS])
 
 
 @pytest.mark.kafka
