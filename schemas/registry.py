@@ -130,14 +130,14 @@ class SchemaRegistry:
             "The schema registry does not answer",
             where=self.address,
             why=f"{reason or type(error).__name__} (waited at most {self._timeout_seconds:g} s)",
-            next_command=f"baton doctor   (check that it runs; {SETTING} is its address)",
+            next_command=f"curl {self.address}/subjects   (does it run? {SETTING} is its address)",
             exit_code=ExitCode.UNREACHABLE,
         )
 
     def _refused(self, method: str, path: str, error: urllib.error.HTTPError) -> BatonError:
         is_login = error.code in (401, 403)
         is_schema = error.code in (409, 422)
-        next_command = f"baton doctor   (its log says why it refused; {SETTING} is its address)"
+        next_command = f"curl {self.address}/subjects   (its log says why; {SETTING} is its address)"
         if is_login:
             next_command = f"export {SETTING}=https://user:password@host:8081"
         if is_schema:

@@ -15,9 +15,11 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
+from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
 from streams.kafka.names import names_of
+from streams.kafka.registry import registry_of
 from streams.kafka.topics import PARTITIONS, needs_of, own_topics, topic_faults
 from streams.local import worker_process
 from streams.local.broker import LEAST_FREE_BYTES, find_broker, is_free, recorded_ports
@@ -250,6 +252,18 @@ def _kafka(project: Project) -> Iterable[Check]:
         yield Check("kafka", "fail", error.what, f"{error.where}: {error.why}", hint)
 
 
+def _registry(project: Project) -> Iterable[Check]:
+    registry = registry_of(project)
+    if registry is None:
+        return
+    event = next(iter(CATALOGUE.event_types.values()))
+    if registry.has(names_of(project).in_kafka(event.topic), event.schema):
+        yield Check("registry", "ok", f"{registry.address} answers, and knows the contract")
+    else:
+        why = f"{event.name} is not registered; publishers register what they publish"
+        yield Check("registry", "ok", f"{registry.address} answers", why, "baton contract register")
+
+
 def _clock(client: KafkaAdminClient) -> Check:
     """This machine's clock against Kafka's. The quorum's leader reports its current time as caught up."""
     try:
@@ -283,4 +297,5 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("process", _records),
     ("ports", _ports),
     ("kafka", _kafka),
+    ("registry", _registry),
 )

@@ -47,8 +47,18 @@ def register(settings: dict[str, str | None]) -> Any:
     return json.loads(run.stdout)
 
 
+def registry_check(settings: dict[str, str | None]) -> str:
+    """What `baton doctor` advises about the registry, which answers."""
+    run = CliRunner().invoke(baton, ["doctor", "--json"], env=settings)
+    (check,) = [check for check in json.loads(run.stdout)["checks"] if check["name"] == "registry"]
+    assert check["level"] == "ok"
+    return str(check["next"])
+
+
 def test_every_schema_is_registered_once(server: MemoryRegistry, settings: dict[str, str | None]) -> None:
+    assert registry_check(settings) == "baton contract register"
     first, second = register(settings), register(settings)
+    assert registry_check(settings) == "", "nothing is left to do"
 
     assert (first["new"], second["new"]) == (VERSIONS, 0)
     assert first["registry"] == f"https://{server.place}"
