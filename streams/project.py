@@ -14,7 +14,7 @@ from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
 from schemas.registry import shown_address
 from streams.process_record import ProcessRecord
-from streams.recorded import Recorded, one_file, one_registry
+from streams.recorded import Recorded, gone, one_file, one_registry
 from streams.settings import SETTINGS
 
 SQL_SECONDS = 30.0
@@ -178,6 +178,8 @@ class Project:
         if recorded is None:
             return self.seen_playbook or DEFAULT_PLAYBOOK
         used = recorded.playbook or _existing(recorded.folder / "playbook.toml") or DEFAULT_PLAYBOOK
+        if self.seen_playbook is None and not used.exists():
+            raise gone(self.home, used)
         return one_file(self.home, "BATON_PLAYBOOK", used, self.seen_playbook)
 
     @property

@@ -44,12 +44,23 @@ class Recorded:
     def write(self, file: Path) -> None:
         """Replace what is recorded."""
         values = (("folder", self.folder), ("playbook", self.playbook), ("keys", self.keys))
-        beside = file.parent.parent
-        paths = {
-            name: str(path.relative_to(beside) if path and path.is_relative_to(beside) else path or "")
-            for name, path in values
-        }
+        paths = {name: None if path is None else _from(file.parent.parent, path) for name, path in values}
         write_json(file, {**paths, "registry": self.registry})
+
+
+def _from(beside: Path, path: Path) -> str:
+    return str(path.relative_to(beside) if path.is_relative_to(beside) else path)
+
+
+def gone(home: Path, recorded: Path) -> BatonError:
+    """The error for a recorded file that was removed: nothing else takes its place silently."""
+    return BatonError(
+        f"This project's {recorded.name} is gone",
+        where=str(recorded),
+        why=f"the worker of {home} was started with it",
+        next_command=f"{ADOPT_COMMAND}   (to go on without it; or restore the file)",
+        exit_code=ExitCode.CONFIGURATION,
+    )
 
 
 def one_file(home: Path, setting: str, recorded: Path, seen: Path | None) -> Path:

@@ -80,7 +80,9 @@ def test_a_playbook_that_is_put_into_the_project_s_folder_later_counts_everywher
 def test_a_playbook_that_is_gone_is_not_replaced_by_the_packaged_one(folder: Path) -> None:
     project = started(folder)
     (folder / "playbook.toml").unlink()
-    assert project.playbook_file == folder / "playbook.toml", "reading it fails, and names it"
+    with pytest.raises(BatonError, match="playbook.toml is gone") as caught:
+        _ = project.playbook_file
+    assert caught.value.where == str(folder / "playbook.toml")
 
 
 def test_the_keys_are_the_project_s_too(folder: Path) -> None:
