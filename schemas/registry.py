@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -34,15 +35,25 @@ class SchemaRegistry:
     refuses the login or the schema. SchemaWithheld: it is there, and has no usable answer for one id.
     """
 
-    def __init__(self, address: str, timeout_seconds: float = 5.0) -> None:
-        """address: http(s)://[user:password@]host[:port][/path]. The login is never printed."""
-        self.address, self._login = _take_apart(address)
+    def __init__(
+        self,
+        address: str,
+        timeout_seconds: float = 5.0,
+        *,
+        login: tuple[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """address: http(s)://[user:password@]host[:port][/path]. The login is never printed; one given beside
+        the address goes before it. tls: for https, other than with the system's authorities."""
+        self.address, self._login = _take_apart(address, login)
         self._timeout_seconds = timeout_seconds
         handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+        if tls is not None:
+            handlers.append(urllib.request.HTTPSHandler(context=tls))
         if _is_loopback(urlsplit(self.address).hostname):
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
-        self._ids: dict[str, int] = {}
+        self._ids: dict[str, tuple[Mapping[str, Any], int]] = {}
         self._schemas: dict[int, Schema | None] = {}
 
     def __repr__(self) -> str:
@@ -51,14 +62,20 @@ class SchemaRegistry:
     def register(self, topic: str, schema: Mapping[str, Any]) -> int:
         """The id of a schema under its subject; the registry gives the same one every time."""
         subject = subject_of(topic, schema)
-        if subject not in self._ids:
+        known = self._ids.get(subject)
+        if known is None or (known[0] is not schema and known[0] != schema):
             body = {"schemaType": "AVRO", "schema": json.dumps(schema)}
             answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}/versions", body)
             found = answer.get("id") if answer else None
             if type(found) is not int or not 0 <= found < _ID_LIMIT:
                 raise self._strange(f"no id for subject {subject}")
-            self._ids[subject] = found
-        return self._ids[subject]
+            known = self._ids[subject] = (schema, found)
+        return known[1]
+
+    def has(self, topic: str, schema: Mapping[str, Any]) -> bool:
+        """Whether the schema is registered under its subject already."""
+        body = {"schemaType": "AVRO", "schema": json.dumps(schema)}
+        return self._ask("POST", f"/subjects/{quote(subject_of(topic, schema), safe='')}", body) is not None
 
     def schema(self, schema_id: int) -> Schema | None:
         """The Avro schema of an id; None when it has none, as one of Protobuf, or is unknown (and then asked
@@ -80,7 +97,7 @@ class SchemaRegistry:
         return found if isinstance(found, dict) else None  # no event is written with a bare type
 
     def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """The answer's JSON object; None for 404."""
+        """The answer's JSON object; None when what is asked about is not there."""
         request = urllib.request.Request(
             self.address + path,
             method=method,
@@ -94,7 +111,7 @@ class SchemaRegistry:
                 text = response.read(LARGEST_ANSWER + 1)
         except urllib.error.HTTPError as error:
             with error:
-                if error.code == 404 and method == "GET":
+                if error.code == 404 and not path.endswith("/versions"):
                     return None
                 raise self._refused(method, path, error) from None
         except (OSError, HTTPException) as error:
@@ -113,14 +130,14 @@ class SchemaRegistry:
             "The schema registry does not answer",
             where=self.address,
             why=f"{reason or type(error).__name__} (waited at most {self._timeout_seconds:g} s)",
-            next_command=f"unset {SETTING}   (to do without a registry, or start it)",
+            next_command=f"curl {self.address}/subjects   (does it run? {SETTING} is its address)",
             exit_code=ExitCode.UNREACHABLE,
         )
 
     def _refused(self, method: str, path: str, error: urllib.error.HTTPError) -> BatonError:
         is_login = error.code in (401, 403)
         is_schema = error.code in (409, 422)
-        next_command = f"unset {SETTING}   (to do without a registry; its log says why it refused)"
+        next_command = f"curl {self.address}/subjects   (its log says why; {SETTING} is its address)"
         if is_login:
             next_command = f"export {SETTING}=https://user:password@host:8081"
         if is_schema:
@@ -164,7 +181,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _take_apart(address: str) -> tuple[str, str]:
+def shown_address(address: str) -> str:
+    """The address without a login. Raises BatonError when it is none."""
+    return _take_apart(address, None)[0]
+
+
+def _take_apart(address: str, given: tuple[str, str] | None) -> tuple[str, str]:
     """(address without login, the login as basic auth sends it, or ""). Errors never repeat the address:
     what is malformed may still hold a password."""
     try:
@@ -176,11 +198,12 @@ def _take_apart(address: str) -> tuple[str, str]:
         raise _misconfigured("it must be http(s)://host:port, with an optional login and path")
     shown_host = f"[{host}]" if ":" in host else host
     clean = f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
-    if parts.username is None:
+    if parts.username is None and given is None:
         return clean, ""
     if parts.scheme == "http" and not _is_loopback(host):
-        raise _misconfigured("it holds a login, and http would send it in the clear; use https")
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        raise _misconfigured("there is a login, and http would send it in the clear; use https")
+    username, password = given or (unquote(parts.username or ""), unquote(parts.password or ""))
+    login = f"{username}:{password}"
     return clean, base64.b64encode(login.encode()).decode()
 
 

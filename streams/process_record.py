@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +216,20 @@ def only_one(lock_file: Path, wait_seconds: float = 90.0) -> Iterator[None]:
                     next_command=f"ps -p {holder or '<pid>'}   (then run this again)",
                 )
             time.sleep(0.1)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def sole(lock_file: Path, refuse: Callable[[Path, str], Exception]) -> Iterator[None]:
+    """Hold a lock without waiting for it; raises what `refuse` makes of the file and its holder's pid."""
+    handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _is_locked(handle):
+            raise refuse(lock_file, os.pread(handle, 20, 0).decode(errors="replace").strip())
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -1,19 +1,8 @@
-"""The project: one folder, and the settings of this run, read from the environment only.
-
-BATON_HOME                      the project folder (default: .baton in the current folder)
-BATON_KAFKA                     bootstrap servers, host:port[,host:port]; unset: the local broker
-BATON_KAFKA_SASL_USERNAME       with _PASSWORD: log in with SASL PLAIN
-BATON_KAFKA_SASL_PASSWORD
-BATON_KAFKA_TLS                 1 to speak TLS (certificates: the system's, or SSL_CERT_FILE)
-BATON_SCHEMA_REGISTRY           address of a Confluent-protocol registry; unset: none is needed
-BATON_SQL_SECONDS               time limit of a statement asked of the worker (default: 30)
-BATON_KEYS                      public keys that sign playbooks (default: keys.toml next to playbook.toml)
-"""
+"""The project: one folder, and the settings of this run, read from the environment only (settings.py)."""
 
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import ssl
 from collections.abc import Mapping
@@ -23,9 +12,13 @@ from typing import Any
 
 from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
+from schemas.registry import shown_address
 from streams.process_record import ProcessRecord
+from streams.recorded import Recorded, gone, one_file, one_registry
+from streams.settings import SETTINGS
 
 SQL_SECONDS = 30.0
+STOP_SECONDS = 9.0
 
 
 @dataclass(frozen=True)
@@ -34,68 +27,98 @@ class Project:
 
     home: Path
     cwd: Path
+    playbook: Path | None = None
+    keys: Path | None = None
     kafka: str | None = None
-    schema_registry: str | None = field(default=None, repr=False)
+    prefix: str | None = None
+    is_tls: bool = False
+    kafka_ca: Path | None = None
+    kafka_certificate: Path | None = None
+    kafka_key: Path | None = None
+    kafka_key_password: str | None = field(default=None, repr=False)
+    sasl_mechanism: str = "PLAIN"
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
-    is_tls: bool = False
-    keys: Path | None = None
+    token_file: Path | None = None
+    replication: int | None = None
+    min_insync_replicas: int | None = None
+    retention_days: int | None = None
+    schema_registry: str | None = field(default=None, repr=False)
+    registry_username: str | None = None
+    registry_password: str | None = field(default=None, repr=False)
+    registry_ca: Path | None = None
+    registry_certificate: Path | None = None
+    registry_key: Path | None = None
+    registry_key_password: str | None = field(default=None, repr=False)
+    memory_limit: str = "2GB"
+    threads: int | None = None
     sql_seconds: float = SQL_SECONDS
+    stop_seconds: float = STOP_SECONDS
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
         """The project of the current folder and environment. Raises BatonError on settings that clash."""
         env = os.environ if environ is None else environ
         folder = (cwd or Path.cwd()).resolve()
-        project = cls(
-            home=folder / Path(env.get("BATON_HOME") or ".baton").expanduser(),
-            cwd=folder,
-            kafka=env.get("BATON_KAFKA") or None,
-            schema_registry=env.get("BATON_SCHEMA_REGISTRY") or None,
-            sasl_username=env.get("BATON_KAFKA_SASL_USERNAME") or None,
-            sasl_password=env.get("BATON_KAFKA_SASL_PASSWORD") or None,
-            is_tls=_flag(env, "BATON_KAFKA_TLS"),
-            keys=folder / Path(env["BATON_KEYS"]).expanduser() if env.get("BATON_KEYS") else None,
-            sql_seconds=_seconds(env, "BATON_SQL_SECONDS", SQL_SECONDS),
-        )
+        values = {setting.field: setting.value(env) for setting in SETTINGS if setting.field}
+        paths = {name: folder / v.expanduser() for name, v in values.items() if isinstance(v, Path)}
+        project = cls(cwd=folder, **{**values, **paths})
         project._check_settings()
         return project
 
     def environ(self) -> dict[str, str]:
-        """This project as environment variables, for a process that we start."""
-        settings = {
-            "BATON_HOME": str(self.home),
-            "BATON_KAFKA": self.kafka,
-            "BATON_SCHEMA_REGISTRY": self.schema_registry,
-            "BATON_KAFKA_SASL_USERNAME": self.sasl_username,
-            "BATON_KAFKA_SASL_PASSWORD": self.sasl_password,
-            "BATON_KAFKA_TLS": "1" if self.is_tls else None,
-            "BATON_KEYS": str(self.keys) if self.keys else None,
-            "BATON_SQL_SECONDS": str(self.sql_seconds),
-        }
-        return {name: value for name, value in settings.items() if value}
+        """This project as environment variables, for a process that we start. Complete: what is not set here
+        is not inherited either."""
+        found = {s.name: s.written(getattr(self, s.field)) for s in SETTINGS if s.field}
+        return found | {s.file_name: "" for s in SETTINGS if s.is_secret}
+
+    @property
+    def has_login(self) -> bool:
+        """Whether something secret is sent to Kafka to log in."""
+        return self.sasl_username is not None or self.token_file is not None
 
     def _check_settings(self) -> None:
         if self.kafka is not None:
             broker_hosts(self.kafka)
-        if (self.sasl_username is None) != (self.sasl_password is None):
-            missing = "PASSWORD" if self.sasl_password is None else "USERNAME"
-            raise BatonError(
-                "Half of the Kafka login is missing",
-                where="environment",
-                why=f"BATON_KAFKA_SASL_{missing} is not set, but its counterpart is",
-                next_command=f"export BATON_KAFKA_SASL_{missing}=...",
-                exit_code=ExitCode.CONFIGURATION,
+        _refuse_half("Kafka", "BATON_KAFKA_SASL", self.sasl_username, self.sasl_password)
+        _refuse_half("registry", "BATON_SCHEMA_REGISTRY", self.registry_username, self.registry_password)
+        is_oauth = self.sasl_mechanism == "OAUTHBEARER"
+        if is_oauth != (self.token_file is not None) or (is_oauth and self.sasl_username is not None):
+            raise _clash(
+                "BATON_KAFKA_TOKEN_FILE goes with OAUTHBEARER, and with it only",
+                f"the mechanism is {self.sasl_mechanism}, the token's file is {self.token_file or 'not set'}",
+                "unset BATON_KAFKA_SASL_USERNAME BATON_KAFKA_SASL_PASSWORD"
+                if is_oauth and self.token_file
+                else "export BATON_KAFKA_TOKEN_FILE=/path/to/token"
+                if is_oauth
+                else "export BATON_KAFKA_SASL_MECHANISM=OAUTHBEARER",
             )
-        if self.kafka and self.sasl_username:
+        if self.sasl_mechanism.startswith("SCRAM") and self.sasl_username is None:
+            why = f"BATON_KAFKA_SASL_MECHANISM is {self.sasl_mechanism}, and there is no user"
+            raise _clash("The Kafka login is missing", why, "export BATON_KAFKA_SASL_USERNAME=...")
+        if not self.is_tls and (self.kafka_ca or self.kafka_certificate or self.kafka_key):
+            why = "a file for TLS is set, and TLS is off: it would have no effect"
+            raise _clash("BATON_KAFKA_TLS is not set", why, "export BATON_KAFKA_TLS=1")
+        for setting, certificate, key in (
+            ("BATON_KAFKA", self.kafka_certificate, self.kafka_key),
+            ("BATON_SCHEMA_REGISTRY", self.registry_certificate, self.registry_key),
+        ):
+            if key is not None and certificate is None:
+                why = f"{setting}_KEY is set"
+                raise _clash(
+                    f"{setting}_CERTIFICATE is not set",
+                    why,
+                    f"export {setting}_CERTIFICATE=/path/to/client.pem",
+                )
+        if self.kafka and self.has_login:
             self.refuse_open_login(broker_hosts(self.kafka))
 
     def refuse_open_login(self, hosts: list[str]) -> None:
         """Raise when the password would cross a network without TLS. Loopback does not count as one."""
         outside = [host for host in hosts if not is_loopback(host)]
-        if self.kafka and self.sasl_username and not self.is_tls and outside:
+        if self.kafka and self.has_login and not self.is_tls and outside:
             raise BatonError(
-                "Refusing to send the Kafka password without TLS",
+                f"Refusing to send the Kafka {'token' if self.token_file else 'password'} without TLS",
                 where=f"broker {outside[0]}",
                 why="a login is set, BATON_KAFKA_TLS is not, and this broker is not on loopback",
                 next_command="export BATON_KAFKA_TLS=1",
@@ -147,15 +170,74 @@ class Project:
         return self.run_dir / "sql-endpoint.json"
 
     @property
+    def recorded_file(self) -> Path:
+        """The settings that decide numbers, as the worker found them."""
+        return self.home / "project.json"
+
+    @property
     def playbook_file(self) -> Path:
-        """playbook.toml of the current folder when there is one, else the packaged default."""
-        own = self.cwd / "playbook.toml"
-        return own if own.exists() else DEFAULT_PLAYBOOK
+        """The recorded playbook. Before a start of a worker: BATON_PLAYBOOK, else playbook.toml of this
+        folder, else the packaged one. Raises BatonError on seeing another."""
+        recorded = Recorded.read(self.recorded_file)
+        if recorded is None:
+            return self.seen_playbook or DEFAULT_PLAYBOOK
+        used = recorded.playbook or _existing(recorded.folder / "playbook.toml") or DEFAULT_PLAYBOOK
+        if self.seen_playbook is None and not used.exists():
+            raise gone(self.home, used)
+        return one_file(self.home, "BATON_PLAYBOOK", used, self.seen_playbook)
+
+    @property
+    def seen_playbook(self) -> Path | None:
+        """The playbook of this folder and shell, whatever is recorded."""
+        return self.playbook or _existing(self.cwd / "playbook.toml")
 
     @property
     def keys_file(self) -> Path:
-        """The public keys whose signatures under a playbook count: BATON_KEYS, else next to playbook.toml."""
-        return self.keys or self.cwd / "keys.toml"
+        """The public keys whose signatures under a playbook count: likewise, with BATON_KEYS and keys.toml.
+        It may not exist unless are_keys_named."""
+        recorded = Recorded.read(self.recorded_file)
+        if recorded is None:
+            return self.keys or self.cwd / "keys.toml"
+        used = recorded.keys or recorded.folder / "keys.toml"
+        return one_file(self.home, "BATON_KEYS", used, self.keys or _existing(self.cwd / "keys.toml"))
+
+    @property
+    def are_keys_named(self) -> bool:
+        """Whether a missing file of keys is an error, and not that of a project without keys."""
+        recorded = Recorded.read(self.recorded_file)
+        return self.keys is not None or (recorded is not None and recorded.keys is not None)
+
+    @property
+    def registry_address(self) -> str | None:
+        """The schema registry's address, with a login when BATON_SCHEMA_REGISTRY holds one; None without a
+        registry. Raises BatonError when this command sees another than the recorded."""
+        recorded = Recorded.read(self.recorded_file)
+        if recorded is None:
+            return self.schema_registry
+        one_registry(
+            self.home,
+            recorded.registry,
+            shown_address(self.schema_registry) if self.schema_registry else None,
+        )
+        return self.schema_registry or recorded.registry
+
+    def refuse_other_settings(self) -> None:
+        """Raise BatonError when this command sees other settings than those that decide the numbers."""
+        _ = self.playbook_file, self.keys_file, self.registry_address
+
+    def record_settings(self) -> None:
+        """Record what decides numbers, at the start of a worker. Raises BatonError when something else is
+        recorded."""
+        recorded = Recorded.read(self.recorded_file)
+        playbook, keys, registry = self.playbook_file, self.keys_file, self.registry_address
+        now = Recorded(
+            recorded.folder if recorded else self.cwd,
+            None if playbook == DEFAULT_PLAYBOOK else playbook,
+            keys if self.are_keys_named or keys.exists() else None,
+            shown_address(registry) if registry else None,
+        )
+        if now != recorded:
+            now.write(self.recorded_file)
 
     def make_folders(self) -> None:
         """Create the project's folders if they are missing. Raises BatonError when they cannot be written."""
@@ -202,18 +284,41 @@ class Project:
 
         The local broker listens on loopback without login, so the login settings go with BATON_KAFKA only.
         """
+        from streams.security import TokenFile, tls_context  # imports both clients, which takes a while
+
         settings: dict[str, Any] = {"bootstrap_servers": self.bootstrap(), "security_protocol": "PLAINTEXT"}
-        if self.kafka and (self.is_tls or self.sasl_username):
-            settings["security_protocol"] = ("SASL_" if self.sasl_username else "") + (
+        if self.kafka and (self.is_tls or self.has_login):
+            settings["security_protocol"] = ("SASL_" if self.has_login else "") + (
                 "SSL" if self.is_tls else "PLAINTEXT"
             )
         if self.kafka and self.is_tls:
-            settings["ssl_context"] = ssl.create_default_context()
-        if self.kafka and self.sasl_username:
-            settings["sasl_mechanism"] = "PLAIN"
-            settings["sasl_plain_username"] = self.sasl_username
-            settings["sasl_plain_password"] = self.sasl_password
+            settings["ssl_context"] = tls_context(
+                "BATON_KAFKA",
+                self.kafka_ca,
+                self.kafka_certificate,
+                self.kafka_key,
+                self.kafka_key_password,
+            )
+        if self.kafka and self.has_login:
+            settings["sasl_mechanism"] = self.sasl_mechanism
+            if self.token_file is not None:
+                settings["sasl_oauth_token_provider"] = TokenFile(self.token_file)
+            else:
+                settings["sasl_plain_username"] = self.sasl_username
+                settings["sasl_plain_password"] = self.sasl_password
         return settings
+
+    def registry_tls(self) -> ssl.SSLContext:
+        """How the registry's certificate is checked, and which one is shown to it."""
+        from streams.security import tls_context
+
+        return tls_context(
+            "BATON_SCHEMA_REGISTRY",
+            self.registry_ca,
+            self.registry_certificate,
+            self.registry_key,
+            self.registry_key_password,
+        )
 
 
 def broker_hosts(bootstrap: str) -> list[str]:
@@ -242,33 +347,21 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name, "").strip()
-    try:
-        seconds = float(text) if text else default
-    except ValueError:
-        seconds = math.nan
-    if 0 < seconds < math.inf:
-        return seconds
-    raise BatonError(
-        f"{name} is not a number of seconds",
-        where="environment",
-        why=f"it is {text!r}",
-        next_command=f"export {name}={default:g}",
-        exit_code=ExitCode.CONFIGURATION,
-    )
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
-def _flag(env: Mapping[str, str], name: str) -> bool:
-    value = env.get(name, "").strip().lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise BatonError(
-        f"{name} is neither on nor off",
-        where="environment",
-        why=f"it is {value!r}",
-        next_command=f"export {name}=1",
-        exit_code=ExitCode.CONFIGURATION,
+def _refuse_half(whose: str, setting: str, username: str | None, password: str | None) -> None:
+    if (username is None) != (password is None):
+        missing = "PASSWORD" if password is None else "USERNAME"
+        raise _clash(
+            f"Half of the {whose} login is missing",
+            f"{setting}_{missing} is not set, but its counterpart is",
+            f"export {setting}_{missing}=...",
+        )
+
+
+def _clash(what: str, why: str, next_command: str) -> BatonError:
+    return BatonError(
+        what, where="environment", why=why, next_command=next_command, exit_code=ExitCode.CONFIGURATION
     )

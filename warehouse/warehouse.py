@@ -27,6 +27,7 @@ from warehouse.reading import check_is_reading, failing_plainly, took_too_long
 from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
+Config = dict[str, str | bool | int | float | list[str]]
 # The work of statistics_propagation doubles with each materialized CTE below another: views were planned
 # for seconds. common_subplan (duckdb 1.5.5) confuses columns of CTEs, an internal error, and finds nothing:
 # views share what they read twice by CTEs.
@@ -53,6 +54,7 @@ class Warehouse:
         *,
         keys: Sequence[SigningKey] = (),
         threads: int = 2,
+        memory_limit: str = MEMORY_LIMIT,
         wait_seconds: float = 0,
     ) -> Warehouse:
         """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged.
@@ -62,7 +64,7 @@ class Warehouse:
         """
         if path is not None:
             _make_folder(path)
-        connection = _connect(path, threads, wait_seconds, is_reading=False)
+        connection = _connect(path, configuration(threads, memory_limit), wait_seconds, is_reading=False)
         return cls.on(connection, playbook, keys=keys, path=path)
 
     @classmethod
@@ -73,11 +75,12 @@ class Warehouse:
         *,
         keys: Sequence[SigningKey] = (),
         threads: int = 2,
+        memory_limit: str = MEMORY_LIMIT,
         wait_seconds: float = 0,
     ) -> Warehouse:
         """Open a file beside others that read it, and write nothing: see is_current() for what that leaves
         out. Raises BatonError when it is held by a writer, or damaged."""
-        connection = _connect(path, threads, wait_seconds, is_reading=True)
+        connection = _connect(path, configuration(threads, memory_limit), wait_seconds, is_reading=True)
         connection.execute("set global TimeZone = 'UTC'")
         return cls(path, connection, Authority(playbook, tuple(keys)))
 
@@ -291,11 +294,11 @@ class Warehouse:
         self.close()
 
 
-def configuration(threads: int) -> dict[str, str | bool | int | float | list[str]]:
+def configuration(threads: int, memory_limit: str = MEMORY_LIMIT) -> Config:
     """DuckDB's settings for a warehouse."""
     return {
         "threads": threads,
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": memory_limit,
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "preserve_insertion_order": True,
         # DuckDB may take a few rows to be left of an ASOF join where there are thousands, and
@@ -306,13 +309,13 @@ def configuration(threads: int) -> dict[str, str | bool | int | float | list[str
 
 
 def _connect(
-    path: Path | None, threads: int, wait_seconds: float, *, is_reading: bool
+    path: Path | None, config: Config, wait_seconds: float, *, is_reading: bool
 ) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
     place = str(path) if path else ":memory:"
     while True:
         try:
-            return duckdb.connect(place, read_only=is_reading, config=configuration(threads))
+            return duckdb.connect(place, read_only=is_reading, config=config)
         except duckdb.Error as error:
             if not is_held(error) or time.monotonic() >= deadline:
                 raise cannot_open(path, error) from error

@@ -1,4 +1,4 @@
-"""`baton contract`: check the event contract and its reference page."""
+"""`baton contract`: the event contract, its reference page, and what Kafka and a registry must know."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import schemas
 from schemas.compatibility import ContractCheck, check_contract
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, say
+from streams.project import Project
 
 SOURCE_TREE = Path(schemas.__file__).resolve().parents[1]
 REFERENCE = Path("docs/reference/events.md")
@@ -19,7 +20,7 @@ REFERENCE = Path("docs/reference/events.md")
 
 @click.group()
 def contract() -> None:
-    """Check the event contract, and write its reference page.
+    """Check the event contract, write its reference page, and register its schemas.
 
     \b
     Example:
@@ -77,6 +78,64 @@ def docs(only_check: bool, as_json: bool) -> None:
     if is_stale and only_check:
         say(f"{path} is stale\n  next:  baton contract docs")
         sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+@contract.command()
+@json_option
+def register(as_json: bool) -> None:
+    """Register every schema in the project's registry. Safe to run again.
+
+    Subjects are called by topic and record, as publishers with BATON_SCHEMA_REGISTRY expect.
+
+    \b
+    Example:
+      baton contract register
+    """
+    from streams.kafka.registry import Registered, register_contract, registry_of
+
+    project = Project.here()
+    registry = registry_of(project)
+    if registry is None:
+        raise BatonError(
+            "There is no schema registry to register in",
+            where="environment",
+            why="BATON_SCHEMA_REGISTRY is not set; without one nothing needs to be registered",
+            next_command="export BATON_SCHEMA_REGISTRY=http://127.0.0.1:8081",
+            exit_code=ExitCode.CONFIGURATION,
+        )
+
+    def tell(done: Registered) -> None:
+        if done.is_new and not as_json:
+            print(f"new  {done.event} v{done.version}  id {done.schema_id}  {done.subject}")
+
+    found = register_contract(project, registry, tell)
+    new = sum(each.is_new for each in found)
+    if as_json:
+        schemas_found = [asdict(each) for each in found]
+        print_json({"registry": registry.address, "new": new, "schemas": schemas_found})
+    else:
+        print(f"{len(found)} schemas in {registry.address}, {new} of them new")
+
+
+@contract.command()
+@click.option("--principal", default="User:baton", show_default=True, help="Who is allowed to.")
+@json_option
+def acls(principal: str, as_json: bool) -> None:
+    """Print the commands that give Baton its permissions in Kafka.
+
+    \b
+    Example:
+      baton contract acls --principal User:baton
+    """
+    from streams.kafka.acls import needed_acls
+    from streams.kafka.names import names_of
+
+    needed = list(needed_acls(names_of(Project.here())))
+    if as_json:
+        print_json([asdict(acl) for acl in needed])
+        return
+    for acl in needed:
+        print(f"# {acl.why}\n{acl.command(principal)}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from projections.playbook import read_playbook
+from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.kafka.admin import admin
@@ -32,8 +32,13 @@ from streams.queries.status import Problems, read_status
     is_flag=True,
     help="Set required partitions and unlimited retention on existing topics.",
 )
+@click.option(
+    "--adopt-settings",
+    is_flag=True,
+    help="Use the playbook, keys and registry of this folder and shell from now on; restarts the worker.",
+)
 @json_option
-def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
+def up(no_worker: bool, repair_topics: bool, adopt_settings: bool, as_json: bool) -> None:
     """Start Kafka and the worker, and create the topics. Safe to run again.
 
     A worker that dies is started again until `baton down`, unless its error needs a person: baton status.
@@ -45,6 +50,10 @@ def up(no_worker: bool, repair_topics: bool, as_json: bool) -> None:
       baton up
     """
     project = Project.here()
+    if adopt_settings:
+        read_playbook(project.seen_playbook or DEFAULT_PLAYBOOK)
+        worker_process.stop_worker(project)
+        project.recorded_file.unlink(missing_ok=True)
     read_playbook(project.playbook_file)  # an error in it is reported here, not in the worker's log
     project.make_folders()
     state: dict[str, Any] = {"project": str(project.home)}
@@ -92,14 +101,14 @@ def _broker_up(project: Project) -> dict[str, Any]:
 
 def _topics_up(project: Project, repair: bool) -> dict[str, Any]:
     report: TopicReport = ensure_topics(project)
-    repaired = report.faults if repair else ()
+    repaired = [fault for fault in report.faults if fault.repair == REPAIR_COMMAND] if repair else []
     if repaired:
         repair_topics(project, repaired)
         report = ensure_topics(project)
     for fault in repaired:
         say(f"repaired {fault.topic}: {fault.setting} is now {fault.needed} (was {fault.found})")
     for fault in report.faults:
-        say(f"warning: {fault}\n         repair: {REPAIR_COMMAND}")
+        say(f"warning: {fault}\n         repair: {fault.repair}")
     return {
         "created": list(report.created),
         "existing": list(report.existing),
@@ -138,6 +147,7 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
             "worker",
             f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}" if worker else "not started",
         ),
+        ("playbook", project.playbook_file),
         ("warehouse", project.warehouse_file),
         ("logs", project.logs_dir),
     ]

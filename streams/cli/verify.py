@@ -72,7 +72,26 @@ def show(verification: Verification) -> None:
         return
     if not counts.add_up or counts.total != verification.log_records:
         say(f"the record counts do not add up: {counts}, the log holds {verification.log_records}")
-    say("next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)")
+    say(_advice(verification))
+
+
+def _advice(verification: Verification) -> str:
+    """What may help: nothing recomputes facts, and nothing replays events that Kafka no longer holds."""
+    if verification.head_lost:
+        places = ", ".join(
+            f"{t}/{p} from {first}" for (t, p), first in sorted(verification.head_lost.items())
+        )
+        return (
+            f"Kafka no longer holds the beginning of the log ({places}): a replay lacks those events, and the"
+            " warehouse is their only copy. Keep it; nothing that reads the log again can help.\n"
+            "next: baton doctor   (shows the topics' retention)"
+        )
+    if any(name.startswith("facts.") for name in verification.differing):
+        return (
+            "the stored facts differ, which no rebuild changes; the log has every event\n"
+            "next: baton down && mkdir .baton/before && mv .baton/baton.duckdb* .baton/before/ && baton up"
+        )
+    return "next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)"
 
 
 def _short(content: str) -> str:

@@ -34,8 +34,8 @@ SWITCH_SECONDS = 0.0005
 def worker(only: str | None) -> None:
     """Run the worker in the foreground until SIGTERM or Ctrl-C.
 
-    Exits with 0 within 10 seconds of a signal. Any error ends it with a message and another exit code; a
-    restart resumes at the last commit.
+    Exits with 0 within 10 seconds of a signal, or as BATON_STOP_SECONDS says. Any error ends it with a
+    message and another exit code; a restart resumes at the last commit.
 
     \b
     Example:
@@ -47,6 +47,7 @@ def worker(only: str | None) -> None:
         signal.signal(number, lambda *_: end_process(int(ExitCode.OK)))
     project = Project.here()
     project.make_folders()
+    project.record_settings()
     for fault in ensure_topics(project).faults:
         logging.getLogger("baton.worker").warning("%s", fault)
     from streams.worker.run import run_until_shutdown  # Faust takes a second to import
@@ -54,7 +55,7 @@ def worker(only: str | None) -> None:
     if only == "reaction":
         end_process(run_until_shutdown(project, authority_of(project).base, None, is_reacting=True))
     # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
-    threads = max(1, (os.cpu_count() or 2) - 1)
+    threads = project.threads or max(1, (os.cpu_count() or 2) - 1)
     with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
         _serve_sql(project, warehouse)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.

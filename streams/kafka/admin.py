@@ -26,7 +26,9 @@ class _LastWarning(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         # The repeated deadline and the pauses between retries are not reasons.
-        if not text.startswith("Bootstrap failed") and "not ready; waiting" not in text:
+        is_reason = not text.startswith("Bootstrap failed") and "not ready; waiting" not in text
+        # A refused login is the reason however later attempts end; a deadline is one if none is known.
+        if is_reason and "AuthenticationFailed" not in self.text and not (self.text and "timed out" in text):
             self.text = text
 
 
@@ -60,7 +62,10 @@ def admin(where: Project | str, timeout_seconds: float = 10.0) -> Iterator[Kafka
             request_timeout_ms=int(max(timeout_seconds, 10.0) * 1000),
         )
     except (KafkaError, OSError, ValueError) as error:
-        raise unreachable(servers, f"{error}; {_last_warning.text}".strip("; ")) from error
+        why = f"{error}; {_last_warning.text}".strip("; ")
+        if "socket disconnected" in why and settings["security_protocol"] != "PLAINTEXT":
+            why += "; brokers hang up like this on a login or client certificate that they refuse"
+        raise unreachable(servers, why) from error
     try:
         if isinstance(where, Project):
             where.refuse_open_login([node["host"] for node in client.describe_cluster()["brokers"]])

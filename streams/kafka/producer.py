@@ -20,6 +20,7 @@ from aiokafka.errors import (
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import encoded
+from streams.kafka.names import NO_PREFIX, Names
 
 # A broker that is away costs time, not the worker: longer than its upgrade or a lost network takes.
 DELIVERY_SECONDS = 900.0
@@ -43,8 +44,14 @@ class Producer:
     """A producer whose deliver() returns once every in-sync replica has the messages. Dead letters go a way
     of their own: one that Kafka refuses does not disturb the sequence of the others."""
 
-    def __init__(self, kafka: Mapping[str, Any], delivery_seconds: float = DELIVERY_SECONDS) -> None:
-        """`kafka`: connection settings for aiokafka."""
+    def __init__(
+        self,
+        kafka: Mapping[str, Any],
+        delivery_seconds: float = DELIVERY_SECONDS,
+        names: Names = NO_PREFIX,
+    ) -> None:
+        """`kafka`: connection settings for aiokafka. `names`: what the topics are called there."""
+        self._names = names
         self._kafka = kafka
         self._delivery_seconds = delivery_seconds
         self._producers: dict[bool, AIOKafkaProducer] = {}
@@ -129,7 +136,7 @@ class Producer:
         others it gives up, and they are sent again here."""
         producer = self._producers[is_idempotent]
         while messages:
-            futures = [await _buffered(producer, message) for message in messages]
+            futures = [await self._buffered(producer, message) for message in messages]
             done = await asyncio.gather(*futures, return_exceptions=True)
             for why in done:
                 if isinstance(why, BaseException) and (is_idempotent or not _may_pass(why)):
@@ -138,18 +145,17 @@ class Producer:
             if messages:
                 await asyncio.sleep(AGAIN_SECONDS)
 
-
-async def _buffered(producer: AIOKafkaProducer, m: Message) -> asyncio.Future[Any]:
-    """The outcome of a message that is on its way. While Kafka is away the client's buffer may be full."""
-    key = b"" if m.key is None and m.value is None else m.key  # the client takes no record without both
-    while True:
-        try:
-            outcome: asyncio.Future[Any] = await producer.send(
-                m.topic, m.value, key=key, headers=encoded(m.headers)
-            )
-            return outcome
-        except KafkaTimeoutError:
-            continue
+    async def _buffered(self, producer: AIOKafkaProducer, m: Message) -> asyncio.Future[Any]:
+        """The outcome of a message on its way. While Kafka is away the client's buffer may be full."""
+        key = b"" if m.key is None and m.value is None else m.key  # the client takes no record without both
+        while True:
+            try:
+                outcome: asyncio.Future[Any] = await producer.send(
+                    self._names.in_kafka(m.topic), m.value, key=key, headers=encoded(m.headers)
+                )
+                return outcome
+            except KafkaTimeoutError:
+                continue
 
 
 def _may_pass(error: BaseException) -> bool:

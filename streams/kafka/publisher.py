@@ -28,6 +28,8 @@ from schemas.registry import SchemaRegistry, frame
 from schemas.validation import Clock, EventReader, Record, system_clock
 from streams.kafka.admin import connection, unreachable
 from streams.kafka.headers import encoded_cloud_event_headers
+from streams.kafka.names import names_of
+from streams.kafka.registry import registry_of
 from streams.kafka.topics import ensure_topics
 from streams.project import Project
 
@@ -83,9 +85,10 @@ class Publisher:
         acknowledged within delivery_timeout_seconds is a failure. Raises BatonError (exit 4) when no
         broker answers.
         """
-        if registry is None and isinstance(where, Project) and where.schema_registry:
-            registry = SchemaRegistry(where.schema_registry)
+        if registry is None and isinstance(where, Project):
+            registry = registry_of(where)
         self._registry = registry
+        self._names = names_of(where)
         self._reader = EventReader()
         self._clock = clock
         self._timeout_seconds = delivery_timeout_seconds
@@ -116,7 +119,8 @@ class Publisher:
         self._taken += 1
         try:
             headers = encoded_cloud_event_headers(event_type, record)
-            future = self._producer.send(event_type.topic, value, key=key.encode(), headers=headers)
+            topic = self._names.in_kafka(event_type.topic)
+            future = self._producer.send(topic, value, key=key.encode(), headers=headers)
         except KafkaError as error:
             raise self._fail(event_type.topic, key, event_type.name, record["event_id"], error) from error
         sent = _Sent(future, event_type.topic, key, event_type.name, record["event_id"], len(value))
@@ -177,7 +181,7 @@ class Publisher:
         value = encode(event_type, record)
         if self._registry is None:
             return value
-        schema_id = self._registry.register(event_type.topic, event_type.schema)
+        schema_id = self._registry.register(self._names.in_kafka(event_type.topic), event_type.schema)
         return frame(schema_id, value[_SINGLE_OBJECT_HEADER:])
 
     def _settle(self, down_to: int, bytes_down_to: int) -> None:

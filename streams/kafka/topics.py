@@ -16,6 +16,7 @@ from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.admin import admin, unreachable
+from streams.kafka.names import Names, names_of
 from streams.project import Project
 
 EVENT_TOPICS = {
@@ -29,6 +30,7 @@ EVENT_TOPICS = {
 DEAD_LETTER = "funnel.dead-letter"
 PARTITIONS = {**EVENT_TOPICS, DEAD_LETTER: 1}
 KEPT_FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+DAY_MS = 86_400_000
 
 # The group the sink commits its offsets under. For lag tools only: the warehouse's own offsets decide.
 SINK_GROUP = "baton-sink"
@@ -44,7 +46,8 @@ REPAIR_COMMAND = "baton up --repair-topics"
 
 @dataclass(frozen=True)
 class TopicFault:
-    """A setting of an existing topic that Baton needs otherwise. setting: 'partitions' or a config name."""
+    """What Baton needs otherwise of an existing topic. setting: 'partitions', 'replicas' or the name of a
+    configuration."""
 
     topic: str
     setting: str
@@ -56,9 +59,18 @@ class TopicFault:
         """What the setting does to the numbers."""
         if self.setting == "partitions":
             return "works, but load spreads over fewer partitions"
+        if self.setting in ("replicas", "min.insync.replicas"):
+            return "a broker that is lost may take acknowledged events with it"
         if self.setting == "cleanup.policy":
             return "compaction deletes earlier events of the same key: numbers cannot be rebuilt"
         return "Kafka deletes old events: numbers cannot be rebuilt, and what-if lacks history"
+
+    @property
+    def repair(self) -> str:
+        """The command that repairs it."""
+        if self.setting == "replicas":
+            return "kafka-reassign-partitions.sh   (Kafka's own tool; Baton moves no replicas)"
+        return REPAIR_COMMAND
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.setting} is {self.found}, needed {self.needed} ({self.consequence})"
@@ -73,20 +85,39 @@ class TopicReport:
     faults: tuple[TopicFault, ...]
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the settings ask of every topic: its configuration, and its replicas (None: the cluster's)."""
+
+    configs: Mapping[str, str]
+    replicas: int | None = None
+
+
+def needs_of(where: Project | str) -> Needs:
+    """What a project's settings ask; bare bootstrap servers ask for the least."""
+    if not isinstance(where, Project):
+        return Needs(KEPT_FOREVER)
+    configs = dict(KEPT_FOREVER)
+    if where.retention_days is not None:
+        configs["retention.ms"] = str(where.retention_days * DAY_MS)
+    if where.min_insync_replicas is not None:
+        configs["min.insync.replicas"] = str(where.min_insync_replicas)
+    return Needs(configs, where.replication)
+
+
 def ensure_topics(where: Project | str) -> TopicReport:
     """Create every missing topic and check those that exist. Idempotent; changes no existing topic.
 
-    Replication is the cluster's own default. Raises BatonError when Kafka refuses to create one.
+    Raises BatonError when Kafka refuses to create one.
     """
+    names, needs = names_of(where), needs_of(where)
     with admin(where) as client:
-        existing = existing_topics(client)
+        existing = own_topics(client, names)
         missing = {name: count for name, count in PARTITIONS.items() if name not in existing}
-        create_topics(client, missing)
-        return TopicReport(
-            created=tuple(missing),
-            existing=tuple(name for name in PARTITIONS if name in existing),
-            faults=topic_faults(client, {name: existing[name] for name in PARTITIONS if name in existing}),
-        )
+        in_kafka = {names.in_kafka(name): count for name, count in missing.items()}
+        create_topics(client, in_kafka, needs.configs, replicas=needs.replicas)
+        present = {name: existing[name] for name in PARTITIONS if name in existing}
+        return TopicReport(tuple(missing), tuple(present), topic_faults(client, present, names, needs))
 
 
 def existing_topics(client: KafkaAdminClient) -> dict[str, int]:
@@ -94,18 +125,28 @@ def existing_topics(client: KafkaAdminClient) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
 
 
+def own_topics(client: KafkaAdminClient, names: Names) -> dict[str, int]:
+    """Number of partitions of every topic that has the prefix, by Baton's name."""
+    found = existing_topics(client).items()
+    return {names.own(name): count for name, count in found if name.startswith(names.prefix)}
+
+
 def create_topics(
-    client: KafkaAdminClient, partitions: Mapping[str, int], settings: Mapping[str, str] = KEPT_FOREVER
+    client: KafkaAdminClient,
+    partitions: Mapping[str, int],
+    settings: Mapping[str, str] = KEPT_FOREVER,
+    replicas: int | None = None,
 ) -> None:
-    """Create topics and wait until each partition has a leader. By default they keep everything forever.
+    """Create topics, by their names in Kafka, and wait until each partition has a leader. By default they
+    keep everything forever, with as many replicas as the cluster gives.
 
     A topic created concurrently is fine. Raises BatonError when Kafka refuses to create one.
     """
     if not partitions:
         return
+    given = {"configs": dict(settings)} | ({} if replicas is None else {"replication_factor": replicas})
     answer = client.create_topics(
-        {name: {"num_partitions": n, "configs": dict(settings)} for name, n in partitions.items()},
-        raise_errors=False,
+        {name: {"num_partitions": n, **given} for name, n in partitions.items()}, raise_errors=False
     )
     for topic in answer["topics"]:
         error = for_code(topic["error_code"])
@@ -120,21 +161,41 @@ def create_topics(
     client.wait_for_topics(list(partitions))
 
 
-def topic_faults(client: KafkaAdminClient, found: dict[str, int]) -> tuple[TopicFault, ...]:
-    """The wrong settings of these existing topics ({name: partitions}). More partitions are fine."""
+def topic_faults(
+    client: KafkaAdminClient, found: Mapping[str, int], names: Names, needs: Needs
+) -> tuple[TopicFault, ...]:
+    """The wrong settings of these existing topics ({name: partitions}). More of anything is fine."""
     if not found:
         return ()
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, names.in_kafka(name)) for name in found]
     configs = client.describe_configs(resources, config_filter="all")["topic"]
+    replicas = _replicas(client, [names.in_kafka(name) for name in found])
     faults = []
     for name, count in found.items():
         if count < PARTITIONS[name]:
             faults.append(TopicFault(name, "partitions", str(count), str(PARTITIONS[name])))
-        for setting, needed in KEPT_FOREVER.items():
-            value = str(configs[name][setting]["value"])
-            if value != needed:
+        if needs.replicas is not None and replicas[names.in_kafka(name)] < needs.replicas:
+            has = str(replicas[names.in_kafka(name)])
+            faults.append(TopicFault(name, "replicas", has, str(needs.replicas)))
+        for setting, needed in needs.configs.items():
+            value = str(configs[names.in_kafka(name)][setting]["value"])
+            if not _is_enough(value, needed):
                 faults.append(TopicFault(name, setting, value, needed))
     return tuple(faults)
+
+
+def _is_enough(value: str, needed: str) -> bool:
+    """Keeping events longer, or on more replicas, is enough; -1 is without limit."""
+    is_number = needed.isdigit() and value.removeprefix("-").isdigit()
+    return value == needed or (is_number and (int(value) == -1 or int(value) >= int(needed)))
+
+
+def _replicas(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """The replicas of each topic: of the partition that has the fewest."""
+    return {
+        topic["name"]: min(len(partition["replica_nodes"]) for partition in topic["partitions"])
+        for topic in client.describe_topics(list(names))
+    }
 
 
 def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
@@ -142,13 +203,15 @@ def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
 
     Added partitions move some keys to another partition: harmless here, as no number depends on order.
     """
+    names = names_of(where)
     with admin(where) as client:
         configs: dict[str, dict[str, str]] = {}
         for fault in faults:
+            topic = names.in_kafka(fault.topic)
             if fault.setting == "partitions":
-                client.create_partitions({fault.topic: int(fault.needed)})
-            else:
-                configs.setdefault(fault.topic, {})[fault.setting] = fault.needed
+                client.create_partitions({topic: int(fault.needed)})
+            elif fault.setting != "replicas":
+                configs.setdefault(topic, {})[fault.setting] = fault.needed
         if not configs:
             return
         resources = [
@@ -177,14 +240,18 @@ def log_extent(
     records take offsets too.
     """
     with admin(where) as client:
-        return extent_of(client, topics)
+        return extent_of(client, topics, names_of(where))
 
 
-def extent_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+def extent_of(
+    client: KafkaAdminClient, topics: Iterable[str], names: Names
+) -> dict[tuple[str, int], tuple[int, int]]:
     """log_extent() over a connection that is there."""
-    existing = existing_topics(client)
+    existing = own_topics(client, names)
     places = [
-        TopicPartition(name, partition) for name in topics for partition in range(existing.get(name, 0))
+        TopicPartition(names.in_kafka(name), partition)
+        for name in topics
+        for partition in range(existing.get(name, 0))
     ]
     if not places:
         return {}
@@ -192,7 +259,7 @@ def extent_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[tuple[str
     after = client.list_partition_offsets(
         dict.fromkeys(places, OffsetSpec.LATEST), isolation_level=IsolationLevel.READ_COMMITTED
     )
-    return {(place.topic, place.partition): (first[place].offset, after[place].offset) for place in places}
+    return {names.own_place(place): (first[place].offset, after[place].offset) for place in places}
 
 
 def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)) -> dict[str, str]:
@@ -201,14 +268,15 @@ def topic_ids(where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS))
     A topic that does not exist, or a broker too old to have ids, has no row.
     """
     with admin(where) as client:
-        return ids_of(client, topics)
+        return ids_of(client, topics, names_of(where))
 
 
-def ids_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, str]:
+def ids_of(client: KafkaAdminClient, topics: Iterable[str], names: Names) -> dict[str, str]:
     """topic_ids() over a connection that is there."""
-    wanted = [name for name in topics if name in existing_topics(client)]
+    existing = own_topics(client, names)
+    wanted = [names.in_kafka(name) for name in topics if name in existing]
     found = client.describe_topics(wanted) if wanted else []
-    ids = {topic["name"]: topic.get("topic_id") for topic in found}
+    ids = {names.own(topic["name"]): topic.get("topic_id") for topic in found}
     return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
 
 
@@ -222,14 +290,16 @@ def end_offsets(
 def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
     """Whether a committed record lies at any of these (first, next) offsets. There may be but markers,
     which no group commits past. Raises BatonError when Kafka does not answer in time."""
-    ends = {TopicPartition(*place): end for place, (first, end) in spans.items() if first < end}
+    names = names_of(project)
+    asked = {TopicPartition(*names.place(place)): span for place, span in spans.items() if span[0] < span[1]}
+    ends = {place: end for place, (_, end) in asked.items()}
     if not ends:
         return False
     consumer = KafkaConsumer(**project.client_settings(), isolation_level="read_committed")
     try:
         consumer.assign(list(ends))
         for place in ends:
-            consumer.seek(place, spans[(place.topic, place.partition)][0])
+            consumer.seek(place, asked[place][0])
         deadline = time.monotonic() + LOOK_SECONDS
         while any(consumer.position(place) < end for place, end in ends.items()):
             if any(r.offset < ends[place] for place, found in consumer.poll(200).items() for r in found):
@@ -243,6 +313,8 @@ def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, i
 
 def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tuple[str, int], int]:
     """What a consumer group has committed to Kafka, keyed by (topic, partition); empty if it never did."""
+    names = names_of(where)
+    group = names.in_kafka(group)
     with admin(where) as client:
         # The first request about any group makes the broker create the offsets topic.
         for _ in range(50):
@@ -253,8 +325,4 @@ def committed_offsets(where: Project | str, group: str = SINK_GROUP) -> dict[tup
                 time.sleep(0.2)
         else:
             found = client.list_group_offsets(group).get(group, {})
-    return {
-        (place.topic, place.partition): position.offset
-        for place, position in found.items()
-        if position.offset >= 0
-    }
+    return {names.own_place(place): p.offset for place, p in found.items() if p.offset >= 0}

@@ -23,8 +23,8 @@ from streams.project import Project
 from warehouse.sql_endpoint import SqlEndpoint, ask
 
 READY_SECONDS = 90.0
-# A worker has 10 s to drain after SIGTERM; the rest is for a busy machine.
-STOP_SECONDS = 20.0
+# What a worker gets to end beyond the time it has to finish its work: for a busy machine.
+MORE_STOP_SECONDS = 11.0
 SUPERVISOR_STOP_SECONDS = 5.0
 
 
@@ -70,7 +70,7 @@ def stop_worker(project: Project) -> str:
     with only_one(project.lock_file):
         _stop_supervisor(project)
         record = ProcessRecord.read(project.worker_record_file)
-        outcome = "none" if record is None else record.stop(STOP_SECONDS)
+        outcome = "none" if record is None else record.stop(project.stop_seconds + MORE_STOP_SECONDS)
         project.worker_record_file.unlink(missing_ok=True)
         project.worker_ready_file.unlink(missing_ok=True)
         project.endpoint_file.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -13,10 +14,13 @@ import duckdb
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from projections.playbook import read_playbook
+from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
+from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
-from streams.kafka.topics import PARTITIONS, REPAIR_COMMAND, existing_topics, topic_faults
+from streams.kafka.names import names_of
+from streams.kafka.registry import registry_of
+from streams.kafka.topics import PARTITIONS, needs_of, own_topics, topic_faults
 from streams.local import worker_process
 from streams.local.broker import LEAST_FREE_BYTES, find_broker, is_free, recorded_ports
 from streams.local.jars import cache_folder, kafka_version, present_jars
@@ -27,6 +31,7 @@ from streams.project import Project
 from streams.queries.failed_events import list_failed
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
+from streams.settings import SETTINGS, unknown_settings
 
 OLDEST_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000
@@ -135,6 +140,18 @@ def _duckdb(project: Project) -> Iterable[Check]:
             yield Check("duckdb", "ok", f"DuckDB {duckdb.__version__} loads its extension {name}")
 
 
+def _settings(project: Project) -> Iterable[Check]:
+    given = [(setting, setting.shown(os.environ)) for setting in SETTINGS]
+    for setting, shown in given:
+        if shown:
+            default = f" (default: {setting.default})" if setting.default else ""
+            yield Check("settings", "ok", f"{setting.name} is {shown}{default}")
+    unset = sum(not shown for _, shown in given)
+    yield Check("settings", "ok", f"{unset} settings are not set (docs/reference/settings.md)")
+    for name in unknown_settings(os.environ):
+        yield Check("settings", "warn", f"{name} is no setting", "it has no effect", f"unset {name}")
+
+
 # --- this project ---------------------------------------------------------------------------------
 
 
@@ -162,7 +179,7 @@ def _folder(project: Project) -> Iterable[Check]:
 
 def _playbook(project: Project) -> Iterable[Check]:
     playbook = read_playbook(project.playbook_file)
-    own = "" if project.playbook_file.parent == project.cwd else " (the packaged one)"
+    own = " (the packaged one)" if project.playbook_file == DEFAULT_PLAYBOOK else ""
     yield Check("playbook", "ok", f"{project.playbook_file}{own}, version {playbook.short_version}")
     keys = keys_of(project)
     if keys:
@@ -239,18 +256,20 @@ def _kafka(project: Project) -> Iterable[Check]:
             servers = project.bootstrap()
             brokers = len(client.describe_cluster()["brokers"])
             yield Check("kafka", "ok", f"{servers} answers ({brokers} broker{'s' * (brokers != 1)})")
-            existing = existing_topics(client)
+            existing = own_topics(client, names_of(project))
             missing = [name for name in PARTITIONS if name not in existing]
             if missing:
                 yield Check("topics", "fail", "Topics are missing", ", ".join(missing), "baton up")
             found = {name: existing[name] for name in PARTITIONS if name in existing}
-            faults = topic_faults(client, found)
+            faults = topic_faults(client, found, names_of(project), needs_of(project))
             for fault in faults:
                 level = "warn" if fault.setting == "partitions" else "fail"
                 what = f"{fault.topic}: {fault.setting} is {fault.found}, needed {fault.needed}"
-                yield Check("topics", level, what, fault.consequence, REPAIR_COMMAND)
+                yield Check("topics", level, what, fault.consequence, fault.repair)
             if found and not faults:
-                yield Check("topics", "ok", f"{len(found)} topics, with unlimited retention")
+                days = project.retention_days
+                kept = f"a retention of at least {days} days" if days else "unlimited retention"
+                yield Check("topics", "ok", f"{len(found)} topics, with {kept}")
             yield _clock(client)
     except BatonError as error:
         # "baton doctor" does not help inside baton doctor.
@@ -258,6 +277,18 @@ def _kafka(project: Project) -> Iterable[Check]:
         advice = remote if project.kafka else "baton down && baton up"
         hint = error.next_command if error.next_command != "baton doctor" else advice
         yield Check("kafka", "fail", error.what, f"{error.where}: {error.why}", hint)
+
+
+def _registry(project: Project) -> Iterable[Check]:
+    registry = registry_of(project)
+    if registry is None:
+        return
+    event = next(iter(CATALOGUE.event_types.values()))
+    if registry.has(names_of(project).in_kafka(event.topic), event.schema):
+        yield Check("registry", "ok", f"{registry.address} answers, and knows the contract")
+    else:
+        why = f"{event.name} is not registered; publishers register what they publish"
+        yield Check("registry", "ok", f"{registry.address} answers", why, "baton contract register")
 
 
 def _clock(client: KafkaAdminClient) -> Check:
@@ -287,10 +318,12 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("jars", _jars),
     ("docker", _docker),
     ("duckdb", _duckdb),
+    ("settings", _settings),
     ("folder", _folder),
     ("playbook", _playbook),
     ("process", _records),
     ("warehouse", _warehouse),
     ("ports", _ports),
     ("kafka", _kafka),
+    ("registry", _registry),
 )

@@ -10,6 +10,7 @@ from schemas.catalogue import CATALOGUE
 from schemas.codec import decode
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.headers import REDRIVEN_FROM, encoded
+from streams.kafka.names import names_of
 from streams.kafka.registry import registry_lookup
 from streams.project import Project
 from streams.queries.failed_events import dismissed_places
@@ -54,11 +55,15 @@ def redrive(project: Project, *, is_dry_run: bool = False) -> RedriveReport:
 
 
 def _send(project: Project, records: list[tuple[str, int, int, bytes | None, bytes]]) -> None:
+    names = names_of(project)
     producer = KafkaProducer(**project.client_settings(), enable_idempotence=True, acks="all")
     try:
         sent = [
             producer.send(
-                topic, value, key, headers=encoded({REDRIVEN_FROM: f"{topic}/{partition}/{offset}"})
+                names.in_kafka(topic),
+                value,
+                key,
+                headers=encoded({REDRIVEN_FROM: f"{topic}/{partition}/{offset}"}),
             )
             for topic, partition, offset, key, value in records
         ]

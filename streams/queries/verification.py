@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
+from schemas.errors import BatonError, ExitCode
+from streams.kafka.names import names_of
 from streams.kafka.registry import registry_lookup
-from streams.kafka.topics import log_extent
+from streams.kafka.topics import log_extent, topic_ids
 from streams.local.worker_process import find_worker
+from streams.process_record import sole
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.worker.sink import Extent, Progress, Sink
@@ -57,6 +60,8 @@ class Verification:
     replay: Snapshot
     # Partitions that hold records of which the warehouse knows nothing.
     unread: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    # Partitions that no longer begin at 0, with the first offset they hold: a replay cannot have the rest.
+    head_lost: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def log_records(self) -> int:
@@ -91,6 +96,7 @@ class Verification:
             "differing": self.differing,
             "tables": tables,
             "log": {**log, "in_kafka": self.log_records},
+            "head_lost": {f"{t}/{p}": first for (t, p), first in sorted(self.head_lost.items())},
             "unread": {f"{t}/{p}": offsets for (t, p), offsets in sorted(self.unread.items())},
             "offsets": {f"{t}/{p}": o for (t, p), o in sorted(self.live.offsets.items())},
         }
@@ -101,8 +107,24 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
 
     Works while the worker writes: the live side is read one group of tables at a time, each in one statement,
     and the replay stops at the offsets of that statement. Raises BatonError when Kafka or the warehouse
-    cannot be reached.
+    cannot be reached, and while another verify runs.
     """
+    project.make_folders()
+    with sole(project.run_dir / "verify.lock", _is_verifying):
+        return _verify(project, on_progress)
+
+
+def _is_verifying(lock_file: Path, holder: str) -> BatonError:
+    return BatonError(
+        "Another verify of this project is running",
+        where=str(lock_file),
+        why=f"process {holder or 'unknown'} replays the log already; two would take twice as long",
+        next_command=f"ps -p {holder or '<pid>'}   (wait for it, then: baton verify)",
+    )
+
+
+def _verify(project: Project, on_progress: Callable[[Progress], None] | None) -> Verification:
+    _refuse_another_log(project)
     as_of = datetime.now(UTC)
     live = [_live_snapshot(project, as_of, group) for group in hash_groups()]
     extent = log_extent(project, CATALOGUE.fact_topics)
@@ -116,14 +138,36 @@ def verify(project: Project, on_progress: Callable[[Progress], None] | None = No
             for snapshot, group in zip(live, hash_groups(), strict=True):
                 if snapshot.offsets != second.next_offsets():
                     writer = WarehouseWriter(second)
-                    sink = Sink(writer, kafka, extent, registry=lookup, on_commit=on_progress)
+                    sink = Sink(
+                        writer,
+                        kafka,
+                        extent,
+                        names=names_of(project),
+                        registry=lookup,
+                        on_commit=on_progress,
+                    )
                     asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
                 second.pin_as_of(snapshot.pinned_as_of, is_read_model=group == hash_groups()[0])
                 replay.append(_replayed_snapshot(second, as_of, group))
     finally:
         _remove(replay_file)
     together, again = _together(live), _together(replay)
-    return Verification(as_of, together, again, _unread(project, extent))
+    gone = {place: begin for place, (begin, _) in extent.items() if begin > 0}
+    return Verification(as_of, together, again, _unread(project, extent), gone)
+
+
+def _refuse_another_log(project: Project) -> None:
+    """Raise BatonError when this command sees other topics than the warehouse has read."""
+    known = dict(ask_warehouse(project, "select topic, topic_id from warehouse.topic")[1])
+    for topic, topic_id in topic_ids(project, known).items():
+        if topic_id != known[topic]:
+            raise BatonError(
+                "This is not the log that the warehouse has read",
+                where=f"{topic}, Kafka at {project.bootstrap()}, prefix {project.prefix or 'none'}",
+                why=f"the warehouse read it as {known[topic]}; here it is {topic_id}",
+                next_command="baton doctor   (shows BATON_KAFKA and BATON_PREFIX as this command sees them)",
+                exit_code=ExitCode.CONFIGURATION,
+            )
 
 
 def _unread(project: Project, extent: Extent) -> dict[tuple[str, int], int]:

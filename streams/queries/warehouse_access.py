@@ -42,7 +42,7 @@ def authority_of(project: Project) -> Authority:
 
 def keys_of(project: Project) -> tuple[SigningKey, ...]:
     """The keys that may sign. Without a file there are none, and no signature counts."""
-    if project.keys is None and not project.keys_file.exists():
+    if not project.are_keys_named and not project.keys_file.exists():
         return ()
     return read_keys(project.keys_file)
 
@@ -60,6 +60,7 @@ def open_warehouse(
         authority.base,
         keys=authority.keys,
         threads=threads,
+        memory_limit=project.memory_limit,
         wait_seconds=wait_seconds,
     )
 
@@ -127,6 +128,7 @@ def _worker_or_file(
     project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
 ) -> Access:
     """Access through the running worker, else through the file. A killed worker may have left its address."""
+    project.refuse_other_settings()
     endpoint = SqlEndpoint.read(project.endpoint_file)
     if endpoint is not None:
         try:
@@ -178,7 +180,12 @@ def _open_to_read(project: Project, path: Path) -> Warehouse:
     it is answered from as it stands."""
     authority = authority_of(project)
     opening = partial(
-        Warehouse.open_to_read, path, authority.base, keys=authority.keys, wait_seconds=FILE_SECONDS
+        Warehouse.open_to_read,
+        path,
+        authority.base,
+        keys=authority.keys,
+        memory_limit=project.memory_limit,
+        wait_seconds=FILE_SECONDS,
     )
     found = opening()
     try:

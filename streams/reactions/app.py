@@ -16,7 +16,8 @@ from projections.playbook import AlertRule, Playbook
 from schemas.catalogue import DERIVED_TOPIC
 from schemas.codec import RegistryLookup
 from streams.kafka.admin import admin
-from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, create_topics, existing_topics
+from streams.kafka.names import names_of
+from streams.kafka.topics import OVERDUE_BY_PAIR, REACTION_GROUP, create_topics, existing_topics, needs_of
 from streams.project import Project
 from streams.reactions.measurements import BeforeAck, Deliver, read_measured, route_overdue
 from streams.reactions.overdue_alerts import KIND, Tally, open_alerts
@@ -35,8 +36,9 @@ def make_app(
     registry: RegistryLookup | None = None,
 ) -> faust.App:
     """The app with its agents and tables. Its topics must exist before it starts: ensure_own_topics()."""
+    names = names_of(project)
     app = faust.App(
-        REACTION_GROUP,
+        names.in_kafka(REACTION_GROUP),
         **_connection(project.client_settings()),
         store="memory://",
         datadir=str(project.home / "faust"),
@@ -51,8 +53,10 @@ def make_app(
     app.transport = _Transport(app.conf.broker_consumer, app)
     rules = [rule for rule in playbook.alerts if rule.kind == KIND]
     tables = {_table_name(rule): _EventTimeTable(app, rule, registry) for rule in rules}
-    measured = app.topic(DERIVED_TOPIC, key_serializer="raw", value_serializer="raw", value_type=bytes)
-    overdue = app.topic(OVERDUE_BY_PAIR, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    measured, overdue = (
+        app.topic(names.in_kafka(name), key_serializer="raw", value_serializer="raw", value_type=bytes)
+        for name in (DERIVED_TOPIC, OVERDUE_BY_PAIR)
+    )
 
     async def route_overdue_answers(stream: StreamT[bytes]) -> AsyncIterator[None]:
         async for done in route_overdue(
@@ -61,6 +65,7 @@ def make_app(
             deliver=deliver,
             before_ack=before_ack,
             registry=registry,
+            names=names,
         ):
             yield done
 
@@ -73,6 +78,7 @@ def make_app(
             before_ack=before_ack,
             clock=lambda: datetime.now(UTC),
             registry=registry,
+            names=names,
         ):
             yield done
 
@@ -157,12 +163,15 @@ def _table_name(rule: AlertRule) -> str:
 def ensure_own_topics(project: Project, playbook: Playbook) -> None:
     """Create the app's own topics if they are missing: Faust would create them with one replica only,
     and would never notice a source topic that appears later."""
-    changelogs = {f"{REACTION_GROUP}-{_table_name(rule)}-changelog" for rule in playbook.alerts}
+    names, needs = names_of(project), needs_of(project)
+    group = names.in_kafka(REACTION_GROUP)
+    changelogs = {f"{group}-{_table_name(rule)}-changelog" for rule in playbook.alerts}
     with admin(project) as client:
         existing = existing_topics(client)
-        for policy, names in (("delete", {OVERDUE_BY_PAIR}), ("compact", changelogs)):
-            missing = dict.fromkeys(names - existing.keys(), PARTITIONS)
-            create_topics(client, missing, {"cleanup.policy": policy, "retention.ms": "-1"})
+        for policy, wanted in (("delete", {names.in_kafka(OVERDUE_BY_PAIR)}), ("compact", changelogs)):
+            missing = dict.fromkeys(wanted - existing.keys(), PARTITIONS)
+            configs = {**needs.configs, "cleanup.policy": policy, "retention.ms": "-1"}
+            create_topics(client, missing, configs, replicas=needs.replicas)
 
 
 def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +179,11 @@ def _connection(kafka: Mapping[str, Any]) -> dict[str, Any]:
     servers = str(kafka["bootstrap_servers"]).split(",")
     settings: dict[str, Any] = {"broker": [URL(f"kafka://{server.strip()}") for server in servers]}
     context = kafka.get("ssl_context")
-    if "sasl_mechanism" in kafka:
+    if "sasl_oauth_token_provider" in kafka:
+        settings["broker_credentials"] = faust.OAuthCredentials(
+            oauth_cb=kafka["sasl_oauth_token_provider"], ssl_context=context
+        )
+    elif "sasl_mechanism" in kafka:
         # Without a context this is SASL_PLAINTEXT, which Project allows on loopback only.
         settings["broker_credentials"] = faust.SASLCredentials(
             username=kafka["sasl_plain_username"],

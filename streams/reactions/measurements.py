@@ -18,6 +18,7 @@ from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC
 from schemas.codec import SINGLE_OBJECT_MAGIC, Failure, RegistryLookup, decode
 from schemas.limits import EARLIEST, LATEST
 from streams.kafka.headers import cloud_event_headers, dead_letter_headers
+from streams.kafka.names import NO_PREFIX, Names
 from streams.kafka.producer import Message
 
 EVENT = CATALOGUE.event_types["HandoffMeasured"]
@@ -50,6 +51,7 @@ async def route_overdue(
     deliver: Deliver,
     before_ack: BeforeAck,
     registry: RegistryLookup | None = None,
+    names: Names = NO_PREFIX,
 ) -> AsyncIterator[None]:
     """Forward overdue measurements to `to_topic`, keyed by pair. A repeated event is forwarded again."""
     async for event in events:
@@ -57,7 +59,7 @@ async def route_overdue(
             record = event.message
             found = read_measured(record.value, registry)
             if isinstance(found, Failure):
-                await deliver([dead_letter(record, found)])
+                await deliver([dead_letter(record, found, names)])
             elif found["measure"] == "overdue":
                 headers = cloud_event_headers(EVENT, found)
                 await deliver([Message(to_topic, pair_of(found).encode(), record.value, headers)])
@@ -98,6 +100,7 @@ def pair_of(measured: dict[str, Any]) -> str:
     return f"{measured['from_team']}>{measured['to_team']}"
 
 
-def dead_letter(record: Record, failure: Failure) -> Message:
+def dead_letter(record: Record, failure: Failure, names: Names = NO_PREFIX) -> Message:
     """The dead letter for an unreadable record, with its original bytes."""
-    return Message(DEAD_LETTER_TOPIC, record.key, record.value, dead_letter_headers(record, failure))
+    headers = {**dead_letter_headers(record, failure), "baton_topic": names.own(record.topic)}
+    return Message(DEAD_LETTER_TOPIC, record.key, record.value, headers)

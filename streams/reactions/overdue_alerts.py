@@ -17,6 +17,7 @@ from projections.playbook import AlertRule
 from schemas.catalogue import CATALOGUE
 from schemas.codec import Failure, RegistryLookup, encode
 from streams.kafka.headers import cloud_event_headers
+from streams.kafka.names import NO_PREFIX, Names
 from streams.kafka.producer import Message
 from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, pair_of, read_measured
 
@@ -48,6 +49,7 @@ async def open_alerts(
     before_ack: BeforeAck,
     clock: Callable[[], datetime],
     registry: RegistryLookup | None = None,
+    names: Names = NO_PREFIX,
 ) -> AsyncIterator[None]:
     """Count each overdue measurement under every rule. Duplicates open nothing new.
 
@@ -57,7 +59,7 @@ async def open_alerts(
         async with before_ack():
             measured = read_measured(event.message.value, registry)
             if isinstance(measured, Failure):
-                await deliver([dead_letter(event.message, measured)])
+                await deliver([dead_letter(event.message, measured, names)])
             else:
                 for rule in rules:
                     await _count(measured, rule, windows_of(rule), deliver, clock)

@@ -13,6 +13,7 @@ from kafka.structs import OffsetAndMetadata
 
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
+from streams.kafka.names import names_of
 from streams.kafka.topics import SINK_GROUP, extent_of, ids_of
 from streams.project import Project
 
@@ -28,6 +29,7 @@ class LogWatch:
     ) -> None:
         """`recognise`: given Kafka's ids of the topics, raises BatonError when one is not the known topic."""
         self._where = where
+        self._names = names_of(where)
         self._topics = topics
         self._recognise = recognise
         self._connected = ExitStack()
@@ -40,8 +42,8 @@ class LogWatch:
         try:
             if self._client is None:
                 self._client = self._connected.enter_context(admin(self._where, timeout_seconds=3.0))
-            ids = ids_of(self._client, self._topics)
-            extent = extent_of(self._client, self._topics)
+            ids = ids_of(self._client, self._topics, self._names)
+            extent = extent_of(self._client, self._topics, self._names)
         except (BatonError, KafkaError, OSError):
             self.close()
             return None
@@ -56,7 +58,11 @@ class LogWatch:
             return
         try:
             outcomes = self._client.alter_group_offsets(
-                SINK_GROUP, {TopicPartition(*p): OffsetAndMetadata(at, "", -1) for p, at in offsets.items()}
+                self._names.in_kafka(SINK_GROUP),
+                {
+                    TopicPartition(*self._names.place(place)): OffsetAndMetadata(at, "", -1)
+                    for place, at in offsets.items()
+                },
             )
         except KafkaError:
             return

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from schemas.errors import BatonError, ExitCode
+from streams.kafka.names import Names
 from warehouse.commit import Mark
 
 LOOK_UP_SECONDS = 20.0
@@ -31,11 +32,12 @@ async def records_at(
     kafka: Mapping[str, Any],
     offsets: Mapping[tuple[str, int], int],
     extent: Mapping[tuple[str, int], tuple[int, int]],
+    names: Names,
 ) -> dict[tuple[str, int], ConsumerRecord]:
     """The records at these offsets. One that the log no longer begins with, or that was compacted away, is
     not in the answer. Raises KafkaError when Kafka does not answer in time."""
     wanted = {
-        TopicPartition(*place): at
+        TopicPartition(*names.place(place)): at
         for place, at in offsets.items()
         if extent[place][0] <= at < extent[place][1]
     }
@@ -52,7 +54,7 @@ async def records_at(
             while wanted:
                 for place, records in (await consumer.getmany(*wanted, timeout_ms=200)).items():
                     if records[0].offset == wanted.pop(place):
-                        found[(place.topic, place.partition)] = records[0]
+                        found[names.own_place(place)] = records[0]
                 for place in [p for p, at in wanted.items() if await consumer.position(p) > at]:
                     del wanted[place]  # passed over: it is a marker now, or gone
     except TimeoutError:

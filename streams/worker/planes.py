@@ -13,6 +13,7 @@ import mode
 
 from projections.playbook import Playbook
 from schemas.catalogue import CATALOGUE
+from streams.kafka.names import names_of
 from streams.kafka.producer import Producer
 from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent, topic_ids
@@ -46,6 +47,7 @@ class DataPlane:
             WarehouseWriter(warehouse),
             project.client_settings(),
             extent,
+            names=names_of(project),
             registry=registry,
             on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
             watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
@@ -105,7 +107,7 @@ async def run_planes(
     """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run."""
     if is_reacting:
         ensure_own_topics(project, playbook)
-    async with Producer(project.client_settings()) as producer:
+    async with Producer(project.client_settings(), names=names_of(project)) as producer:
         plane = None
         if warehouse is not None:
             warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))

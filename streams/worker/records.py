@@ -56,7 +56,7 @@ def to_batch(fetched: Fetched, registry: RegistryLookup | None = None) -> Batch:
         failures += misrouted
         if frame.height:
             facts[name] = frame.hstack(places[frame.drop_in_place(ROW)])
-    return Batch(facts, failed_table(_failed_rows(records, failures)), _reached(fetched))
+    return Batch(facts, failed_table(_failed_rows(fetched, topics, failures)), _reached(fetched))
 
 
 def _of_runs(runs: list[tuple[int, int]]) -> pl.Series:
@@ -80,11 +80,12 @@ def _on_own_topic(
     return frame.filter(is_own), failures
 
 
-def _failed_rows(records: list[ConsumerRecord], failures: list[Failure]) -> list[tuple[object, ...]]:
+def _failed_rows(fetched: Fetched, topics: pl.Series, failures: list[Failure]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for failure in failures:
-        record = records[failure.row]
-        place = (record.topic, record.partition, record.offset, _written_at(record))
+    found = topics.gather([failure.row for failure in failures])
+    for failure, topic in zip(failures, found, strict=True):
+        record = fetched.records[failure.row]
+        place = (CATALOGUE.topics[topic], record.partition, record.offset, _written_at(record))
         rows.append((*place, failure.stage, failure.reason, failure.event_type, record.key, record.value))
     return rows
 

@@ -17,9 +17,6 @@ from streams.worker.planes import run_planes
 from streams.worker.shutdown import Shutdown, as_baton_error, end_process
 from warehouse.warehouse import Warehouse
 
-# After a signal: what has not finished by then is cut off. Nothing is lost by that, see Shutdown.
-STOP_SECONDS = 9.0
-
 
 def run_until_shutdown(
     project: Project, playbook: Playbook, warehouse: Warehouse | None, *, is_reacting: bool
@@ -35,7 +32,7 @@ def run_until_shutdown(
         shutdown = Shutdown()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop_soon, shutdown)
+            loop.add_signal_handler(number, _stop_soon, shutdown, project.stop_seconds)
         # An error in one of Faust's threads would be printed and forgotten.
         threading.excepthook = lambda died: loop.call_soon_threadsafe(
             shutdown.fail, died.exc_value or died.exc_type()
@@ -56,9 +53,10 @@ def run_until_shutdown(
     return int(ExitCode.OK)
 
 
-def _stop_soon(shutdown: Shutdown) -> None:
+def _stop_soon(shutdown: Shutdown, seconds: float) -> None:
+    """What has not finished after `seconds` is cut off. Nothing is lost by that, see Shutdown."""
     shutdown.request()
     threading.excepthook = lambda died: None  # Faust's threads raise while they end
-    cut_off = threading.Timer(STOP_SECONDS, end_process, [int(ExitCode.OK)])
+    cut_off = threading.Timer(seconds, end_process, [int(ExitCode.OK)])
     cut_off.daemon = True
     cut_off.start()

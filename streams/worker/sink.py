@@ -28,6 +28,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.codec import RegistryLookup
 from schemas.errors import BatonError, ExitCode
+from streams.kafka.names import NO_PREFIX, Names
 from streams.worker.log_watch import LogWatch
 from streams.worker.marks import changed_log, mark_of, records_at, stopped
 from streams.worker.records import Fetched, to_batch
@@ -92,6 +93,7 @@ class Sink:
         kafka: Mapping[str, Any],
         extent: Extent,
         *,
+        names: Names = NO_PREFIX,
         registry: RegistryLookup | None = None,
         on_commit: Callable[[Progress], None] | None = None,
         watch: LogWatch | None = None,
@@ -102,6 +104,7 @@ class Sink:
         again what the registry withholds."""
         self.destination = destination
         self.kafka = kafka
+        self.names = names
         self.registry = registry
         self.on_commit = on_commit
         self.extent = dict(extent)
@@ -157,7 +160,7 @@ class Sink:
             if mark.offset >= end:
                 raise _lost_log(place, mark.offset + 1, begin, end)
         offsets = {place: mark.offset for place, mark in marks.items()}
-        for place, record in (await records_at(self.kafka, offsets, self.extent)).items():
+        for place, record in (await records_at(self.kafka, offsets, self.extent, self.names)).items():
             if mark_of(record) != marks[place]:
                 raise changed_log(place, marks[place], mark_of(record))
         self._marked |= marks.keys()
@@ -178,9 +181,12 @@ class Sink:
         self.progress.waiting = sum(end - self._next[place] for place, (_, end) in self.extent.items())
 
     def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        consumer.assign([TopicPartition(*place) for place in self._next])
+        consumer.assign([self._in_kafka(place) for place in self._next])
         for place, at in self._next.items():
-            consumer.seek(TopicPartition(*place), at)
+            consumer.seek(self._in_kafka(place), at)
+
+    def _in_kafka(self, place: tuple[str, int]) -> TopicPartition:
+        return TopicPartition(*self.names.place(place))
 
     async def _pump(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Run the three stages until the first of them ends; an error in one ends all."""
@@ -213,9 +219,10 @@ class Sink:
                     await wait_for_stop(stop, 5 * WATCH_SECONDS)
                 raise
             for partition, records in found.items():
-                kept = self._in_order(partition, records)
+                place = self.names.own_place(partition)
+                kept = self._in_order(place, records)
                 if kept:
-                    fetched.add(partition.topic, partition.partition, kept)
+                    fetched.add(*place, kept)
             await self._pass_over(consumer, fetched)
             if fetched.reached and (self._is_full(fetched) or self._may_be_small()):
                 await self._hand_on(fetched, raw)
@@ -227,7 +234,7 @@ class Sink:
     async def _pass_over(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
         """Move on over what the consumer passed over: markers, aborted records, gaps of compaction."""
         for place, at in self._next.items():
-            position = await consumer.position(TopicPartition(*place))
+            position = await consumer.position(self._in_kafka(place))
             if self._until is not None:
                 position = min(position, self._until.get(place, 0))
             if position > at:
@@ -247,9 +254,8 @@ class Sink:
     def _is_full(self, fetched: Fetched) -> bool:
         return len(fetched.records) >= self.destination.max_batch_records or fetched.bytes >= MAX_BATCH_BYTES
 
-    def _in_order(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+    def _in_order(self, place: tuple[str, int], records: list[ConsumerRecord]) -> list[ConsumerRecord]:
         """The records from the next offset on (and before `until`); those already read are dropped."""
-        place = (partition.topic, partition.partition)
         expected = self._next[place]
         if records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]
@@ -296,7 +302,7 @@ class Sink:
             self.progress.batches += 1
             self.progress.committed_at = time.time()
             self.progress.waiting = sum(
-                max(0, (consumer.last_stable_offset(TopicPartition(*place)) or 0) - at)
+                max(0, (consumer.last_stable_offset(self._in_kafka(place)) or 0) - at)
                 for place, at in self._next.items()
             )
             if self.on_commit:

@@ -77,6 +77,10 @@ class _Protocol(BaseHTTPRequestHandler):
             found = server.ids.setdefault(asked["schema"], 100_000 + len(server.ids))
             server.subjects.setdefault(parts[2], []).append(found)
             return self._say(200, {"id": found})
+        if self.command == "POST" and parts[1] == "subjects" and len(parts) == 3:
+            found = server.ids.get(json.loads(body)["schema"], 0)
+            if found in server.subjects.get(parts[2], []):
+                return self._say(200, {"subject": parts[2], "id": found})
         schemas = {str(number): text for text, number in server.ids.items()}
         if self.command == "GET" and parts[1:3] == ["schemas", "ids"] and parts[3] in schemas:
             return self._say(200, {"schema": schemas[parts[3]]})

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,64 @@ def test_topics_set_otherwise_are_told_and_repaired(clean_kafka: str, tmp_path: 
     repaired = shell.json("up", "--no-worker", "--repair-topics")["topics"]
     assert (len(repaired["repaired"]), repaired["faults"]) == (3, [])
     assert ensure_topics(clean_kafka).faults == ()
+
+
+def test_a_playbook_is_the_project_s_until_another_is_adopted(clean_kafka: str, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "playbook.toml").write_text(DEFAULT_PLAYBOOK.read_text() + f"\n# {folder.name}\n")
+    home = {"BATON_HOME": str(ours / ".baton"), "BATON_KAFKA": clean_kafka}
+    here, there = Shell(ours, **home), Shell(theirs, **home)
+    try:
+        first = here.json("up")["worker"]
+        for command in (("up",), ("sql", "select 1"), ("verify",), ("explain", "funnel")):
+            refused = there.baton(*command, exit_code=3).stderr
+            assert str(ours / "playbook.toml") in refused and str(theirs / "playbook.toml") in refused
+        adopted = there.json("up", "--adopt-settings")["worker"]
+        assert adopted["pid"] != first["pid"]
+        assert there.baton("verify").stdout.endswith("tables)\n")
+        assert "another playbook.toml" in here.baton("sql", "select 1", exit_code=3).stderr
+    finally:
+        there.baton("down")
+
+
+def test_the_settings_of_topics_are_given_and_checked(clean_kafka: str, tmp_path: Path) -> None:
+    project = Project(home=tmp_path / ".baton", cwd=tmp_path, kafka=clean_kafka, prefix="settings-test.")
+    set_so = replace(project, replication=1, min_insync_replicas=1, retention_days=30)
+    try:
+        assert ensure_topics(set_so).created == tuple(PARTITIONS)
+        assert ensure_topics(set_so).faults == ()
+        assert {str(fault) for fault in ensure_topics(project).faults} == {
+            f"{topic}: retention.ms is 2592000000, needed -1"
+            " (Kafka deletes old events: numbers cannot be rebuilt, and what-if lacks history)"
+            for topic in PARTITIONS
+        }
+        asked = Shell(
+            tmp_path,
+            BATON_KAFKA=clean_kafka,
+            BATON_PREFIX="settings-test.",
+            BATON_REPLICATION="3",
+            BATON_MIN_INSYNC_REPLICAS="2",
+            BATON_RETENTION_DAYS="31",
+        )
+        checks = asked.json("doctor", exit_code=5)["checks"]
+        told = [c for c in checks if c["name"] == "topics" and "funnel.sales" in c["what"]]
+        assert [(c["level"], c["what"]) for c in told] == [
+            ("fail", "funnel.sales: replicas is 1, needed 3"),
+            ("fail", "funnel.sales: retention.ms is 2592000000, needed 2678400000"),
+            ("fail", "funnel.sales: min.insync.replicas is 1, needed 2"),
+        ]
+        asked.baton("up", "--no-worker", "--repair-topics")
+        assert {fault.setting for fault in ensure_topics(Project.here(asked.env, tmp_path)).faults} == {
+            "replicas"
+        }
+        with pytest.raises(BatonError, match="Kafka did not create a topic"):
+            ensure_topics(replace(set_so, prefix="settings-test-3.", replication=3))
+    finally:
+        with admin(clean_kafka) as client:
+            made = [name for name in existing_topics(client) if name.startswith("settings-test")]
+            client.delete_topics(made)
 
 
 # --- the worker -------------------------------------------------------------------------------------
