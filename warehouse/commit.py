@@ -16,6 +16,10 @@ from schemas.codec import WITHHELD
 from warehouse.authority import AGREEMENT_FACTS
 from warehouse.record_identity import MERGE_FACTS, refresh_identity
 
+# What to do when Kafka lost events for good. A new file alone would lose what only the old one has.
+LOST_LOG_NEXT = (
+    "baton repair --log-lost-events   (keeps what was read; first choice: restore the topic from a backup)"
+)
 FAILED_COLUMNS = pa.schema(
     [
         ("topic", pa.string()),

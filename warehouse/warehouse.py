@@ -20,7 +20,7 @@ from projections.signing_keys import SigningKey
 from schemas.errors import BatonError, ExitCode
 from warehouse import layout
 from warehouse.authority import Authority
-from warehouse.commit import Committer, Mark
+from warehouse.commit import LOST_LOG_NEXT, Committer, Mark
 from warehouse.file_errors import cannot_open, is_held
 from warehouse.read_models import ReadModels, Refreshed, is_current
 from warehouse.reading import check_is_reading, failing_plainly, took_too_long
@@ -239,7 +239,7 @@ class Warehouse:
                     "A topic was deleted and recreated since the warehouse read it",
                     where=topic,
                     why=f"the warehouse read it as {known[topic]}; Kafka now has {topic_id}",
-                    next_command=f"mv {self.path} {self.path}.old   (or restore the topic)",
+                    next_command=LOST_LOG_NEXT,
                     exit_code=ExitCode.DATA_PROBLEMS,
                 )
             if topic not in known:

@@ -38,13 +38,18 @@ def repair(path: Path) -> Repair:
     damage = _damage(path)
     if damage is None:
         return Repair("", (), is_file_kept=True)
-    to = _free_name(path)
-    # The write-ahead log first: without it the file is older, without its file it is nothing.
-    moved = [_move(wal, Path(f"{to}{wal.name.removeprefix(path.name)}")) for wal in _write_ahead_logs(path)]
+    to = _free_name(path, "damaged")
+    moved = _move_write_ahead_logs(path, to)
     is_file_kept = bool(moved) and _damage(path) is None
     if not is_file_kept:
         moved.append(_move(path, to))
     return Repair(damage, tuple(moved), is_file_kept)
+
+
+def set_aside(path: Path, why: str) -> list[Path]:
+    """Give the file and its write-ahead log a new name that says why; the file's own comes last."""
+    to = _free_name(path, why)
+    return [*_move_write_ahead_logs(path, to), _move(path, to)]
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -119,8 +124,13 @@ def _write_ahead_logs(path: Path) -> Iterator[Path]:
             yield Path(f"{path}{suffix}")
 
 
-def _free_name(path: Path) -> Path:
-    name = f"{path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+def _move_write_ahead_logs(path: Path, to: Path) -> list[Path]:
+    """They go first: without them the file is older, without their file they are nothing."""
+    return [_move(wal, Path(f"{to}{wal.name.removeprefix(path.name)}")) for wal in _write_ahead_logs(path)]
+
+
+def _free_name(path: Path, why: str) -> Path:
+    name = f"{path}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = (Path(name if number == 1 else f"{name}-{number}") for number in range(1, 1_000))
     return next(free for free in names if not free.exists() and not Path(f"{free}.wal").exists())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -13,9 +12,9 @@ import click
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
-from schemas.json_form import json_form
 from streams.cli.output import json_option, print_json, print_rows, progress
 from streams.project import Project
+from streams.queries.kept_events import lines_of
 from streams.queries.warehouse_access import asking
 
 
@@ -38,12 +37,9 @@ def export(file: str, as_json: bool) -> None:
         bar = stack.enter_context(progress())
         out = sys.stdout if file == "-" else stack.enter_context(_open(Path(file)))
         for event in bar.track(CATALOGUE.facts, description="exporting"):
-            names = ", ".join(field["name"] for field in event.fields)
-            columns, rows = ask(f"select {names} from facts.{event.table} order by occurred_at, event_id")
-            for row in rows:
-                line = json_form(event, dict(zip(columns, row, strict=True)))
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
-            by_type[event.name] += len(rows)
+            for line in lines_of(ask, event):
+                out.write(line + "\n")
+                by_type[event.name] += 1
     if file == "-":
         return
     if as_json:

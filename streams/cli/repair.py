@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,13 +12,19 @@ from streams.cli.output import json_option, print_json, say
 from streams.local.worker_process import find_worker, is_supervised
 from streams.process_record import only_one
 from streams.project import Project
+from streams.queries.kept_events import accept_loss
 from streams.queries.warehouse_access import existing_file
 from warehouse import warehouse_file
 
 
 @click.command()
+@click.option(
+    "--log-lost-events",
+    is_flag=True,
+    help="Kafka lost events for good: keep what was read in a file, and begin with the log as it is now.",
+)
 @json_option
-def repair(as_json: bool) -> None:
+def repair(log_lost_events: bool, as_json: bool) -> None:
     """Set a damaged warehouse file aside, so that `baton up` reads the log again.
 
     Reads every table first: a sound file stays where it is. Where only its write-ahead log is damaged, that
@@ -33,6 +40,9 @@ def repair(as_json: bool) -> None:
     project.make_folders()
     with only_one(project.lock_file):
         _refuse_beside_worker(project, "baton down && baton repair")
+        if log_lost_events:
+            _accept_loss(project, as_json)
+            return
         done = warehouse_file.repair(file)
     if as_json:
         print_json(
@@ -52,6 +62,18 @@ def repair(as_json: bool) -> None:
         print(f"set aside  {moved}")
     whence = "from the last checkpoint" if done.is_file_kept else "from its start"
     say(f"next:  baton up   (reads the log again, {whence}; baton status shows how many events are left)")
+
+
+def _accept_loss(project: Project, as_json: bool) -> None:
+    loss = accept_loss(project)
+    if as_json:
+        print_json(asdict(loss))
+        return
+    for partition in loss.partitions:
+        print(f"lost       {partition}")
+    print(f"kept       {loss.events:,} events in {loss.kept}")
+    print(f"set aside  {loss.set_aside}")
+    say(f"next:  baton up && baton publish {loss.kept}   (what Kafka still has counts once)")
 
 
 @click.command()

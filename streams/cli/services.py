@@ -215,6 +215,12 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     click.echo(f"worker     {_worker_says(worker)}")
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     click.echo(f"files      {sizes}  in {state['project']}\n")
+    for loss in state["log_losses"]:
+        click.echo(
+            f"lost       Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"
+        )
+        for partition in loss["partitions"]:
+            click.echo(f"           {partition}")
     for problem in problems.all():
         say(str(problem))
     if problems.kafka is not None:

@@ -19,6 +19,7 @@ from streams.cli.publish import RefusedLines, Warnings, check_events, open_event
 from streams.project import Project
 from streams.queries import sql_answer
 from streams.queries.events_in_memory import EventsInMemory
+from streams.queries.kept_events import log_losses
 from streams.queries.sql_answer import MOST_COUNTED, Rows
 from streams.queries.warehouse_access import Answering, answering, keys_of
 from warehouse.reading import check_is_reading, failing_plainly
@@ -100,6 +101,11 @@ def sql(
         print_json(documents[0] if len(documents) == 1 else documents)
     if parquet is not None:
         say(f"written to {parquet}")
+    if events is None:
+        notices += [
+            f"Kafka lost events, found on {loss.accepted_at[:10]}: baton status"
+            for loss in log_losses(project)
+        ]
     for notice in notices:
         say(notice)
     if refused.count:

@@ -14,6 +14,7 @@ from streams.local import worker_process
 from streams.local.broker import find_broker
 from streams.local.supervisor import LastDeath
 from streams.project import Project
+from streams.queries.kept_events import log_losses
 from streams.queries.warehouse_access import ask_warehouse
 
 
@@ -107,6 +108,7 @@ def _document(project: Project, topics: list[TopicState], problems: Problems) ->
             "last_death": asdict(death) if death else None,
             "problem": problems.worker.as_dict() if problems.worker else None,
         },
+        "log_losses": [asdict(loss) for loss in log_losses(project)],
         "warehouse": {"problem": problems.warehouse.as_dict() if problems.warehouse else None},
         "bytes": {
             "warehouse": _size(project.warehouse_file) + _size(Path(f"{project.warehouse_file}.wal")),

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.names import Names
-from warehouse.commit import Mark
+from warehouse.commit import LOST_LOG_NEXT, Mark
 
 LOOK_UP_SECONDS = 20.0
 STOP_SECONDS = 2.0
@@ -79,7 +79,7 @@ def changed_log(place: tuple[str, int], read: Mark, found: Mark) -> BatonError:
         where=f"{place[0]}, partition {place[1]}",
         why=f"the record at offset {read.offset} was of {_shown(read)} when it was read;"
         f" the one there now is another, of {_shown(found)}",
-        next_command="baton status   (restore the topic from a replica or backup; a reset would lose events)",
+        next_command=LOST_LOG_NEXT,
         exit_code=ExitCode.DATA_PROBLEMS,
     )
 

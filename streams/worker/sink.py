@@ -34,7 +34,7 @@ from streams.worker.marks import changed_log, mark_of, records_at, stopped
 from streams.worker.records import Fetched, to_batch
 from streams.worker.shutdown import wait_for_stop
 from streams.worker.withheld import WithheldRecords
-from warehouse.commit import Batch, Mark
+from warehouse.commit import LOST_LOG_NEXT, Batch, Mark
 
 MAX_BATCH_BYTES = 32 << 20
 FETCH_BYTES_PER_PARTITION = 4 << 20
@@ -353,6 +353,6 @@ def _lost_log(place: tuple[str, int], at: int, begin: int, end: int) -> BatonErr
         f"Kafka lost {lost} of a topic that the warehouse has read",
         where=f"{place[0]}, partition {place[1]}",
         why=f"the warehouse is at offset {at}; the log now holds {begin} to {end}",
-        next_command="baton status   (restore the topic from a replica or backup; a reset would lose events)",
+        next_command=LOST_LOG_NEXT,
         exit_code=ExitCode.DATA_PROBLEMS,
     )

@@ -6,6 +6,7 @@ Each ends the same way: the error's next command is run, and a replay of the log
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import shutil
@@ -31,6 +32,7 @@ from streams.kafka.admin import admin
 from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
 from streams.kafka.topics import PARTITIONS, ensure_topics, existing_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
+from streams.queries.wait import wait_until_read
 from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
 
@@ -266,6 +268,39 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
     assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
     assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
     assert running.rows("select * from warehouse.next_offset order by all") == stood_at
+
+
+def test_a_loss_that_is_accepted_costs_no_event_that_was_read(running: Running, load: Load) -> None:
+    """The topic is lost with everything in it, and goes on. What Baton had read of it is published again."""
+    first, then = load.records[:600], load.records[600:900]
+    produce(running.kafka, first)
+    with running.worker(*DATA) as worker:
+        running.wait_for(worker, len(first))
+    (before,) = running.rows("select count(*) from facts.event")[0]
+    _recreate(running.kafka, "funnel.sales")
+    produce(running.kafka, then)
+    run = running.baton("worker", *DATA, seconds=60)
+    assert "baton repair --log-lost-events" in run.stderr
+
+    loss = json.loads(running.baton("repair", "--log-lost-events", "--json").stdout)
+    assert Path(loss["set_aside"]).exists() and not running.project.warehouse_file.exists()
+    assert loss["events"] == before
+    assert any(place.startswith("funnel.sales/") for place in loss["partitions"])
+    published = running.baton("publish", loss["kept"])
+    assert published.returncode == 0, published.stderr
+    with running.worker(*DATA) as worker:
+        running.wait_ready(worker)
+        wait_until_read(running.project, seconds=60)
+        assert running.verify()["equal"]
+        ids = {event_id for (event_id,) in running.rows("select event_id from facts.event")}
+        worker.send_signal(signal.SIGTERM)
+        assert running.wait_end(worker) == 0, running.log[-2000:]
+
+    kept = {json.loads(line)["event_id"] for line in Path(loss["kept"]).read_text().splitlines()}
+    assert kept < ids
+    said = running.baton("sql", "select 1")
+    assert "Kafka lost events" in said.stderr and "Kafka lost events" not in said.stdout
+    assert loss["kept"] in running.baton("status").stdout
 
 
 def _recreate(kafka: str, topic: str) -> None:
