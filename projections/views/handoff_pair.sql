@@ -15,7 +15,7 @@
 --   clock_suspect     handoffs whose clocks disagree; kept, counted here, left out of the rest
 --   sla_judged        handoffs under an answer SLA whose clocks agree, without those that lapsed or became moot
 --   sla_due           of those, ever missed, even if answered since
---   sla_past_due      of those, expired and still open
+--   sla_past_due      of those, expired and still open: in the state past_due, or not_arrived and the time is up too
 --   sla_kept_share    share of those judged that are not due
 with
 latency as (

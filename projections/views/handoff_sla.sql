@@ -19,7 +19,7 @@
 --   used_minutes      minutes of that clock until it ended, or until as-of, without pauses
 --   is_met            true when done with no more than the allowed minutes used
 --   is_due            SLA due: true when it was ever missed, even if done since
---   is_past_due       SLA past due: true when expired and still open
+--   is_past_due       SLA past due: true when expired and still open; a handoff may be so in several SLAs at once
 --   is_at_risk        true when open and most of the time is gone
 --   is_clock_suspect  true when the clocks disagree: kept here, judged neither met nor missed
 --   playbook_version  the playbook it is judged by: the one in force when the handoff was offered
