@@ -68,7 +68,7 @@ def accept_loss(project: Project) -> LogLoss:
 def _extent(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
     try:
         return log_extent(project, CATALOGUE.fact_topics)
-    except BatonError:  # it is only told; the new worker reads what there is
+    except BatonError:  # only words depend on it: the new worker reads what there is
         return {}
 
 

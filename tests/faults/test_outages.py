@@ -6,7 +6,6 @@ Each ends the same way: the error's next command is run, and a replay of the log
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
 import shutil
@@ -25,16 +24,12 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from projections.playbook import read_playbook
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import ExitCode
-from streams.kafka.admin import admin
 from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
-from streams.kafka.topics import PARTITIONS, ensure_topics, existing_topics
+from streams.kafka.topics import PARTITIONS, ensure_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
-from streams.queries.wait import wait_until_read
 from tests.faults.running import Load, Running, make_load, produce
-from warehouse.warehouse import Warehouse
 
 pytestmark = pytest.mark.kafka
 DATA = ("--only", "data")
@@ -246,70 +241,6 @@ def test_a_worker_without_its_broker_says_so_and_ends(tmp_path: Path, load: Load
 
     assert run.returncode == int(ExitCode.UNREACHABLE)
     assert "Kafka does not answer" in run.stderr and "next:" in run.stderr
-
-
-def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
-    running: Running, load: Load
-) -> None:
-    produce(running.kafka, load.records)
-    read_to_the_end(running, load, *DATA)
-    stood_at = running.rows("select * from warehouse.next_offset order by all")
-    _recreate(running.kafka, "funnel.sales")
-
-    for _ in range(2):  # a second start is no way around it
-        run = running.baton("worker", *DATA, seconds=60)
-        assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
-        assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
-        assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
-    with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
-        warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids
-    run = running.baton("worker", *DATA, seconds=60)
-    assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
-    assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
-    assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
-    assert running.rows("select * from warehouse.next_offset order by all") == stood_at
-
-
-def test_a_loss_that_is_accepted_costs_no_event_that_was_read(running: Running, load: Load) -> None:
-    """The topic is lost with everything in it, and goes on. What Baton had read of it is published again."""
-    first, then = load.records[:600], load.records[600:900]
-    produce(running.kafka, first)
-    with running.worker(*DATA) as worker:
-        running.wait_for(worker, len(first))
-    (before,) = running.rows("select count(*) from facts.event")[0]
-    _recreate(running.kafka, "funnel.sales")
-    produce(running.kafka, then)
-    run = running.baton("worker", *DATA, seconds=60)
-    assert "baton repair --log-lost-events" in run.stderr
-
-    loss = json.loads(running.baton("repair", "--log-lost-events", "--json").stdout)
-    assert Path(loss["set_aside"]).exists() and not running.project.warehouse_file.exists()
-    assert loss["events"] == before
-    assert any(place.startswith("funnel.sales/") for place in loss["partitions"])
-    published = running.baton("publish", loss["kept"])
-    assert published.returncode == 0, published.stderr
-    with running.worker(*DATA) as worker:
-        running.wait_ready(worker)
-        wait_until_read(running.project, seconds=60)
-        assert running.verify()["equal"]
-        ids = {event_id for (event_id,) in running.rows("select event_id from facts.event")}
-        worker.send_signal(signal.SIGTERM)
-        assert running.wait_end(worker) == 0, running.log[-2000:]
-
-    kept = {json.loads(line)["event_id"] for line in Path(loss["kept"]).read_text().splitlines()}
-    assert kept < ids
-    said = running.baton("sql", "select 1")
-    assert "Kafka lost events" in said.stderr and "Kafka lost events" not in said.stdout
-    assert loss["kept"] in running.baton("status").stdout
-
-
-def _recreate(kafka: str, topic: str) -> None:
-    with admin(kafka) as client:
-        client.delete_topics([topic])
-        deadline = time.monotonic() + 20
-        while topic in existing_topics(client) and time.monotonic() < deadline:
-            time.sleep(0.05)
-    ensure_topics(kafka)
 
 
 # --- the disk -----------------------------------------------------------------------------------
