@@ -6,7 +6,7 @@ Of a lead and a deal they also have `named_lead_id` and `named_opportunity_id`, 
 which record it was before a merge.
 
 An event that is known by its day alone counts at the end of that day, in the playbook's zone; one that begins
-something counts as the day begins. It has happened as soon as its day has begun.
+something counts as the day begins. It has happened once its day has begun, whatever the hour.
 """
 
 from __future__ import annotations
@@ -94,9 +94,11 @@ def _all_events() -> Projection:
 
 def visible_from(event: EventType, zone: str) -> str:
     """SQL: the first instant as of which an event has happened. `zone`: SQL of the playbook's zone."""
-    if any(field["name"] == "is_day_only" for field in event.fields):
-        return f"earliest_instant(occurred_at, is_day_only, {zone})"
-    return "occurred_at"
+    if all(field["name"] != "is_day_only" for field in event.fields):
+        return "occurred_at"
+    earliest = f"earliest_instant(occurred_at, is_day_only, {zone})"
+    # Only what begins something is so at the very instant at which its day begins.
+    return earliest if event.name in BEGINNINGS else f"{earliest} + to_microseconds(is_day_only::integer)"
 
 
 def _resolved(event: EventType) -> Projection:

@@ -23,7 +23,14 @@ import pyarrow as pa
 
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import damaged, is_damage
-from warehouse.reading import check_is_reading, only_reading, query_failed, took_too_long, unique_names
+from warehouse.reading import (
+    check_is_reading,
+    only_reading,
+    query_failed,
+    survivable,
+    took_too_long,
+    unique_names,
+)
 
 MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
 LONGEST_STATEMENT = 1 << 20
@@ -101,7 +108,7 @@ class _Statement:
                 if cursor.execute("select main.may_run('', ?)", [statement]).fetchall() != [(True,)]:
                     self._fail("refused", _FORBIDDEN)
                     return
-                rows = cursor.execute(statement).to_arrow_reader(ROWS_AT_A_TIME)
+                rows = cursor.execute(survivable(statement)).to_arrow_reader(ROWS_AT_A_TIME)
                 with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
                     for batch in rows:
                         stream.write_batch(batch)

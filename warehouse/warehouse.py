@@ -23,7 +23,7 @@ from warehouse.authority import Authority
 from warehouse.commit import LOST_LOG_NEXT, Committer, Mark
 from warehouse.file_errors import cannot_open, is_held
 from warehouse.read_models import ReadModels, Refreshed, is_current
-from warehouse.reading import check_is_reading, failing_plainly, took_too_long
+from warehouse.reading import check_is_reading, failing_plainly, survivable, took_too_long
 from warehouse.record_identity import refresh_identity
 
 MEMORY_LIMIT = "2GB"
@@ -260,7 +260,7 @@ class Warehouse:
             limit.start()
         try:
             with failing_plainly(statement):
-                yield cursor.sql(statement)
+                yield cursor.sql(survivable(statement))
         except BatonError as error:
             if seconds and isinstance(error.__cause__, duckdb.InterruptException):
                 raise took_too_long(statement, seconds) from error

@@ -84,7 +84,7 @@ def test_the_rows_of_coverage_add_up_to_the_open_deals_of_every_day(
     shared.pin_as_of(as_of)
     looks = asked(
         shared,
-        "select looked_on, sum(deals_now)::int, case when looked_on = max(looked_on) over ()"
+        "select looked_on, sum(deals_now)::int, case when looked_on = max(looked_on) over (partition by true)"
         f" then timestamptz '{as_of.isoformat()}' else day_begins(looked_on, 'UTC') end"
         " from funnel.pipeline_coverage group by looked_on",
     )

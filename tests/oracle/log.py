@@ -106,7 +106,7 @@ class Log:
         for fact in self._as_written:
             if not fact.is_day_only:
                 facts += [fact] if fact.occurred_at <= as_of else []
-            elif (begins := playbook.begins(fact.day)) <= as_of:
+            elif (begins := playbook.begins(fact.day)) < as_of + (fact.type in BEGINNINGS):
                 ends = playbook.begins(fact.day + timedelta(days=1)) - 1
                 facts.append(fact._replace(occurred_at=begins if fact.type in BEGINNINGS else ends))
         return self if facts == self._as_written else Log(facts)
