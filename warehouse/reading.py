@@ -29,7 +29,7 @@ _OVER = re.compile(
 
 
 def survivable(statement: str) -> str:
-    """The same statement, without windows over everything: `over (partition by true)` for `over ()`.
+    """The same statement, with windows over everything as windows over one partition, which they are.
 
     DuckDB 1.5.5, asked for one of no rows, may fail and take the whole database with it (duckdb#22352).
     """
