@@ -9,6 +9,7 @@ import duckdb
 
 from schemas.errors import BatonError, ExitCode
 
+HELD = "The warehouse is in use by another process"
 _HELD = re.compile(r"Could not set lock on file|Conflicting lock is held")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 # Not in any message: a statement that fails may quote any text.
@@ -37,7 +38,7 @@ def cannot_open(path: Path | None, error: duckdb.Error) -> BatonError:
     if is_held(error):
         holder = _HOLDER.search(why)
         return BatonError(
-            "The warehouse is in use by another process",
+            HELD,
             where=str(path),
             why=why,
             next_command=f"ps -fp {holder[1] if holder else 'PID'}   (baton down stops a worker;"

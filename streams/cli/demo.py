@@ -81,7 +81,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
     project = demonstration.prepare(Project.here())
     try:
         with progress() as bar:
-            task = bar.add_task("events")
+            task = bar.add_task("events", total=None)
             run = demonstration.run(
                 project,
                 seed=seed,

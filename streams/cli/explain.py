@@ -11,7 +11,7 @@ from rich.padding import Padding
 from projections.projection import Projection, views
 from projections.resolved_facts import SUBJECTS
 from streams.cli.options import as_known_option, known_at
-from streams.cli.output import data, json_option, print_json, print_rows, print_texts
+from streams.cli.output import data, json_option, print_json, print_rows, print_texts, say
 from streams.project import Project
 from streams.queries.explanation import MOST_ROWS, Explanation
 from streams.queries.explanation import explain as explained
@@ -63,7 +63,8 @@ def explain(
         numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
         print_rows(("number", "one row per", "description"), numbers)
         return
-    with asking(Project.here(), known_at(as_known)) as ask:
+    notices: list[str] = []
+    with asking(Project.here(), known_at(as_known), notices.append) as ask:
         explanations = explained(ask, name, which, most_events)
     if as_json:
         print_json([explanation.as_dict() for explanation in explanations])
@@ -72,6 +73,8 @@ def explain(
         _show(explanations[0], as_known)
     else:
         _show_all(name, explanations, as_known)
+    for notice in notices:
+        say(notice)
 
 
 def _by_name() -> list[Projection]:

@@ -156,7 +156,7 @@ def check_events(
             if number == 1:
                 _refuse_csv(name, line)
             if number % _LINES_BETWEEN_UPDATES == 0:
-                bar.update(task, completed=read, description=f"line {number:,}, bytes")
+                bar.update(task, completed=read, description=f"line {number:,}")
             try:
                 if line and not line.isspace():
                     event, record = read_event(parse_line(line))

@@ -131,7 +131,7 @@ def _next_commands(project: Project, state: dict[str, Any]) -> list[str]:
     if state["worker"] is None:
         return ["baton up        start the worker too", "baton down      stop Kafka"]
     return [
-        "baton demo --once   a simulated quarter",
+        "baton publish FILE  events as lines of JSON",
         "baton status        events, lag, sizes",
         "baton down          stop" + ("" if project.kafka else "; the data stays"),
     ]
@@ -215,6 +215,8 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     click.echo(f"worker     {_worker_says(worker)}")
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     click.echo(f"files      {sizes}  in {state['project']}\n")
+    if state["not_in_numbers"]:
+        click.echo(f"numbers    {state['not_in_numbers']:,} records were read and are not in them yet")
     for loss in state["log_losses"]:
         click.echo(
             f"lost       Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"

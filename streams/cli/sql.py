@@ -77,7 +77,7 @@ def sql(
     notices: list[str] = []  # they come after the answer: an error comes alone
     with ExitStack() as stack:
         if events is None:
-            answer = stack.enter_context(answering(project, known_at(as_known), on_file=notices.append))
+            answer = stack.enter_context(answering(project, known_at(as_known), notify=notices.append))
         else:
             base = playbook or project.playbook_file
             answer = stack.enter_context(_in_memory(project, events, base, as_of, refused))

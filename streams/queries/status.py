@@ -16,6 +16,7 @@ from streams.local.supervisor import LastDeath
 from streams.project import Project
 from streams.queries.kept_events import log_losses
 from streams.queries.warehouse_access import ask_warehouse
+from warehouse.read_models import unread_sql
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,12 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
     running, worker = worker_process.find_worker(project), worker_process.worker_problem(project)
     reached: Mapping[tuple[str, int], tuple[int, int]] | None = None
     warehouse: BatonError | None = None
+    unread = 0
     if running is None or (running.is_ready and worker is None):  # one that starts holds the file
         try:
             reached = _reached(project)
+            if reached:
+                [(unread,)] = ask_warehouse(project, unread_sql())[1]
         except BatonError as error:
             warehouse = error
     try:
@@ -56,7 +60,7 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
         problems = Problems(None, worker, warehouse)
     except BatonError as error:
         topics, problems = [], Problems(error, worker, warehouse)
-    return _document(project, topics, problems), problems
+    return _document(project, topics, problems, unread), problems
 
 
 def _topic_states(
@@ -86,7 +90,7 @@ def _reached(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
     return {(topic, partition): (at, records) for topic, partition, at, records in rows}
 
 
-def _document(project: Project, topics: list[TopicState], problems: Problems) -> dict[str, Any]:
+def _document(project: Project, topics: list[TopicState], problems: Problems, unread: int) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
     worker, death = worker_process.find_worker(project), LastDeath.read(project)
     return {
@@ -108,6 +112,7 @@ def _document(project: Project, topics: list[TopicState], problems: Problems) ->
             "last_death": asdict(death) if death else None,
             "problem": problems.worker.as_dict() if problems.worker else None,
         },
+        "not_in_numbers": unread,
         "log_losses": [asdict(loss) for loss in log_losses(project)],
         "warehouse": {"problem": problems.warehouse.as_dict() if problems.warehouse else None},
         "bytes": {

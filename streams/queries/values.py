@@ -43,7 +43,9 @@ def cell(value: Any) -> str:
         return NULL
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
+    if isinstance(value, int | float):
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")

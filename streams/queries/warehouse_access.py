@@ -18,10 +18,11 @@ import duckdb
 from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
+from streams.local.worker_process import find_worker
 from streams.project import Project
 from warehouse.authority import Authority
-from warehouse.file_errors import cannot_open
-from warehouse.read_models import last_recorded_sql
+from warehouse.file_errors import HELD, cannot_open
+from warehouse.read_models import last_recorded_sql, unread_sql
 from warehouse.recorded_log import RecordedLog
 from warehouse.sql_endpoint import SqlEndpoint, answer, ask
 from warehouse.warehouse import Warehouse
@@ -81,10 +82,16 @@ def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tup
 
 
 @contextmanager
-def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
-    """A function that runs SELECTs: on the live warehouse, or on the one as known at an instant."""
+def asking(
+    project: Project, known_at: datetime | None = None, notify: Callable[[str], None] = lambda notice: None
+) -> Iterator[Ask]:
+    """A function that runs SELECTs: on the live warehouse, or on the one as known at an instant.
+
+    `notify` is given a sentence when numbers are behind what was read, or no worker moves them on.
+    """
     if known_at is None:
-        with _worker_or_file(project, _asking_worker, partial(_asking_file, project)) as ask_live:
+        of_worker, of_file = partial(_asking_worker, notify), partial(_asking_file, project, notify)
+        with _worker_or_file(project, of_worker, of_file) as ask_live:
             yield ask_live
         return
     with recorded(project) as records:
@@ -93,19 +100,15 @@ def asking(project: Project, known_at: datetime | None = None) -> Iterator[Ask]:
 
 @contextmanager
 def answering(
-    project: Project, known_at: datetime | None = None, on_file: Callable[[str], None] = lambda notice: None
+    project: Project, known_at: datetime | None = None, notify: Callable[[str], None] = lambda notice: None
 ) -> Iterator[Answering]:
-    """Like asking(), but rows come as a relation, with a time limit.
-
-    `on_file` is given a sentence when no worker answers: as of when the file stands.
-    """
+    """Like asking(), but rows come as a relation, with a time limit."""
     if known_at is not None:
         with recorded(project) as records:
             yield records.snapshot(authority_of(project), known_at=known_at).answer
         return
-    with _worker_or_file(
-        project, _answering_worker, partial(_answering_file, project, on_file)
-    ) as answer_live:
+    of_worker, of_file = partial(_answering_worker, notify), partial(_answering_file, project, notify)
+    with _worker_or_file(project, of_worker, of_file) as answer_live:
         yield answer_live
 
 
@@ -136,7 +139,19 @@ def _worker_or_file(
         except BatonError as error:
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
-    return of_file(existing_file(project))
+    try:
+        return of_file(existing_file(project))
+    except BatonError as error:
+        worker = find_worker(project)
+        if error.what != HELD or worker is None:
+            raise
+        raise BatonError(
+            "The worker is starting",
+            where=f"pid {worker.pid}",
+            why="it has the warehouse open, and answers as soon as it is ready",
+            next_command="baton status   (then the same command again)",
+            exit_code=ExitCode.UNREACHABLE,
+        ) from error
 
 
 def existing_file(project: Project) -> Path:
@@ -152,26 +167,36 @@ def existing_file(project: Project) -> Path:
     return project.warehouse_file
 
 
-def _asking_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
-    ask(endpoint, "select 1")  # without a worker this fails here, not in the middle of the caller's work
+def _asking_worker(notify: Callable[[str], None], endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
+    _notify_of_unread(notify, endpoint)
     return nullcontext(partial(ask, endpoint))
 
 
-def _answering_worker(endpoint: SqlEndpoint) -> AbstractContextManager[Answering]:
-    ask(endpoint, "select 1")
+def _answering_worker(
+    notify: Callable[[str], None], endpoint: SqlEndpoint
+) -> AbstractContextManager[Answering]:
+    _notify_of_unread(notify, endpoint)
     return nullcontext(partial(answer, endpoint))
 
 
+def _notify_of_unread(notify: Callable[[str], None], endpoint: SqlEndpoint) -> None:
+    """Without a worker this fails, and not in the middle of the caller's work."""
+    [(unread,)] = ask(endpoint, unread_sql())[1]
+    if unread:
+        notify(f"{unread:,} records were read and are not in the numbers yet: ask again")
+
+
 @contextmanager
-def _answering_file(project: Project, on_file: Callable[[str], None], path: Path) -> Iterator[Answering]:
+def _answering_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Answering]:
     with _open_to_read(project, path) as warehouse:
-        on_file(_as_of(project, warehouse))
+        notify(_as_of(project, warehouse))
         yield warehouse.answer
 
 
 @contextmanager
-def _asking_file(project: Project, path: Path) -> Iterator[Ask]:
+def _asking_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Ask]:
     with _open_to_read(project, path) as warehouse:
+        notify(_as_of(project, warehouse))
         yield warehouse.ask
 
 

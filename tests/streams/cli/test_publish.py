@@ -199,7 +199,7 @@ def test_progress_goes_to_a_terminal_only(tmp_path: Path) -> None:
 
     os.close(theirs)
     reader.join(10)
-    assert b"bytes" in b"".join(seen)
+    assert b"100%" in b"".join(seen)
     assert b"20,000 would be published" in run.stdout and b"bytes" not in run.stdout
 
 
