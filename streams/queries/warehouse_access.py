@@ -183,7 +183,7 @@ def _notify_of_unread(notify: Callable[[str], None], endpoint: SqlEndpoint) -> N
     """Without a worker this fails, and not in the middle of the caller's work."""
     [(unread,)] = ask(endpoint, unread_sql())[1]
     if unread:
-        notify(f"{unread:,} records were read and are not in the numbers yet: ask again")
+        notify(f"not in the numbers yet: {unread:,} of the records read; ask again")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import duckdb
 import pytest
 
 from projections.playbook import read_playbook
+from tests.given import as_bytes, given
 from warehouse.sql_endpoint import serve_sql
 from warehouse.warehouse import Warehouse
 
@@ -231,3 +232,23 @@ def test_ctrl_c_ends_a_heavy_query_also_in_the_worker(folder: Path) -> None:
     before = time.process_time()
     time.sleep(1)
     assert time.process_time() - before < 0.5, "it goes on in the worker"
+
+
+def test_numbers_that_are_behind_the_records_say_so(tmp_path: Path) -> None:
+    home = tmp_path / ".baton"
+    captured = {
+        "type": "LeadCaptured",
+        "source": "crm",
+        "occurred_at": "2026-03-02T09:00:00Z",
+        "lead_id": "l1",
+    }
+    with Warehouse.open(home / "baton.duckdb", read_playbook()) as warehouse:
+        (home / "run").mkdir()
+        serve_sql(warehouse.connection, seconds=30).save(home / "run" / "sql-endpoint.json")
+        given(warehouse, as_bytes([captured]))
+        behind = sql(tmp_path, "--csv", "select count(*) as n from funnel.lead")
+        warehouse.refresh()
+        after = sql(tmp_path, "--csv", "select count(*) as n from funnel.lead")
+
+    assert behind.stdout == "n\n0\n" and "1 records were read and are not in the numbers yet" in behind.stderr
+    assert after.stdout == "n\n1\n" and after.stderr == ""
