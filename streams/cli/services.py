@@ -216,7 +216,7 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     click.echo(f"files      {sizes}  in {state['project']}\n")
     if state["not_in_numbers"]:
-        click.echo(f"numbers    {state['not_in_numbers']:,} records were read and are not in them yet")
+        click.echo(f"numbers    not in them yet: {state['not_in_numbers']:,} of the records read")
     for loss in state["log_losses"]:
         click.echo(
             f"lost       Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"
