@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint reference check-docs bench up down lock clean
+.PHONY: help setup demo test lint reference check-docs bench reliability up down lock clean
 
 SHELL := /bin/sh
 VENV  := .venv
@@ -13,7 +13,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV    := uv==0.13.9
 
 help: ## List these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.installed ## Create .venv with the locked dependencies and Baton
 
@@ -46,6 +46,9 @@ check-docs: setup ## Check that docs/reference is current, and that documented c
 
 bench: setup $(VENV)/.bench ## Run the benchmarks and write docs/benchmarks.md (ONLY=latency: one case, no page)
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
+
+reliability: setup ## Run the tests of every fault and write docs/reliability.md
+	$(BIN)/python -m tests.faults.reliability $(ONLY)
 
 up: setup ## Start Kafka and the worker on this machine
 	$(BIN)/baton up

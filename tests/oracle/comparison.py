@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def differences(view: str, key: Iterable[str], found: list[Row], expected: list[
         views, oracles = of_view.get(own, []), of_oracle.get(own, [])
         named = dict(zip(key, own, strict=True))
         for view_row, oracle_row in zip(views, oracles, strict=False):
-            columns = {n: (view_row[n], said) for n, said in oracle_row.items() if view_row[n] != said}
+            columns = {n: (view_row[n], o) for n, o in oracle_row.items() if not _is_same(view_row[n], o)}
             if columns:
                 differing.append(Difference(named, columns))
         extra = len(views) - len(oracles)
@@ -75,6 +76,17 @@ def _by_key(key: Iterable[str], rows: list[Row]) -> dict[tuple[str, ...], list[R
         plain = {name: _plain(value) for name, value in row.items()}
         found.setdefault(tuple(str(plain[column]) for column in key), []).append(plain)
     return found
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Floats may differ by what two ways of adding up make of the last digit."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=0, abs_tol=2e-9)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(one[name], other[name]) for name in one)
+    return bool(one == other)
 
 
 def _plain(value: Any) -> Any:
