@@ -91,7 +91,8 @@ FAULTS = (
         "Kafka lost the tail of a topic, or holds another log at our offsets",
         "the worker stops and names it; no position is ever reset silently",
         (
-            "tests/faults/test_outages.py"
+            "tests/faults/test_lost_log.py::test_a_loss_that_is_accepted_costs_no_event_that_was_read",
+            "tests/faults/test_lost_log.py"
             "::test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing",
             "tests/streams/worker/test_sink.py::test_a_log_that_was_cut_and_grew_past_the_position_is_not_read",
             "tests/streams/worker/test_sink.py::test_a_topic_recreated_while_the_sink_runs_ends_it",
@@ -189,7 +190,7 @@ FAULTS = (
     ),
     Fault(
         "The warehouse file or its write-ahead log is damaged",
-        "named as damage; the next command mends it, and the numbers are the same",
+        "named as damage; the next command repairs it, and the numbers are the same",
         (
             "tests/faults/test_outages.py"
             "::test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_that_works",
