@@ -139,7 +139,9 @@ class BrokerSite:
     def _write(self, items: Sequence[Item], how: str) -> None:
         records = [item.record(self._partitions) for item in items]
         one_of_its_own = f"{self._names.prefix}{time.time_ns()}"
-        in_transaction = {} if how == "plain" else {"transactional_id": one_of_its_own}
+        in_transaction: dict[str, Any] = {}
+        if how != "plain":
+            in_transaction = {"transactional_id": one_of_its_own, "transaction_timeout_ms": 600_000}
         producer = KafkaProducer(
             bootstrap_servers=self._running.kafka, enable_idempotence=True, **in_transaction
         )

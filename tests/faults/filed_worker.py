@@ -47,6 +47,7 @@ WAYS = ("plain", "plain", "committed", "aborted", "left open")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 LEVEL_SECONDS = 60.0
+START_SECONDS = 10.0
 SILENCE_SECONDS = 0.5
 KILLED = "without a word"
 
@@ -260,9 +261,9 @@ class FiledSite:
 
     def _last_word(self) -> str | None:
         """What a worker that is to end said as it did; None when it came to rest before."""
-        while (said := self._hear(SILENCE_SECONDS)) is not None:
-            if isinstance(said, str):
-                break
+        said = self._hear(START_SECONDS)
+        while isinstance(said, dict):
+            said = self._hear(SILENCE_SECONDS)
         self.kill()
         return said
 

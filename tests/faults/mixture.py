@@ -105,7 +105,7 @@ def draw(seed: int, actions: Sequence[str], ways: Sequence[str], steps: int) -> 
             how = "committed"
         after = (chance.randrange(3), chance.random())
         drawn.append(Step(part, how, chance.choice(actions), after))
-    return Mixture(seed, drawn, edits, signed, chance.choice((20, 60, 300)), chance.random() < 0.3)
+    return Mixture(seed, drawn, edits, signed, chance.choice((20, 60, 300)), chance.random() < 0.2)
 
 
 def _edited(text: str, pair: tuple[str, str]) -> str:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 COMMAND = "make reliability"
 MIX = "tests/faults/test_mix.py"
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadgroup")  # as `make test`
 
 
 class Fault(NamedTuple):
@@ -230,7 +231,7 @@ def main() -> None:
         names = list(dict.fromkeys(name for fault in FAULTS for name in fault.tests if only in name))
         started = time.monotonic()
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *names],
+            [sys.executable, "-m", "pytest", "-q", *IN_TWO_PROCESSES, f"--junitxml={report}", *names],
             cwd=ROOT,
             env={**os.environ, RESULTS: str(mixes)},
         )
@@ -268,7 +269,7 @@ def page(
             "",
             f"<!-- Written by `{COMMAND}`. Do not edit: run it again. -->",
             "",
-            f"Measured {measured}, in {seconds:,.0f} s, on"
+            f"Measured {measured}, in {seconds:,.0f} s, two tests at a time on"
             f" {os.cpu_count()} cores, Python {platform.python_version()}.",
             "",
             "*Equal* means: every table equals a replay of the log into an empty warehouse, by content hash,"
