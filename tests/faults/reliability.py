@@ -236,6 +236,8 @@ def main() -> None:
             cwd=ROOT,
             env={**os.environ, RESULTS: str(mixes)},
         )
+        if run.returncode not in (0, 1):
+            sys.exit(f"the run was broken off (pytest: {run.returncode}); {PAGE.name} is left as it was")
         seconds = time.monotonic() - started
         outcomes = read_outcomes(report)
         figures = [json.loads(line) for line in mixes.read_text().splitlines()] if mixes.exists() else []
