@@ -39,7 +39,7 @@ from warehouse.warehouse import Warehouse
 
 __all__ = ["server"]  # the fixture
 
-COUNT = int(os.environ.get("BATON_MIX_SEEDS", "50"))
+COUNT = int(os.environ.get("BATON_MIX_SEEDS", "20"))
 ONLY = os.environ.get("BATON_MIX_SEED")
 SEEDS_IN_FILES = [int(ONLY)] if ONLY else range(1, COUNT + 1)
 SEEDS_WITH_A_BROKER = [int(ONLY)] if ONLY else range(1, max(COUNT // 25, 1) + 1)
