@@ -223,7 +223,7 @@ def test_ctrl_c_ends_a_heavy_query_also_in_the_worker(folder: Path) -> None:
         [*BATON, "--timeout", "60", HEAVY], cwd=folder, env=environ(), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(4)
+    time.sleep(2)
     asked.send_signal(signal.SIGINT)
     _, error = asked.communicate(timeout=10)
     assert asked.returncode == 130, error
