@@ -12,7 +12,6 @@ import schemas
 from schemas.compatibility import ContractCheck, check_contract
 from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, say
-from streams.project import Project
 
 SOURCE_TREE = Path(schemas.__file__).resolve().parents[1]
 REFERENCE = Path("docs/reference/events.md")
@@ -91,7 +90,9 @@ def register(as_json: bool) -> None:
     Example:
       baton contract register
     """
+    # Imported here, as below: all of these read the catalogue, which fails on a broken file.
     from streams.kafka.registry import Registered, register_contract, registry_of
+    from streams.project import Project
 
     project = Project.here()
     registry = registry_of(project)
@@ -129,6 +130,7 @@ def acls(principal: str, as_json: bool) -> None:
     """
     from streams.kafka.acls import needed_acls
     from streams.kafka.names import names_of
+    from streams.project import Project
 
     needed = list(needed_acls(names_of(Project.here())))
     if as_json:
