@@ -130,7 +130,8 @@ class _Statement:
                 self.is_late = time.monotonic() >= deadline
                 is_ending = bool(readable) or self.is_late  # a client that has asked says nothing more
             if is_ending:
-                cursor.interrupt()
+                with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
+                    cursor.interrupt()
 
     def _say_alive(self) -> None:
         """Until the statement is done. A client that does not read what it has needs no sign of life."""

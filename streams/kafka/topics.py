@@ -280,13 +280,6 @@ def ids_of(client: KafkaAdminClient, topics: Iterable[str], names: Names) -> dic
     return {name: str(own) for name, own in ids.items() if own and str(own).strip("0-")}
 
 
-def end_offsets(
-    where: Project | str, topics: Iterable[str] = tuple(EVENT_TOPICS)
-) -> dict[tuple[str, int], int]:
-    """The next offset of every partition, keyed by (topic, partition)."""
-    return {place: after for place, (_, after) in log_extent(where, topics).items()}
-
-
 def holds_records(project: Project, spans: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
     """Whether a committed record lies at any of these (first, next) offsets. There may be but markers,
     which no group commits past. Raises BatonError when Kafka does not answer in time."""

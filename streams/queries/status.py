@@ -50,9 +50,7 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
     unread = 0
     if running is None or (running.is_ready and worker is None):  # one that starts holds the file
         try:
-            reached = _reached(project)
-            if reached:
-                [(unread,)] = ask_warehouse(project, unread_sql())[1]
+            reached, unread = _reached(project)
         except BatonError as error:
             warehouse = error
     try:
@@ -80,14 +78,17 @@ def _topic_states(
     return states
 
 
-def _reached(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
-    """(next offset, records read) of every partition that the warehouse has read; nothing without one."""
+def _reached(project: Project) -> tuple[dict[tuple[str, int], tuple[int, int]], int]:
+    """(next offset, records read) of every partition that the warehouse has read, and how many records are
+    not in the numbers yet; nothing without a warehouse."""
     if not project.warehouse_file.exists():
-        return {}
+        return {}, 0
     _, rows = ask_warehouse(
-        project, "select topic, kafka_partition, next_offset, records from warehouse.next_offset"
+        project,
+        f"select topic, kafka_partition, next_offset, records, ({unread_sql()}) from warehouse.next_offset",
     )
-    return {(topic, partition): (at, records) for topic, partition, at, records in rows}
+    reached = {(topic, partition): (at, records) for topic, partition, at, records, _ in rows}
+    return reached, rows[0][-1] if rows else 0
 
 
 def _document(project: Project, topics: list[TopicState], problems: Problems, unread: int) -> dict[str, Any]:

@@ -286,8 +286,6 @@ class Sink:
             self._marked |= first.keys()
             self._to_mark = {}
             self._last |= last
-            if self.withheld:
-                self.withheld.notice(batch)
             await ready.put(batch)
         await ready.put(None)
 
@@ -297,6 +295,8 @@ class Sink:
         loop = asyncio.get_running_loop()
         while (batch := await ready.get()) is not None:
             await loop.run_in_executor(pool, self.destination.write, batch)
+            if self.withheld:
+                self.withheld.notice(batch)
             self._in_flight -= 1
             self.progress.records += batch.records
             self.progress.batches += 1

@@ -51,7 +51,8 @@ class WithheldRecords:
         self._may_be_some = True  # of an earlier run
 
     def notice(self, batch: Batch) -> None:
-        """Look at a batch on its way to the warehouse: whether it holds any."""
+        """Look at a batch that was written: whether it holds any. Not before: a look for them in between
+        would not find them, and be the last."""
         if batch.failed.num_rows and pc.any(pc.equal(batch.failed["stage"], WITHHELD)).as_py():
             self._may_be_some = True
 
@@ -63,7 +64,8 @@ class WithheldRecords:
         self._may_be_some = False
         found = self._connection.execute(f"select distinct header {_WAITING}").fetchall()
         headers = [header for (header,) in found]
-        self._may_be_some |= bool(headers)
+        if headers:  # and no other thread's notice is overwritten
+            self._may_be_some = True
         self._tries = {header: self._tries.get(header, 0) for header in headers}
         now = self._clock()
         due = next((header for header in headers if self._due_at.get(header, now) <= now), None)

@@ -16,7 +16,7 @@ import pytest
 
 from streams.cli.publish import MOST_LISTED, MOST_PRINTED
 from streams.kafka.json_lines import LONGEST_LINE
-from streams.kafka.topics import end_offsets
+from streams.kafka.topics import log_extent
 from streams.local.broker import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,7 +63,7 @@ def baton(
 
 
 def _in_kafka(kafka: str) -> int:
-    return sum(end_offsets(kafka).values())
+    return sum(end for _, end in log_extent(kafka).values())
 
 
 @pytest.mark.kafka

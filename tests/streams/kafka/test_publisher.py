@@ -23,7 +23,7 @@ from schemas.registry import SchemaRegistry, frame
 from schemas.validation import ContractViolation
 from streams.kafka import publisher
 from streams.kafka.publisher import DeliveryFailure, Publisher
-from streams.kafka.topics import end_offsets
+from streams.kafka.topics import log_extent
 from streams.local.broker import free_ports, start_broker, stop_broker
 from streams.project import Project
 
@@ -55,15 +55,19 @@ def won(opportunity: str) -> dict[str, Any]:
     }
 
 
+def _ends(bootstrap: str) -> dict[tuple[str, int], int]:
+    return {place: end for place, (_, end) in log_extent(bootstrap).items()}
+
+
 class Log:
     """What arrives on the event topics from now on."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._from = end_offsets(bootstrap)
+        self._from = _ends(bootstrap)
 
     def read(self) -> list[Any]:
-        places = {TopicPartition(*place): offset for place, offset in end_offsets(self._bootstrap).items()}
+        places = {TopicPartition(*place): offset for place, offset in _ends(self._bootstrap).items()}
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None)
         try:
             consumer.assign(list(places))

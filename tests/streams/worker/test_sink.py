@@ -29,7 +29,11 @@ from streams.kafka.topics import (
 from streams.worker import sink as sink_module
 from streams.worker.log_watch import LogWatch
 from streams.worker.sink import Sink
-from warehouse.commit import Mark
+from streams.worker.withheld import WithheldRecords
+from tests.schemas.test_codec import WON
+from tests.schemas.test_hostile_schemas import framed
+from tests.streams.worker.test_withheld import Registry
+from warehouse.commit import Batch, Mark
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
@@ -290,3 +294,37 @@ def test_another_member_in_the_group_ends_nothing(clean_kafka: str, warehouse: W
                 await until(lambda: ids(warehouse) == ["e-1", "e-2"])
 
     asyncio.run(run())
+
+
+class RetriedMeanwhile(WarehouseWriter):
+    """Before each write, what is withheld is looked for: the records on their way are not to be found yet."""
+
+    withheld: WithheldRecords
+
+    def write(self, batch: Batch) -> None:
+        self.withheld.retry()
+        super().write(batch)
+
+
+def test_what_is_withheld_is_tried_again_also_after_a_look_between_reading_and_writing(
+    clean_kafka: str, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink_module, "RETRY_SECONDS", 0.2)
+    registry = Registry()
+    registry.withheld = {7}
+    sink = new_sink(clean_kafka, warehouse)
+    destination = RetriedMeanwhile(warehouse)
+    destination.withheld = WithheldRecords(warehouse.cursor(), registry.schema)
+    sink.destination, sink.withheld, sink.registry = destination, destination.withheld, registry.schema
+
+    async def follow() -> None:
+        async with running(sink):
+            async with AIOKafkaProducer(bootstrap_servers=clean_kafka) as producer:
+                await producer.send_and_wait(WON.topic, framed(7), partition=0)
+            failed = "select stage from warehouse.failed_event"
+            await until(lambda: warehouse.ask(failed)[1] == [("registry",)])
+            registry.withheld = set()
+            await until(lambda: warehouse.ask(failed)[1] == [])
+
+    asyncio.run(follow())
+    assert warehouse.ask("select count(*) from log.opportunity_won")[1] == [(1,)]

@@ -44,8 +44,8 @@ class Site:
             said = (0, b"k", value, None, 1, len(value), ())
             fetched.add(WON.topic, 1, [ConsumerRecord(WON.topic, 1, at, 1_700_000_000_123, *said)])
         batch = to_batch(fetched, self.registry.schema)
-        self.withheld.notice(batch)
         self.committer.commit(batch)
+        self.withheld.notice(batch)
 
     def retry(self) -> bool:
         """Whether there was something to write."""
