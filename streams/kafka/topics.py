@@ -204,30 +204,68 @@ def repair_topics(where: Project | str, faults: Sequence[TopicFault]) -> None:
     Added partitions move some keys to another partition: harmless here, as no number depends on order.
     """
     names = names_of(where)
+    configs: dict[str, dict[str, str]] = {}
+    partitions: dict[str, int] = {}
+    for fault in faults:
+        topic = names.in_kafka(fault.topic)
+        if fault.setting == "partitions":
+            partitions[topic] = int(fault.needed)
+        elif fault.setting != "replicas":
+            configs.setdefault(topic, {})[fault.setting] = fault.needed
     with admin(where) as client:
-        configs: dict[str, dict[str, str]] = {}
-        for fault in faults:
-            topic = names.in_kafka(fault.topic)
-            if fault.setting == "partitions":
-                client.create_partitions({topic: int(fault.needed)})
-            elif fault.setting != "replicas":
-                configs.setdefault(topic, {})[fault.setting] = fault.needed
-        if not configs:
-            return
-        resources = [
-            ConfigResource(ConfigResourceType.TOPIC, name, configs=values) for name, values in configs.items()
-        ]
-        for topic, outcome in client.alter_configs(resources)["topic"].items():
+        change_topics(client, configs, partitions)
+
+
+def change_topics(
+    client: KafkaAdminClient,
+    configs: Mapping[str, Mapping[str, str]],
+    partitions: Mapping[str, int] | None = None,
+) -> None:
+    """Set configurations and numbers of partitions, by names in Kafka, and wait until the broker shows
+    them: its controller answers before the brokers know. Idempotent. Raises BatonError when Kafka refuses,
+    or does not show them within LOOK_SECONDS."""
+    partitions = partitions or {}
+    has = existing_topics(client) if partitions else {}
+    more = {topic: count for topic, count in partitions.items() if has.get(topic, 0) < count}
+    if more:
+        client.create_partitions(more)
+    if configs:
+        kind = ConfigResourceType.TOPIC
+        outcomes = client.alter_configs([ConfigResource(kind, name, dict(c)) for name, c in configs.items()])
+        for topic, outcome in outcomes["topic"].items():
             if outcome != "OK":
-                raise BatonError(
-                    "Kafka did not change a topic's settings",
-                    where=topic,
-                    why=outcome,
-                    next_command="baton doctor   (ask the cluster's administrator to set "
-                    + ", ".join(configs[topic])
-                    + ")",
-                    exit_code=ExitCode.CONFIGURATION,
-                )
+                raise _unchanged(topic, outcome, configs[topic])
+    deadline = time.monotonic() + LOOK_SECONDS
+    while late := _not_shown(client, configs, more):
+        if time.monotonic() > deadline:
+            raise _unchanged(
+                late, f"not shown within {LOOK_SECONDS:.0f} s", configs.get(late, ["partitions"])
+            )
+        time.sleep(0.1)
+
+
+def _not_shown(
+    client: KafkaAdminClient, configs: Mapping[str, Mapping[str, str]], partitions: Mapping[str, int]
+) -> str | None:
+    """A topic that the broker does not yet show as it was set; None if there is none."""
+    has = existing_topics(client) if partitions else {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in configs]
+    shown = client.describe_configs(resources, config_filter="all")["topic"] if resources else {}
+    late = [topic for topic, count in partitions.items() if has.get(topic, 0) < count]
+    for topic, values in configs.items():
+        if any(str(shown[topic][setting]["value"]) != value for setting, value in values.items()):
+            late.append(topic)
+    return late[0] if late else None
+
+
+def _unchanged(topic: str, why: str, settings: Iterable[str]) -> BatonError:
+    return BatonError(
+        "Kafka did not change a topic's settings",
+        where=topic,
+        why=why,
+        next_command=f"baton doctor   (ask the cluster's administrator to set {', '.join(settings)})",
+        exit_code=ExitCode.CONFIGURATION,
+    )
 
 
 def log_extent(

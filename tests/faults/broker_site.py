@@ -19,7 +19,7 @@ from projections.signing_keys import key_block
 from schemas.errors import ExitCode
 from streams.kafka.admin import admin
 from streams.kafka.names import Names
-from streams.kafka.topics import PARTITIONS, ensure_topics
+from streams.kafka.topics import PARTITIONS, change_topics, ensure_topics
 from streams.local.broker import find_broker, start_broker
 from streams.project import Project
 from tests.faults.mixture import PLAYBOOK, Item, Mixture, Step
@@ -199,4 +199,4 @@ class BrokerSite:
     def _add_partition(self, topic: str) -> None:
         self._partitions[topic] += 1
         with admin(self._running.project) as client:
-            client.create_partitions({self._names.in_kafka(topic): self._partitions[topic]})
+            change_topics(client, {}, {self._names.in_kafka(topic): self._partitions[topic]})

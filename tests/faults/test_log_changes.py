@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.kafka.admin import admin
-from streams.kafka.topics import PARTITIONS, create_topics, existing_topics
+from streams.kafka.topics import PARTITIONS, change_topics, create_topics, existing_topics
 from streams.queries.wait import wait_until_read
 from tests.faults.running import Record, Running, make_load
 
@@ -69,7 +69,7 @@ def test_a_partition_that_nobody_has_read_is_not_equal_until_it_is(
             running.wait_ready(worker)
             running.wait_for(worker, len(first))
         with admin(running.kafka) as client:
-            client.create_partitions({TOPIC: PARTITIONS[TOPIC] + 1})
+            change_topics(client, {}, {TOPIC: PARTITIONS[TOPIC] + 1})
         added = [Record(TOPIC, PARTITIONS[TOPIC], r.key, r.value) for r in second if r.topic == TOPIC]
         asyncio.run(transactions(running.kafka, added, are_committed=True))
 

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.catalogue import CATALOGUE
@@ -25,6 +24,7 @@ from streams.kafka.admin import admin
 from streams.kafka.topics import (
     EVENT_TOPICS,
     PARTITIONS,
+    change_topics,
     create_topics,
     ensure_topics,
     existing_topics,
@@ -172,11 +172,9 @@ def test_topics_are_made_once(clean_kafka: str) -> None:
 
 def test_topics_set_otherwise_are_told_and_repaired(clean_kafka: str, tmp_path: Path) -> None:
     with admin(clean_kafka) as client:
-        client.alter_configs(
-            [
-                ConfigResource(ConfigResourceType.TOPIC, "funnel.sales", {"retention.ms": "604800000"}),
-                ConfigResource(ConfigResourceType.TOPIC, "funnel.alerts", {"cleanup.policy": "compact"}),
-            ]
+        change_topics(
+            client,
+            {"funnel.sales": {"retention.ms": "604800000"}, "funnel.alerts": {"cleanup.policy": "compact"}},
         )
         client.delete_topics(["funnel.revenue"])
         while "funnel.revenue" in existing_topics(client):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.acls import needed_acls
@@ -22,6 +21,7 @@ from streams.kafka.topics import (
     PARTITIONS,
     REACTION_GROUP,
     SINK_GROUP,
+    change_topics,
     committed_offsets,
     ensure_topics,
     existing_topics,
@@ -142,9 +142,8 @@ def test_topics_are_repaired_with_the_permissions_for_it(
 ) -> None:
     project = Project.here(settings, tmp_path)
     ensure_topics(project)
-    short = {"retention.ms": "604800000"}
     with admin(secured.admin_address) as client:
-        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, PREFIX + "funnel.sales", short)])
+        change_topics(client, {PREFIX + "funnel.sales": {"retention.ms": "604800000"}})
     faults = ensure_topics(project).faults
     assert [fault.topic for fault in faults] == ["funnel.sales"]
     repair_topics(project, faults)

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import ConsumerRecord
 
 from projections.playbook import DEFAULT_PLAYBOOK, Playbook, read_playbook
@@ -26,7 +25,7 @@ from schemas.codec import decode, encode
 from schemas.errors import ExitCode
 from streams.kafka.admin import admin
 from streams.kafka.publisher import Publisher
-from streams.kafka.topics import REACTION_GROUP, committed_offsets, log_extent
+from streams.kafka.topics import REACTION_GROUP, change_topics, committed_offsets, log_extent
 from streams.project import Project
 from streams.queries.verification import verify
 from streams.queries.warehouse_access import ask_warehouse
@@ -318,5 +317,4 @@ def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: S
 
 def allow_dead_letters_of(kafka: str, size: str) -> None:
     with admin(kafka) as client:
-        config = ConfigResource(ConfigResourceType.TOPIC, DEAD_LETTER, configs={"max.message.bytes": size})
-        client.alter_configs([config])
+        change_topics(client, {DEAD_LETTER: {"max.message.bytes": size}})

@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.catalogue import CATALOGUE
 from streams.kafka.admin import admin
-from streams.kafka.topics import log_extent
+from streams.kafka.topics import change_topics, log_extent
 from streams.project import Project
 from streams.queries.warehouse_access import open_warehouse
 from streams.worker.sink import Sink
@@ -23,12 +22,7 @@ from warehouse.writer import WarehouseWriter
 def test_records_packed_by_the_broker_itself_are_read(clean_kafka: str, tmp_path: Path, codec: str) -> None:
     """The broker packs again what it takes into topics with a codec of their own: with Kafka's Java code."""
     with admin(clean_kafka) as client:
-        client.alter_configs(
-            [
-                ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": codec})
-                for topic in CATALOGUE.fact_topics
-            ]
-        )
+        change_topics(client, {topic: {"compression.type": codec} for topic in CATALOGUE.fact_topics})
     load = make_load(7, 40, tmp_path)
     produce(clean_kafka, load.records)
     project = Project(home=tmp_path / ".baton", cwd=tmp_path, kafka=clean_kafka)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from projections.playbook import read_playbook
 from schemas.catalogue import DEAD_LETTER_TOPIC
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
 from streams.kafka.producer import Message, Producer
+from streams.kafka.topics import change_topics
 from streams.worker.outbox_relay import OutboxRelay
 from warehouse.commit import Batch, failed_table
 from warehouse.warehouse import Warehouse
@@ -94,10 +94,8 @@ def test_a_dead_letter_of_any_record_is_sent(
 def test_what_kafka_takes_in_no_form_is_marked_and_the_others_arrive(
     clean_kafka: str, warehouse: Warehouse
 ) -> None:
-    limit = {"max.message.bytes": "900"}
-    resource = ConfigResource(ConfigResourceType.TOPIC, DEAD_LETTER_TOPIC, configs=limit)
     with admin(clean_kafka) as client:
-        client.alter_configs([resource])
+        change_topics(client, {DEAD_LETTER_TOPIC: {"max.message.bytes": "900"}})
     warehouse.committer().commit(failed_rows((b"a", b"1"), (b"b", b"x" * 2_000), (b"c", b"3")))
     warehouse.connection.execute(
         "update warehouse.outbox set headers = json_object('baton_reason', repeat('x', 2000))"

@@ -20,6 +20,7 @@ from schemas.errors import BatonError
 from streams.kafka.admin import admin
 from streams.kafka.topics import (
     SINK_GROUP,
+    change_topics,
     committed_offsets,
     create_topics,
     existing_topics,
@@ -189,7 +190,7 @@ def test_partitions_added_meanwhile_are_read(clean_kafka: str, warehouse: Wareho
             await produce(clean_kafka, [1])
             await until(lambda: ids(warehouse) == ["e-1"])
             with admin(clean_kafka) as client:
-                client.create_partitions({TOPIC: 5})
+                change_topics(client, {}, {TOPIC: 5})
             await produce(clean_kafka, [2], partition=4)
             await produce(clean_kafka, [3])
             await until(lambda: ids(warehouse) == ["e-1", "e-2", "e-3"])
