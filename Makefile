@@ -35,13 +35,11 @@ lint: setup ## Check style, types, import direction, and private names
 
 reference: setup ## Regenerate docs/reference
 	$(BIN)/baton contract docs
-	$(BIN)/python -m projections.reference
-	$(BIN)/python -m streams.queries.settings_page
+	$(BIN)/python -m docs.pages
 
 check-docs: setup ## Check that docs/reference is current, and that documented commands and files exist
 	$(BIN)/baton contract docs --check
-	$(BIN)/python -m projections.reference --check
-	$(BIN)/python -m streams.queries.settings_page --check
+	$(BIN)/python -m docs.pages --check
 	$(BIN)/python -m pytest tests/contracts
 
 bench: setup $(VENV)/.bench ## Run the benchmarks and write docs/benchmarks.md (ONLY=latency: one case, no page)

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from docs.pages import FOLDER, pages
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
 from streams.queries import health_checks
-from streams.queries.settings_page import PAGE, render
 from streams.settings import SETTINGS, unknown_settings
 
 SECRET = "hunter2-and-more"
@@ -49,7 +49,8 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 def test_the_page_is_what_the_tables_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), "make reference"
+    page = FOLDER / "settings.md"
+    assert page.read_text(encoding="utf-8") == pages()[page], "make reference"
 
 
 def test_every_field_of_a_setting_is_one_of_the_project() -> None:
