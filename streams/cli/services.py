@@ -12,6 +12,7 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.errors import ExitCode
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.kafka.admin import admin
+from streams.kafka.open_transactions import OpenTransaction
 from streams.kafka.topics import (
     PARTITIONS,
     REPAIR_COMMAND,
@@ -217,6 +218,8 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     click.echo(f"files      {sizes}  in {state['project']}\n")
     if state["not_in_numbers"]:
         click.echo(f"numbers    not in them yet: {state['not_in_numbers']:,} of the records read")
+    for waiting in state["open_transactions"]:
+        click.echo(f"waiting    {OpenTransaction(**waiting)}")
     for loss in state["log_losses"]:
         click.echo(
             f"lost       Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
+from streams.kafka.open_transactions import OpenTransaction, open_transactions
 from streams.kafka.topics import PARTITIONS, log_extent
 from streams.local import worker_process
 from streams.local.broker import find_broker
@@ -53,12 +54,15 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
             reached, unread = _reached(project)
         except BatonError as error:
             warehouse = error
+    waiting: tuple[OpenTransaction, ...] = ()
     try:
         topics = _topic_states(log_extent(project, PARTITIONS), reached)
+        waiting = open_transactions(project)
         problems = Problems(None, worker, warehouse)
     except BatonError as error:
         topics, problems = [], Problems(error, worker, warehouse)
-    return _document(project, topics, problems, unread), problems
+    document = _document(project, topics, problems, unread)
+    return document | {"open_transactions": [asdict(one) for one in waiting]}, problems
 
 
 def _topic_states(

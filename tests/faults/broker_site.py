@@ -159,6 +159,17 @@ class BrokerSite:
         elif how == "aborted":
             producer.abort_transaction()
         producer.close()
+        if in_transaction:
+            self._wait_for_markers(one_of_its_own)
+
+    def _wait_for_markers(self, transaction: str) -> None:
+        """Kafka answers a commit before it writes the markers, and a single broker that is killed in between
+        may never write them: what is behind them then waits for good. That is not ours to survive."""
+        deadline = time.monotonic() + 30
+        with admin(self._running.project) as client:
+            while "COMPLETE" not in client.describe_transactions([transaction])[transaction].state.name:
+                assert time.monotonic() < deadline, transaction
+                time.sleep(0.05)
 
     def _freeze(self, share: float) -> None:
         assert self._worker is not None

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from kafka import KafkaProducer
 
+from streams.kafka import open_transactions as open_transactions_module
 from streams.kafka.admin import admin
-from streams.kafka.topics import PARTITIONS, change_topics, create_topics, existing_topics
+from streams.kafka.topics import PARTITIONS, change_topics, create_topics, existing_topics, log_extent
+from streams.queries.health_checks import CHECKS
+from streams.queries.status import read_status
 from streams.queries.wait import wait_until_read
 from tests.faults.running import Record, Running, make_load
 
@@ -41,6 +45,35 @@ async def transactions(kafka: str, records: Sequence[Record], *, are_committed: 
             ]
             await asyncio.gather(*sent)
             await (producer.commit_transaction() if are_committed else producer.abort_transaction())
+
+
+def test_a_transaction_that_nobody_ends_is_shown(
+    running: Running, records: Sequence[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies behind it is committed, is no lag, and is not read: nothing else would say so."""
+    monkeypatch.setattr(open_transactions_module, "QUIET_SECONDS", 0.0)
+    in_one = [r for r in records if r.topic == TOPIC]
+    place = in_one[0].partition
+    producer = KafkaProducer(bootstrap_servers=running.kafka, transactional_id="etl-that-died")
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(TOPIC, in_one[0].value, key=in_one[0].key, partition=place)
+    producer.flush()
+    asyncio.run(transactions(running.kafka, in_one, are_committed=True))
+    extent = log_extent(running.project)
+
+    shown, problems = read_status(running.project)
+    assert not problems.kafka
+    [waiting] = shown["open_transactions"]
+    first, stable = extent[TOPIC, place]
+    assert (waiting["topic"], waiting["partition"], waiting["first_offset"]) == (TOPIC, place, stable)
+    assert waiting["offsets"] > sum(r.partition == place for r in in_one)
+    advice = [check.next for check in dict(CHECKS)["kafka"](running.project) if check.level == "warn"]
+    assert any(f"--topic {TOPIC} --partition {place} --start-offset {stable}" in next for next in advice)
+
+    producer.abort_transaction()
+    producer.close()
+    assert read_status(running.project)[0]["open_transactions"] == []
 
 
 def test_transactions_leave_no_lag_and_no_difference(running: Running, records: Sequence[Record]) -> None:
