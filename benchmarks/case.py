@@ -97,6 +97,7 @@ class Scale:
     latency_seconds: int = 20
     rate: int = 5_000
     times_longer: int = 50
+    answer_events: int = 2_000_000
     is_quick: bool = False
 
 
@@ -110,6 +111,7 @@ QUICK = Scale(
     latency_seconds=1,
     rate=2_000,
     times_longer=10,
+    answer_events=2_000,
     is_quick=True,
 )
 

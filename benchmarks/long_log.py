@@ -50,10 +50,10 @@ def measure(bench: Bench) -> Case:
 
 def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     """Fill both warehouses, then time single commits on copies of them, alternating. Times in seconds."""
-    batches = _Batches(batch)
+    batches = Batches(batch)
     place = Path(folder)
-    _fill(place / "short.duckdb", batches, 1)
-    filling = _fill(place / "long.duckdb", batches, times)
+    fill(place / "short.duckdb", batches, 1)
+    filling = fill(place / "long.duckdb", batches, times)
     found: Measured = {
         "short": [],
         "long": [],
@@ -73,7 +73,7 @@ def time_commits(folder: str, batch: int, times: int, rounds: int) -> Measured:
     return found
 
 
-def _fill(file: Path, batches: _Batches, times: int) -> list[float]:
+def fill(file: Path, batches: Batches, times: int) -> list[float]:
     """Commit this many batches as the sink does; the seconds of each."""
     spent = []
     with Warehouse.open(file, read_playbook(DEFAULT_PLAYBOOK)) as warehouse:
@@ -86,7 +86,7 @@ def _fill(file: Path, batches: _Batches, times: int) -> list[float]:
     return spent
 
 
-class _Batches:
+class Batches:
     """An endless supply of batches of one size: simulated ones in turn, each time under new ids."""
 
     def __init__(self, size: int) -> None:

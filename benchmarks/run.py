@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    answers,
     clickhouse_peer,
     faust_peer,
     ingestion,
@@ -32,6 +33,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "rebuild": rebuild.measure,
     "whatif": whatif.measure,
     "views": views.measure,
+    "reading": answers.measure,
     "long-log": long_log.measure,
     "latency": latency.measure,
 }

@@ -11,6 +11,7 @@ something counts as the day begins. It has happened once its day has begun, what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -48,14 +49,22 @@ SUBJECTS = ("lead_id", "account_id", "handoff_id", "opportunity_id")
 
 @cache
 def resolved_facts() -> tuple[Projection, ...]:
-    """One projection for each event type of the log, in the catalogue's order."""
-    return (*(_resolved(event) for event in CATALOGUE.facts), _all_events())
+    """One projection for each event type of the log, in the catalogue's order, and those of many types."""
+    return (
+        *(_resolved(event) for event in CATALOGUE.facts),
+        _union("event", "event", CATALOGUE.facts),
+        _union("lead_event", "event of a type that names leads", _of_leads()),
+    )
 
 
-def all_events(schema: str) -> str:
-    """SQL: the envelope and subjects of every event, each once. `schema`: facts or resolved."""
+def _of_leads() -> tuple[EventType, ...]:
+    return tuple(e for e in CATALOGUE.facts if any(field["name"] == "lead_id" for field in e.fields))
+
+
+def all_events(schema: str, events: Sequence[EventType] = CATALOGUE.facts) -> str:
+    """SQL: envelope and subjects of every event of these types, each once. `schema`: facts or resolved."""
     branches = []
-    for event in CATALOGUE.facts:
+    for event in events:
         present = {field["name"] for field in event.fields}
         subjects = ", ".join(s if s in present else f"null::varchar as {s}" for s in SUBJECTS)
         by_day = "is_day_only" if "is_day_only" in present else "false as is_day_only"
@@ -66,13 +75,13 @@ def all_events(schema: str) -> str:
     return " union all ".join(branches)
 
 
-def _all_events() -> Projection:
+def _union(name: str, what: str, events: Sequence[EventType]) -> Projection:
     return Projection(
         kind="resolved",
-        name="event",
-        grain="one row per event that has happened by as-of",
-        reads=tuple(f"resolved.{event.table}" for event in CATALOGUE.facts),
-        says="every event with its envelope and subjects, of merged leads under the one that survives",
+        name=name,
+        grain=f"one row per {what} that has happened by as-of",
+        reads=tuple(f"resolved.{event.table}" for event in events),
+        says="every one with its envelope and subjects, of merged leads under the one that survives",
         means="",
         key=("event_type", "event_id"),
         columns=tuple(
@@ -87,7 +96,7 @@ def _all_events() -> Projection:
                 *SUBJECTS,
             )  # fmt: skip
         ),
-        select=all_events("resolved"),
+        select=all_events("resolved", events),
         path=Path(__file__),
     )
 

@@ -192,16 +192,16 @@ class Warehouse:
             with suppress(duckdb.Error):  # the first error says what happened
                 self.connection.execute("rollback")
             raise
-        self.read_models().rebuild()
+        self.refresh(is_rebuild=True)
         tables = (IDENTITY, "playbook.all_version", *layout.stored_tables().values())
         return {
             table: int(self.connection.execute(f"select count(*) from {table}").fetchall()[0][0])
             for table in tables
         }
 
-    def refresh(self) -> Refreshed:
+    def refresh(self, *, is_rebuild: bool = False) -> Refreshed:
         """Bring the read models up to what is committed, as of now. See ReadModels.refresh."""
-        return self.read_models().refresh()
+        return self.read_models().refresh(is_rebuild=is_rebuild)
 
     def read_models(self) -> ReadModels:
         """What keeps the read models up. For one thread at a time."""

@@ -1,7 +1,8 @@
 -- view:   lead_journey
 -- grain:  one row per event of a lead
 -- key:    lead_id, position
--- reads:  resolved.event
+-- stored: lead_id
+-- reads:  resolved.lead_event
 -- says:   one lead's life in order of event time: every touch, handoff, attempt and deal of both teams
 -- means:  Events of one instant come in the order of their meaning: captured, touched, profiled, offered, and so on to
 --         won or lost. Of an event that is known by its day there are no minutes, before or after; a capture and an
@@ -28,7 +29,7 @@ ranked_event as (
             'BuyerReached', 'OpportunityOpened', 'OpportunityReopened', 'OpportunityRevised',
             'OpportunityStageEntered', 'CallHeld', 'PromiseMade', 'OpportunityWon', 'OpportunityLost'
         ], event_type), 99) as rank
-    from resolved.event as event
+    from resolved.lead_event as event
     where lead_id is not null
 )
 select

@@ -48,30 +48,52 @@ look as (
     union all
     select last_on, $as_of, zone from span where first_on is not null
 ),
--- Each deal as the events report it that had happened by then, of those recorded by then or by now.
+-- Of each event the first look that knows it: of those recorded by then, or by now.
+known_event as (
+    select opportunity_id, is_then, event, looked_on as since_on
+    from (
+        select opportunity_id, is_then, event,
+            greatest(least(occurred_at, $as_of), case when is_then then recorded_at end) as known_at
+        from deal_event as event
+        cross join (values (true), (false)) as knowledge(is_then)
+    )
+    asof join look on known_at <= looked_at
+),
+-- Each deal as these events report it, from one look on until another event is known.
 known_deal as (
-    select looked_on, zone, is_then, opportunity_id, deal_known(event) as known
-    from look
-    cross join (values (true), (false)) as knowledge(is_then)
-    join deal_event as event
-        on least(occurred_at, $as_of) <= looked_at and (recorded_at <= looked_at or not is_then)
-    group by all
+    select opportunity_id, is_then, since_on, deal_outcome(known) as outcome, known,
+        lead(since_on) over (partition by opportunity_id, is_then order by since_on) as until_on
+    from (
+        select opportunity_id, is_then, change.since_on, deal_known(event) as known
+        from (select distinct opportunity_id, is_then, since_on from known_event) as change
+        join known_event using (opportunity_id, is_then)
+        where known_event.since_on <= change.since_on
+        group by all
+    )
 ),
 -- What counts in a row: an open deal, or what a win or a credit booked.
+counted_deal as (
+    select is_then, since_on, until_on, outcome is null as is_open,
+        case when is_open then known.amount else outcome.booked end as given,
+        case when is_open then known.closing_day.closes_on
+             else (outcome.place.occurred_at at time zone zone)::date end as counts_on
+    from known_deal
+    cross join span
+    where outcome.is_won or outcome is null and known.opening is not null
+),
 counted_amount as (
-    select looked_on, is_then, opportunity_id, outcome is null as is_open,
-        case when outcome is null then known.amount else outcome.booked end as given,
-        case when outcome is null then known.closing_day.closes_on
-             else (outcome.place.occurred_at at time zone zone)::date end as counts_on,
+    select looked_on, is_then, is_open, given, counts_on,
         case
-            when outcome is not null then null
+            when not is_open then null
             when counts_on is null then 'undated'
             when counts_on < looked_on then 'overdue'
             when quarter_of(counts_on) > quarter_of(looked_on + to_months(6)) then 'later'
         end as horizon,
         case when horizon is null then quarter_of(counts_on) end as closes_in
-    from (select *, deal_outcome(known) as outcome from known_deal)
-    where outcome.is_won or outcome is null and known.opening is not null
+    from counted_deal
+    join look on since_on <= looked_on and looked_on < coalesce(until_on, 'infinity'::date)
+    -- Of what was booked, no row shows another quarter than that day's and the next two.
+    where is_open or quarter_of(counts_on) between quarter_of(looked_on) and quarter_of(looked_on + to_months(6))
 ),
 line_total as (
     select looked_on, horizon, closes_in,

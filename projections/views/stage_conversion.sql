@@ -26,31 +26,43 @@
 --   timed                     conversions that the median is over
 --   playbook_version          the playbook whose stages these are
 with
-lead_stage as materialized (
-    select lead_id, pass, position, entered_at, outcome, is_clock_suspect or is_inferred as is_untimed
+-- Of each pass the stages it entered, and whether it is in the funnel still.
+pass as (
+    select
+        list({
+            'position': position, 'entered_at': entered_at, 'is_timed': not is_clock_suspect and not is_inferred,
+            'window_start': window_of(entered_at at time zone zone, window_unit, week_begins)
+        }) as stages,
+        bool_or(outcome = 'still_there') as is_undecided
     from funnel.lead_stage
+    cross join playbook.version
+    group by lead_id, pass
 ),
-undecided as (
-    select lead_id, pass from lead_stage where outcome = 'still_there'
+entry as (
+    select unnest(stages) as earlier, stages, is_undecided from pass
+),
+later_entry as (
+    select
+        earlier, later.position as to_position, is_undecided,
+        list_filter(stages, lambda entered: entered.position = later.position)[1] as reached
+    from entry
+    join playbook.stage as later on later.position > earlier.position
 ),
 pair as (
     select
-        earlier.position as from_position, later.position as to_position, earlier.entered_at,
+        earlier.position as from_position, to_position, earlier.window_start as window_start,
+        earlier.entered_at as entered_at,
         reached.entered_at as converted_at,
-        not earlier.is_untimed and not reached.is_untimed as is_timed,
-        converted_at is null and undecided.lead_id is not null as is_undecided
-    from lead_stage as earlier
-    join playbook.stage as later on later.position > earlier.position
-    left join lead_stage as reached
-        on reached.lead_id = earlier.lead_id and reached.pass = earlier.pass and reached.position = later.position
-    left join undecided on undecided.lead_id = earlier.lead_id and undecided.pass = earlier.pass
+        earlier.is_timed and reached.is_timed as is_timed,
+        reached is null and is_undecided as is_undecided
+    from later_entry
 )
 select
     from_position,
     earlier.stage as from_stage,
     to_position,
     later.stage as to_stage,
-    window_of(entered_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
+    window_start,
     count(*) as entered,
     count(converted_at) as converted,
     count(*) filter (where converted_at <= entered_at + interval 168 hours) as converted_within_7_days,

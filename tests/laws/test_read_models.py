@@ -14,11 +14,12 @@ from projections.projection import Projection
 from projections.relations import dependencies, relations, selected, stored_views
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-from tests.given import given, in_memory
+from tests.given import as_bytes, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
 from tests.laws.test_semilattice import emptied
-from warehouse.read_models import LINKS, ReadModels, linked_events, read_events
+from warehouse.components import LINKS, linked_events
+from warehouse.read_models import ReadModels, read_events
 from warehouse.record_identity import MERGE_FACTS
 from warehouse.warehouse import Warehouse
 
@@ -43,7 +44,7 @@ def shared() -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def read_models(shared: Warehouse) -> ReadModels:
-    return ReadModels(shared.connection.cursor(), rebuild_from=1.0)
+    return ReadModels(shared.connection.cursor(), rebuild_from=1.0, piece_events=20)
 
 
 @effort(10)
@@ -99,3 +100,33 @@ def test_a_stored_view_reads_facts_that_name_a_record(view: Projection) -> None:
 
     assert view.stored in LINKS and view.stored in [column.name for column in view.columns]
     assert facts <= {event.table for event in linked_events()}
+
+
+def test_copies_that_name_two_leads_decide_together_ever_after() -> None:
+    """The copy that counts names another lead than the one that the later news are about."""
+
+    def touch(event_id: str, lead: str, day: int) -> dict[str, str | bool]:
+        return {
+            "type": "TouchRecorded",
+            "event_id": event_id,
+            "occurred_at": "2026-03-02T10:00:00Z",
+            "recorded_at": f"2026-03-0{day}T10:00:00Z",
+            "source": "test",
+            "lead_id": lead,
+            "team": "sales_development",
+            "activity": "web_visit",
+            "channel": "email",
+            "is_inbound": True,
+            "is_automated": False,
+        }
+
+    as_of = datetime(2026, 4, 1, tzinfo=UTC)
+    with in_memory(read_playbook()) as warehouse:
+        warehouse.pin_as_of(as_of)
+        for events in (
+            [touch("copied", "one", 5), touch("copied", "other", 4)],
+            [touch("news", "one", 6)],
+        ):
+            given(warehouse, as_bytes(events))
+            ReadModels(warehouse.connection.cursor(), rebuild_from=1.0).refresh()
+            assert differing(warehouse, as_of) == []
