@@ -13,8 +13,8 @@ from warehouse.warehouse import Warehouse
 
 METHOD = (
     "Two warehouses are filled with batches of simulated events under new ids each, the second with ten "
-    "times as many, and their read models are built. Then each question is asked again and again, alone, its rows "
-    "fetched; the figure is the 95th percentile, planning included."
+    "times as many, and their read models are built. Then each question is asked again and again, alone, its "
+    "rows fetched; the figure is the 95th percentile, planning included."
 )
 QUESTIONS = {
     "pairs of teams with percentiles": "from funnel.handoff_pair",
