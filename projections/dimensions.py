@@ -1,4 +1,4 @@
-"""What is a choice about the dimensions of a lead: bands of company size, and named segments."""
+"""Dimensions of a lead, by which counts are sliced; and what is a choice about them: size bands, named segments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,29 @@ from typing import Any
 from projections.definition import Criterion, read_fit
 from projections.playbook_blocks import Blocks
 
+# The columns of lead_dimension, after all, which is every lead.
+DIMENSIONS = (
+    "all",
+    "first_channel",
+    "first_campaign",
+    "region",
+    "country",
+    "industry",
+    "size_band",
+    "named_segment",
+    "source_system",
+    "owner",
+    "owner_team",
+)
 KEYS = {"size_band": {"id", "at_most"}, "segment": {"id", "conditions"}}
 _CONDITION_KEYS = {"attribute", "one_of", "at_least", "at_most"}
+SQL_FUNCTIONS = (
+    # The value of a dimension, given what lead_slice says of the lead: nothing of all, and of a lead nobody stated.
+    """
+    create or replace macro dimension_value(of_dimension, found) as
+        coalesce(found, case of_dimension when 'all' then 'all' else 'unknown' end)
+    """,
+)
 # Values of a dimension that no playbook may give another meaning.
 RESERVED = ("all", "unknown", "other")
 

@@ -20,8 +20,9 @@ import pyarrow as pa
 from projections import open_time
 from projections.agreement import InForce
 from projections.business_time import Calendar
-from projections.dimensions import SizeBand
+from projections.dimensions import DIMENSIONS, SizeBand
 from projections.goals import Goals
+from projections.periods import WINDOW_UNITS
 from projections.playbook import WEEKDAYS, Playbook
 
 # Table -> columns after playbook_version.
@@ -48,6 +49,8 @@ _COLUMNS = {
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
     "attribute": "name varchar, attribute_of varchar",
+    "dimension": "dimension varchar",
+    "window_unit": "window_unit varchar, is_playbook_window boolean, week_begins integer, fiscal_year_begins integer",
     "size_band": "size_band varchar, at_least integer, at_most integer",
     "segment_condition": """position integer, segment varchar, conditions integer, attribute varchar,
         one_of varchar[], at_least integer, at_most integer""",
@@ -156,8 +159,9 @@ def _rows(playbooks: Sequence[InForce]) -> dict[str, list[list[Any]]]:
 def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, list[tuple[Any, ...]]]:
     p, money, group = governing.playbook, governing.playbook.goals, governing.playbook.definition
     renamed = {old.id: new.id for old, new in zip(p.calendars, calendars, strict=True)}
+    week_begins = WEEKDAYS.index(p.week_begins) + 1
     version = (
-        p.name, p.zone, p.window, p.fiscal_year_begins, WEEKDAYS.index(p.week_begins) + 1,
+        p.name, p.zone, p.window, p.fiscal_year_begins, week_begins,
         p.at_risk_share, money.currency, money.rates_name, money.gross_margin,
         money.cohort // _MICROSECOND, money.minimum_n, money.session // _MICROSECOND,
         group.engaged_within // _MICROSECOND, group.complete_within // _MICROSECOND,
@@ -190,6 +194,8 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
         "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
+        "dimension": [(dimension,) for dimension in DIMENSIONS],
+        "window_unit": [(unit, unit == p.window, week_begins, p.fiscal_year_begins) for unit in WINDOW_UNITS],
         "size_band": list(_size_bands(p.dimensions.size_bands)),
         "segment_condition": [
             (i, s.id, len(s.conditions), c.attribute, list(c.one_of), c.at_least, c.at_most)
