@@ -49,8 +49,8 @@ _COLUMNS = {
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
     "attribute": "name varchar, attribute_of varchar",
-    "dimension": "dimension varchar",
-    "window_unit": "window_unit varchar, is_playbook_window boolean, week_begins integer, fiscal_year_begins integer",
+    "window_unit": """window_unit varchar, is_playbook_window boolean, zone varchar, week_begins integer,
+        fiscal_year_begins integer""",
     "size_band": "size_band varchar, at_least integer, at_most integer",
     "segment_condition": """position integer, segment varchar, conditions integer, attribute varchar,
         one_of varchar[], at_least integer, at_most integer""",
@@ -70,6 +70,8 @@ def statements() -> Iterator[str]:
         where in_force_from is null or in_force_from <= (select as_of from warehouse.as_of)
         order by in_force_from desc nulls last limit 1
     """
+    dimensions = ", ".join(f"('{dimension}')" for dimension in DIMENSIONS)
+    yield f"create or replace view playbook.dimension as from (values {dimensions}) as each(dimension)"
     for table in _COLUMNS:
         if table != "version":
             yield f"""
@@ -194,8 +196,9 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
         "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
-        "dimension": [(dimension,) for dimension in DIMENSIONS],
-        "window_unit": [(unit, unit == p.window, week_begins, p.fiscal_year_begins) for unit in WINDOW_UNITS],
+        "window_unit": [
+            (unit, unit == p.window, p.zone, week_begins, p.fiscal_year_begins) for unit in WINDOW_UNITS
+        ],
         "size_band": list(_size_bands(p.dimensions.size_bands)),
         "segment_condition": [
             (i, s.id, len(s.conditions), c.attribute, list(c.one_of), c.at_least, c.at_most)

@@ -1,4 +1,4 @@
--- evidence: funnel_stage
+-- evidence: funnel_stage_slice
 -- says: the event by which each pass entered the stage; where it skipped the stage, the next one it reached
 with
 pass as materialized (
@@ -17,7 +17,10 @@ entry as (
     join entering_event on entering_event.position >= stage.position
     group by all
 )
-select stage, window_of(first.at at time zone zone, window_unit, week_begins) as window_start,
-    first.event_type as event_type, first.event_id as event_id
+select dimension, dimension_value(dimension, value) as value, window_unit,
+    window_of(first.at at time zone zone, window_unit, week_begins, fiscal_year_begins) as window_start,
+    stage, first.event_type as event_type, first.event_id as event_id
 from entry
-cross join playbook.version
+cross join playbook.dimension
+left join funnel.lead_slice using (lead_id, dimension)
+cross join playbook.window_unit

@@ -1,7 +1,7 @@
 -- view:   black_hole_slice
 -- grain:  one row per slice, window and state with a handoff of a lead of the slice offered in the window
 -- key:    dimension, value, window_unit, window_start, state
--- reads:  funnel.handoff, funnel.lead_slice, playbook.dimension, playbook.window_unit, playbook.version
+-- reads:  funnel.handoff, funnel.lead_slice, playbook.dimension, playbook.window_unit
 -- says:   where the leads handed over in a window are now, by source, campaign, segment, owner and so on; the counts add
 --         up to the handoffs offered
 -- means:  Counted as in black_hole, which is the slice all over all windows, and says what each state means. A handoff
@@ -17,8 +17,8 @@
 select
     dimension,
     dimension_value(dimension, value) as value,
-    unit.window_unit,
-    window_of(offered_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+    window_unit,
+    window_of(offered_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
         as window_start,
     state,
     count(*) as handoffs,
@@ -26,6 +26,5 @@ select
 from funnel.handoff
 cross join playbook.dimension
 left join funnel.lead_slice using (lead_id, dimension)
-cross join playbook.window_unit as unit
-cross join playbook.version
+cross join playbook.window_unit
 group by all

@@ -48,10 +48,10 @@ slice as (
     select
         dimension,
         dimension_value(dimension, value) as value,
-        unit.window_unit,
-        window_of(counted_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+        window_unit,
+        window_of(counted_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
             as window_start,
-        counted.playbook_version,
+        playbook_version,
         currency,
         count(*) filter (where not is_win) as qualified,
         count(*) filter (where is_accepted) as accepted,
@@ -67,16 +67,16 @@ slice as (
     from counted
     cross join playbook.dimension
     left join funnel.lead_slice using (lead_id, dimension)
-    cross join playbook.window_unit as unit
-    cross join playbook.version
+    cross join playbook.window_unit
+    cross join (select currency from playbook.version)
     group by all
 )
 select
     dimension,
     value,
-    slice.window_unit,
+    window_unit,
     window_start,
-    slice.playbook_version,
+    playbook_version,
     qualified,
     accepted + returned as answered,
     qualified - answered as unanswered,
@@ -93,8 +93,8 @@ select
     wins_qualified / nullif(wins, 0) as recall,
     missed_value,
     unpriced,
-    slice.currency,
+    currency,
     least(answered, won + lost, wins) as n,
     n >= minimum_n as is_enough
 from slice
-join playbook.all_version as version using (playbook_version)
+join (select playbook_version, minimum_n from playbook.all_version) using (playbook_version)

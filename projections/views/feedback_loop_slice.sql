@@ -57,8 +57,8 @@ returned as (
 select
     dimension,
     dimension_value(dimension, value) as value,
-    unit.window_unit,
-    window_of(returned_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+    window_unit,
+    window_of(returned_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
         as window_start,
     from_team,
     to_team,
@@ -81,6 +81,6 @@ select
 from returned
 cross join playbook.dimension
 left join funnel.lead_slice using (lead_id, dimension)
-cross join playbook.window_unit as unit
-cross join playbook.version
+cross join playbook.window_unit
+cross join (select playbook_version from playbook.version)
 group by all

@@ -1,7 +1,7 @@
 -- view:   sla_kept
 -- grain:  one row per slice, window, SLA and team that owed it on a lead of the slice
 -- key:    dimension, value, window_unit, window_start, sla, owed_by
--- reads:  funnel.obligation_clock, funnel.lead_slice, playbook.dimension, playbook.window_unit, playbook.version
+-- reads:  funnel.obligation_clock, funnel.lead_slice, playbook.dimension, playbook.window_unit
 -- says:   how often each side keeps what it owes the other, by source, campaign, segment, owner and so on, in windows of
 --         any unit
 -- means:  Counted are obligations, each time one was owed (see obligation), in the window in which it began. Of those whose
@@ -33,8 +33,8 @@ owed as (
 select
     dimension,
     dimension_value(dimension, value) as value,
-    unit.window_unit,
-    window_of(starts_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+    window_unit,
+    window_of(starts_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
         as window_start,
     sla,
     owed_by,
@@ -50,6 +50,5 @@ select
 from owed
 cross join playbook.dimension
 left join funnel.lead_slice using (lead_id, dimension)
-cross join playbook.window_unit as unit
-cross join playbook.version
+cross join playbook.window_unit
 group by all

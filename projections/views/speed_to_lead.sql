@@ -1,7 +1,7 @@
 -- view:   speed_to_lead
 -- grain:  one row per slice and window with an unanswered signal of a buyer whose lead was then handed over
 -- key:    dimension, value, window_unit, window_start
--- reads:  funnel.handoff_latency, funnel.lead_slice, playbook.dimension, playbook.window_unit, playbook.version
+-- reads:  funnel.handoff_latency, funnel.lead_slice, playbook.dimension, playbook.window_unit
 -- says:   how long buyers wait from their first unanswered signal to the first human attempt to reach them, by source,
 --         campaign, segment, owner and so on, in windows of any unit
 -- means:  The signal is the first inbound one before an offer that no human had answered (handoff_latency, signal_at); a
@@ -44,8 +44,8 @@ timed as (
 select
     dimension,
     dimension_value(dimension, value) as value,
-    unit.window_unit,
-    window_of(signal_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+    window_unit,
+    window_of(signal_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
         as window_start,
     count(*) as signals,
     count(attempt_us) as attempted,
@@ -62,6 +62,5 @@ select
 from timed
 cross join playbook.dimension
 left join funnel.lead_slice using (lead_id, dimension)
-cross join playbook.window_unit as unit
-cross join playbook.version
+cross join playbook.window_unit
 group by all

@@ -56,8 +56,8 @@ slice as (
     select
         dimension,
         dimension_value(dimension, value) as value,
-        unit.window_unit,
-        window_of(counted_at at time zone zone, unit.window_unit, unit.week_begins, unit.fiscal_year_begins)
+        window_unit,
+        window_of(counted_at at time zone zone, window_unit, week_begins, fiscal_year_begins)
             as window_start,
         count(fate) as opened,
         count(*) filter (where fate = 'won') as won,
@@ -80,8 +80,8 @@ slice as (
     from counted
     cross join playbook.dimension
     left join funnel.lead_slice using (lead_id, dimension)
-    cross join playbook.window_unit as unit
-    cross join playbook.version
+    cross join playbook.window_unit
+    cross join (select currency, minimum_n, playbook_version from playbook.version)
     group by all
 )
 select
