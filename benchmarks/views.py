@@ -22,7 +22,8 @@ from warehouse.warehouse import Warehouse
 METHOD = (
     "In a warehouse that holds the whole load, with as-of at its last event and its read models up to date, "
     "every view of the schema funnel is planned (EXPLAIN), and then evaluated into a temporary table, which "
-    "plans it again; of sliced views, the regions by week. Figures are CPU time of the process, all threads, summed over the views. The same is "
+    "plans it again; of sliced views, the regions by week. "
+    "Figures are CPU time of the process, all threads, summed over the views. The same is "
     "measured with each view evaluated over all facts, as if there were no read models; kinds take turns."
 )
 ROUNDS = 3

@@ -1,4 +1,4 @@
-"""Dimensions of a lead, by which counts are sliced; and what is a choice about them: size bands, named segments."""
+"""Dimensions of a lead, by which counts are sliced, and what is a choice about them: size bands, segments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIMENSIONS = (
 KEYS = {"size_band": {"id", "at_most"}, "segment": {"id", "conditions"}}
 _CONDITION_KEYS = {"attribute", "one_of", "at_least", "at_most"}
 SQL_FUNCTIONS = (
-    # The value of a dimension, given what lead_slice says of the lead: nothing of all, and of a lead nobody stated.
+    # The value of a dimension, given what lead_slice says of a lead: nothing of all, nor of what has no lead.
     """
     create or replace macro dimension_value(of_dimension, found) as
         coalesce(found, case of_dimension when 'all' then 'all' else 'unknown' end)
@@ -62,14 +62,14 @@ DEFAULT_BANDS = (
 
 @dataclass(frozen=True)
 class Dimensions:
-    """Bands from the smallest to the largest, the last without a limit; segments in the order they are tried."""
+    """Bands from the smallest to the largest, the last without a limit; segments in the order of trying."""
 
     size_bands: tuple[SizeBand, ...] = DEFAULT_BANDS
     segments: tuple[Segment, ...] = ()
 
 
 def read_dimensions(blocks: Blocks) -> Dimensions:
-    """The dimensions in a playbook; the default bands when it has none. Faults are BatonErrors with the line."""
+    """The dimensions in a playbook; default bands when it has none. Faults are BatonErrors with the line."""
     segments = tuple(_segment(blocks, index, block) for index, block in blocks.blocks("segment"))
     return Dimensions(tuple(_size_bands(blocks)) or DEFAULT_BANDS, segments)
 

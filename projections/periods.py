@@ -34,9 +34,10 @@ SQL_FUNCTIONS = (
     # The quarter a day lies in, as a period.
     "create or replace macro quarter_of(day) as strftime(day, '%Y') || '-Q' || quarter(day)",
     # The first day of the window that a local time lies in; null for all, which begins with the first event.
-    # week_begins: 1 for Monday to 7 for Sunday. fiscal_year_begins: the month; needed for fiscal quarters only.
+    # week_begins: 1 for Monday to 7 for Sunday. fiscal_year_begins: the month; needed for fiscal quarters.
     """
-    create or replace macro window_of(local_at, window_unit, week_begins, fiscal_year_begins := 1) as (case window_unit
+    create or replace macro window_of(local_at, window_unit, week_begins, fiscal_year_begins := 1) as (
+    case window_unit
         when 'day' then local_at
         when 'week' then date_trunc('week', local_at - to_days(week_begins - 1)) + to_days(week_begins - 1)
         when 'month' then date_trunc('month', local_at)

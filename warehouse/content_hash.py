@@ -48,7 +48,7 @@ class RecordCounts:
 @cache
 def hash_groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: read models, facts, then views in an order
-    in which neighbours share what they read. Sliced views are left out: they count what other views hold by lead.
+    in which neighbours share what they read. Sliced views are left out: they count what others hold by lead.
     """
     names = [view.relation for view in views() if not view.is_sliced]
     return (

@@ -40,8 +40,8 @@ COUNTS = {
         "disqualify", "other_disposition", "offered_again", "converted_after", "n",
     ),
     "definition_quality_slice": (
-        "qualified", "answered", "unanswered", "accepted", "returned", "won", "lost", "still_open", "won_before",
-        "wins", "wins_qualified", "unpriced",
+        "qualified", "answered", "unanswered", "accepted", "returned", "won", "lost", "still_open",
+        "won_before", "wins", "wins_qualified", "unpriced",
     ),
     "stage_time_slice": ("settled", "still_there", "skipped", "clock_suspect"),
     "win_rate_slice": (
@@ -72,11 +72,13 @@ BY_HAND = {
     ),
     "feedback_loop_slice": (
         ("reason_code", "sum(returned)"),
-        "select return_reason, count(*) from funnel.handoff_history where returned_at is not null group by all",
+        "select return_reason, count(*) from funnel.handoff_history where returned_at is not null"
+        " group by all",
     ),
     "definition_quality_slice": (
         ("sum(qualified)", "sum(wins)"),
-        "select count(*) filter (where is_qualified), count(won_at) from funnel.lead_outcome having count(*) > 0",
+        "select count(*) filter (where is_qualified), count(won_at) from funnel.lead_outcome"
+        " having count(*) > 0",
     ),
     "stage_time_slice": (
         ("stage", "sum(settled + still_there + skipped + clock_suspect)"),
