@@ -123,33 +123,36 @@ def _criterion(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Criterio
         )
     is_required = blocks.flag("criterion", index, block, "is_required", True)
     if kind == "fit":
-        return _fit(blocks, index, block, own, is_required)
+        return read_fit(blocks, "criterion", index, block, own, is_required)
     count = blocks.count("criterion", index, block, "count") if "count" in block else 1
     if kind == "group":
-        roles = _some(blocks, index, block, "roles")
+        roles = _some(blocks, "criterion", index, block, "roles")
         return Criterion(own, kind, is_required, roles=roles, count=count)
-    activities = _some(blocks, index, block, "activities")
+    activities = _some(blocks, "criterion", index, block, "activities")
     within = blocks.duration("criterion", index, block, "within")
     return Criterion(own, kind, is_required, activities=activities, count=count, within=within)
 
 
-def _fit(blocks: Blocks, index: int, block: Mapping[str, Any], own: str, is_required: bool) -> Criterion:
-    attribute = blocks.one_of("criterion", index, block, "attribute", ATTRIBUTES)
+def read_fit(
+    blocks: Blocks, name: str, index: int, block: Mapping[str, Any], own: str, is_required: bool
+) -> Criterion:
+    """What is asked of one attribute, by a criterion or by a condition in another block."""
+    attribute = blocks.one_of(name, index, block, "attribute", ATTRIBUTES)
     if attribute not in NUMBERS:
         if "at_least" in block or "at_most" in block:
-            raise blocks.fault("criterion", index, f"{attribute} is a text: say one_of = ['...']")
-        return Criterion(own, "fit", is_required, attribute, _some(blocks, index, block, "one_of"))
+            raise blocks.fault(name, index, f"{attribute} is a text: say one_of = ['...']")
+        return Criterion(own, "fit", is_required, attribute, _some(blocks, name, index, block, "one_of"))
     if "one_of" in block or not block.keys() & {"at_least", "at_most"}:
-        raise blocks.fault("criterion", index, f"{attribute} is a number: say at_least or at_most")
-    least = blocks.count("criterion", index, block, "at_least") if "at_least" in block else None
-    most = blocks.count("criterion", index, block, "at_most") if "at_most" in block else None
+        raise blocks.fault(name, index, f"{attribute} is a number: say at_least or at_most")
+    least = blocks.count(name, index, block, "at_least") if "at_least" in block else None
+    most = blocks.count(name, index, block, "at_most") if "at_most" in block else None
     return Criterion(own, "fit", is_required, attribute, at_least=least, at_most=most)
 
 
-def _some(blocks: Blocks, index: int, block: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = tuple(blocks.texts("criterion", index, block, key))
+def _some(blocks: Blocks, name: str, index: int, block: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = tuple(blocks.texts(name, index, block, key))
     if not values:
-        raise blocks.fault("criterion", index, f"{key} is missing: name at least one")
+        raise blocks.fault(name, index, f"{key} is missing: name at least one")
     return values
 
 

@@ -5,6 +5,8 @@ quarter ('FY2026', 'FY2026-Q1'). A fiscal year begins in the month that the play
 after the calendar year it begins in. Anything else has no days (null).
 """
 
+# Units of the windows that counts are sliced by, see window_of.
+WINDOW_UNITS = ("day", "week", "month", "quarter", "fiscal_quarter", "year", "all")
 SQL_FUNCTIONS = (
     # First day of a period. fiscal_year_begins: the month; needed for fiscal periods only.
     """
@@ -31,13 +33,19 @@ SQL_FUNCTIONS = (
     """,
     # The quarter a day lies in, as a period.
     "create or replace macro quarter_of(day) as strftime(day, '%Y') || '-Q' || quarter(day)",
-    # The first day of the window that a local time lies in. week_begins: 1 for Monday to 7 for Sunday.
+    # The first day of the window that a local time lies in; null for all, which begins with the first event.
+    # week_begins: 1 for Monday to 7 for Sunday. fiscal_year_begins: the month; needed for fiscal quarters.
     """
-    create or replace macro window_of(local_at, window_unit, week_begins) as case
-        when window_unit = 'week'
-            then (date_trunc('week', local_at - to_days(week_begins - 1)) + to_days(week_begins - 1))::date
-        else date_trunc(window_unit, local_at)::date
-    end
+    create or replace macro window_of(local_at, window_unit, week_begins, fiscal_year_begins := 1) as (
+    case window_unit
+        when 'day' then local_at
+        when 'week' then date_trunc('week', local_at - to_days(week_begins - 1)) + to_days(week_begins - 1)
+        when 'month' then date_trunc('month', local_at)
+        when 'quarter' then date_trunc('quarter', local_at)
+        when 'year' then date_trunc('year', local_at)
+        when 'fiscal_quarter' then date_trunc('quarter', local_at - to_months(fiscal_year_begins - 1))
+            + to_months(fiscal_year_begins - 1)
+    end)::date
     """,
     # The instant a local day begins in a zone. Where clocks fall back over midnight, midnight comes twice,
     # and the day begins with the first, as in open_time: 24 hours after the midnight before. timezone()

@@ -17,10 +17,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import attributes, deal_stages, definition, examples, goals
+from projections import attributes, deal_stages, definition, dimensions, examples, goals
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
+from projections.dimensions import Dimensions
 from projections.examples import Example
 from projections.goals import Goals
 from projections.playbook_blocks import Blocks, unusable
@@ -45,6 +46,7 @@ KEYS = {
     **definition.KEYS,
     **goals.KEYS,
     **deal_stages.KEYS,
+    **dimensions.KEYS,
 }
 # The events that lead_stage reads as entering a stage; the playbook orders and names the stages.
 STAGE_EVENTS = (
@@ -117,6 +119,7 @@ class Playbook:
     deal_stages: tuple[str, ...]
     buyer_steps: Mapping[str, str]
     attributes: tuple[Attribute, ...]
+    dimensions: Dimensions
     examples: tuple[Example, ...]
     text: str = field(repr=False, compare=False)
 
@@ -196,6 +199,7 @@ class _Reader:
             deal_stages=deal_stages.read_deal_stages(blocks),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
             attributes=attributes.read_attributes(blocks),
+            dimensions=dimensions.read_dimensions(blocks),
             examples=examples.read_examples(blocks),
             text=blocks.text_of_file,
         )

@@ -60,6 +60,11 @@ class Projection:
         return f"{_SCHEMAS[self.kind]}.{self.name}"
 
     @property
+    def is_sliced(self) -> bool:
+        """Whether it has rows for each dimension: to be asked for some, for all of them are far more work."""
+        return "dimension" in self.key
+
+    @property
     def fact_tables(self) -> tuple[str, ...]:
         """Names of the fact tables it reads, without the schema."""
         return tuple(name.removeprefix("facts.") for name in self.reads if name.startswith("facts."))

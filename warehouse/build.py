@@ -103,8 +103,10 @@ def _read(needed: Collection[str]) -> frozenset[str]:
 
 
 def _kind(name: str, kept: Collection[str]) -> str:
-    """A resolved fact is a cheap join over a table of facts: kept twice, it would cost more than it saves."""
-    return "table" if name in kept and not name.startswith("resolved.") else "view"
+    """A resolved fact is a cheap join over a table of facts: kept twice, it would cost more than it saves.
+    Of a sliced view, others read one slice."""
+    is_cheap = name.startswith("resolved.") or (name in relations() and relations()[name].is_sliced)
+    return "table" if name in kept and not is_cheap else "view"
 
 
 def _in_order(names: Collection[str]) -> list[str]:

@@ -48,8 +48,9 @@ class RecordCounts:
 @cache
 def hash_groups() -> tuple[tuple[str, ...], ...]:
     """The names of all tables, in groups that are hashed together: read models, facts, then views in an order
-    in which neighbours share what they read."""
-    names = [view.relation for view in views()]
+    in which neighbours share what they read. Sliced views are left out: they count what others hold by lead.
+    """
+    names = [view.relation for view in views() if not view.is_sliced]
     return (
         tuple(stored_tables().values()),
         tuple(f"facts.{event.table}" for event in CATALOGUE.facts),

@@ -14,7 +14,7 @@ from functools import cache
 
 import polars as pl
 
-from projections import deals, money, periods
+from projections import deals, dimensions, money, periods
 from projections.projection import Projection, views
 from projections.relations import relations, selected, stored_views
 from projections.resolved_facts import all_events
@@ -120,6 +120,7 @@ def foundations() -> Iterator[str]:
     yield from money.SQL_FUNCTIONS
     yield from periods.SQL_FUNCTIONS
     yield from deals.SQL_FUNCTIONS
+    yield from dimensions.SQL_FUNCTIONS
     yield from _TABLES
     yield from playbook_tables.statements()
 

@@ -20,7 +20,9 @@ import pyarrow as pa
 from projections import open_time
 from projections.agreement import InForce
 from projections.business_time import Calendar
+from projections.dimensions import DIMENSIONS, SizeBand
 from projections.goals import Goals
+from projections.periods import WINDOW_UNITS
 from projections.playbook import WEEKDAYS, Playbook
 
 # Table -> columns after playbook_version.
@@ -47,6 +49,11 @@ _COLUMNS = {
     "cost": "team varchar, period varchar, amount decimal(18,4), currency varchar",
     "cascade_owner": "step varchar, owner_team varchar",
     "attribute": "name varchar, attribute_of varchar",
+    "window_unit": """window_unit varchar, is_playbook_window boolean, zone varchar, week_begins integer,
+        fiscal_year_begins integer""",
+    "size_band": "size_band varchar, at_least integer, at_most integer",
+    "segment_condition": """position integer, segment varchar, conditions integer, attribute varchar,
+        one_of varchar[], at_least integer, at_most integer""",
 }
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -63,6 +70,8 @@ def statements() -> Iterator[str]:
         where in_force_from is null or in_force_from <= (select as_of from warehouse.as_of)
         order by in_force_from desc nulls last limit 1
     """
+    dimensions = ", ".join(f"('{dimension}')" for dimension in DIMENSIONS)
+    yield f"create or replace view playbook.dimension as from (values {dimensions}) as each(dimension)"
     for table in _COLUMNS:
         if table != "version":
             yield f"""
@@ -93,11 +102,15 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
 
 
 def are_stored(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> bool:
-    """Whether the tables hold exactly these versions."""
+    """Whether the tables hold exactly these versions. One that was added to the layout later is empty."""
+    rows = _rows(each_version_once(playbooks))
+    counts = ", ".join(f"(select count(*) from playbook.all_{table})" for table in rows)
+    if connection.execute(f"select {counts}").fetchall() != [tuple(map(len, rows.values()))]:
+        return False
     stored = connection.execute(
         "select * from playbook.all_version order by in_force_from nulls first"
     ).fetchall()
-    return stored == [tuple(row) for row in _rows(each_version_once(playbooks))["version"]]
+    return stored == [tuple(row) for row in rows["version"]]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:
@@ -148,8 +161,9 @@ def _rows(playbooks: Sequence[InForce]) -> dict[str, list[list[Any]]]:
 def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, list[tuple[Any, ...]]]:
     p, money, group = governing.playbook, governing.playbook.goals, governing.playbook.definition
     renamed = {old.id: new.id for old, new in zip(p.calendars, calendars, strict=True)}
+    week_begins = WEEKDAYS.index(p.week_begins) + 1
     version = (
-        p.name, p.zone, p.window, p.fiscal_year_begins, WEEKDAYS.index(p.week_begins) + 1,
+        p.name, p.zone, p.window, p.fiscal_year_begins, week_begins,
         p.at_risk_share, money.currency, money.rates_name, money.gross_margin,
         money.cohort // _MICROSECOND, money.minimum_n, money.session // _MICROSECOND,
         group.engaged_within // _MICROSECOND, group.complete_within // _MICROSECOND,
@@ -182,7 +196,23 @@ def _rows_of(governing: InForce, calendars: Sequence[Calendar]) -> dict[str, lis
         "cost": [(c.team, c.period, c.amount, c.currency) for c in money.costs],
         "cascade_owner": list(money.owners.items()),
         "attribute": [(attribute.name, attribute.of) for attribute in p.attributes],
+        "window_unit": [
+            (unit, unit == p.window, p.zone, week_begins, p.fiscal_year_begins) for unit in WINDOW_UNITS
+        ],
+        "size_band": list(_size_bands(p.dimensions.size_bands)),
+        "segment_condition": [
+            (i, s.id, len(s.conditions), c.attribute, list(c.one_of), c.at_least, c.at_most)
+            for i, s in enumerate(p.dimensions.segments)
+            for c in s.conditions
+        ],
     }  # fmt: skip
+
+
+def _size_bands(bands: Sequence[SizeBand]) -> Iterator[tuple[str, int, int | None]]:
+    at_least = 0
+    for band in bands:
+        yield band.id, at_least, band.at_most
+        at_least = (band.at_most or 0) + 1
 
 
 def _rates(money: Goals) -> Iterator[tuple[str, Decimal, date, date]]:

@@ -51,6 +51,7 @@ _COMPARISONS: tuple[Callable[[Playbook, Playbook], Iterator[Change]], ...] = (
     qualified_lead.criteria,
     qualified_lead.groups,
     qualified_lead.attributes,
+    qualified_lead.dimensions,
     revenue.goals,
     revenue.currencies,
     revenue.costs,

@@ -1,4 +1,4 @@
-"""What changes in the definition of a qualified lead, in the buying group and in free attributes."""
+"""What changes in the definition of a qualified lead, the buying group, free attributes and dimensions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from projections.changes.sentences import EVERYBODY, Change, counted, listed, pairs, span
 from projections.definition import Criterion, Role
+from projections.dimensions import Segment, SizeBand
 from projections.playbook import Playbook
 
 
@@ -99,6 +100,34 @@ def attributes(old: Playbook, new: Playbook) -> Iterator[Change]:
             rest = f"; before {_values(before.values)}" if before else ", and is new"
             says = f"The attribute {after.name} of a {after.of} is {_values(after.values)}{rest}."
         yield Change(EVERYBODY, "attribute", says)
+
+
+def dimensions(old: Playbook, new: Playbook) -> Iterator[Change]:
+    before, after = old.dimensions, new.dimensions
+    if before.size_bands != after.size_bands:
+        bands = f"{_bands(after.size_bands)}; before {_bands(before.size_bands)}"
+        yield Change(EVERYBODY, "size_band", f"Companies are grouped by employees as {bands}.")
+    for was, becomes in pairs(before.segments, after.segments, lambda segment: segment.id):
+        if becomes is None and was is not None:
+            says = f"The segment {was.id} is gone."
+        elif becomes is not None:
+            rest = f"; before {_conditions(was)}" if was else ", and is new"
+            says = f"The segment {becomes.id} has {_conditions(becomes)}{rest}."
+        yield Change(EVERYBODY, "segment", says)
+    order, former = ([segment.id for segment in each.segments] for each in (after, before))
+    if [each for each in order if each in former] != [each for each in former if each in order]:
+        yield Change(EVERYBODY, "segment", f"Segments are tried in the order {' > '.join(order)}.")
+
+
+def _bands(bands: Iterable[SizeBand]) -> str:
+    return ", ".join(
+        f"{band.id} ({'the others' if band.at_most is None else f'at most {band.at_most:,}'})"
+        for band in bands
+    )
+
+
+def _conditions(segment: Segment) -> str:
+    return listed(map(_wanted, segment.conditions), "and")
 
 
 def _values(values: tuple[str, ...]) -> str:

@@ -1,5 +1,5 @@
 -- evidence: black_hole
 -- says: the offer of each handoff in the state, one event each
-select state, 'HandoffOffered' as event_type, offer_event_id as event_id
-from funnel.handoff
-join funnel.handoff_offer using (handoff_id)
+select state, event_type, event_id
+from evidence.black_hole_slice
+where dimension = 'all' and window_unit = 'all'

@@ -1,8 +1,9 @@
 -- view:   black_hole
 -- grain:  one row per state a handoff can be in, empty ones too
 -- key:    state
--- reads:  funnel.handoff
+-- reads:  funnel.black_hole_slice
 -- says:   where every lead handed over is now; the counts add up to the handoffs offered
+-- means:  By dimension and window: black_hole_slice.
 -- columns:
 --   position  order of the states, from nowhere to done
 --   state     the state
@@ -27,10 +28,11 @@ with known(position, state, says) as (
 select
     known.position,
     known.state,
-    count(handoff.handoff_id) as handoffs,
+    coalesce(handoffs, 0) as handoffs,
     known.says,
-    min(handoff.offered_at) as oldest_offered_at
+    oldest_offered_at
 from known
-left join funnel.handoff as handoff using (state)
-group by all
+left join (
+    select * from funnel.black_hole_slice where dimension = 'all' and window_unit = 'all'
+) as slice using (state)
 order by position

@@ -1,7 +1,7 @@
 -- view:   funnel_stage
 -- grain:  one row per stage and window in which a pass of a lead entered it or advanced from it
 -- key:    stage, window_start
--- reads:  funnel.lead_stage, playbook.stage, playbook.version
+-- reads:  funnel.funnel_stage_slice
 -- says:   the shared funnel: of the passes that entered a stage in a window, how many advanced, were lost, were
 --         returned, were handed elsewhere, or are still there; entered is always their sum
 -- means:  Counted are passes, the ways of leads through the funnel (see lead_pass): a lead that was lost and comes back
@@ -11,7 +11,8 @@
 --         worked. Elsewhere are the others whose latest offer went to a team the playbook does not know, such as a
 --         partner: they left this funnel and are neither lost nor waiting in it. Merged leads are one lead. A win
 --         or a loss is that of the deal's lead, by the deal's last outcome. Within k days means no more than k times
---         24 hours after the entry. What is reported before the lead was captured counts as of the capture.
+--         24 hours after the entry. What is reported before the lead was captured counts as of the capture. By dimension,
+--         and in other windows: funnel_stage_slice.
 -- columns:
 --   position            order of the stage
 --   stage               the stage, by the playbook's name
@@ -34,56 +35,8 @@
 --   in_period_rate      advanced_in_period / entered: advances and entries of the same window; null for the last stage
 --   open_rate           still_there / entered: the share still undecided; null for the last stage
 --   playbook_version    the playbook whose stages these are
-with
-lead_stage as materialized (
-    select * from funnel.lead_stage
-),
-counted as (
-    select
-        position, entered_at as counted_at, outcome, is_inferred, is_clock_suspect, true as is_entry,
-        advanced_at <= entered_at + interval 168 hours as is_within_7_days,
-        advanced_at <= entered_at + interval 336 hours as is_within_14_days,
-        advanced_at <= entered_at + interval 720 hours as is_within_30_days,
-        advanced_at <= entered_at + interval 2160 hours as is_within_90_days
-    from lead_stage
-    union all by name
-    select position, advanced_at as counted_at, false as is_entry from lead_stage where advanced_at is not null
-),
-stage_count as (
-    select
-        position,
-        window_of(counted_at at time zone version.zone, version.window_unit, version.week_begins) as window_start,
-        count(*) filter (where is_entry) as entered,
-        count(*) filter (where is_inferred) as inferred,
-        count(*) filter (where outcome = 'advanced') as advanced,
-        count(*) filter (where is_within_7_days) as advanced_within_7_days,
-        count(*) filter (where is_within_14_days) as advanced_within_14_days,
-        count(*) filter (where is_within_30_days) as advanced_within_30_days,
-        count(*) filter (where is_within_90_days) as advanced_within_90_days,
-        count(*) filter (where outcome = 'lost') as lost,
-        count(*) filter (where outcome = 'returned') as returned,
-        count(*) filter (where outcome = 'elsewhere') as elsewhere,
-        count(*) filter (where outcome = 'still_there') as still_there,
-        count(*) filter (where not is_entry) as advanced_in_period,
-        count(*) filter (where is_clock_suspect) as clock_suspect
-    from counted cross join playbook.version as version
-    group by all
-)
-select
-    position,
-    stage,
-    buyer_step,
-    window_start,
-    stage_count.* exclude (position, window_start),
-    advanced / convertible as cohort_rate,
-    advanced_in_period / convertible as in_period_rate,
-    still_there / convertible as open_rate,
-    playbook_version
-from stage_count
-join playbook.stage using (position)
-cross join playbook.version
--- From the last stage nobody advances: it has no conversion, and nothing is undecided in it.
-cross join lateral (
-    select case when position < (select max(position) from playbook.stage) then nullif(entered, 0) end as convertible
-)
+select position, stage, buyer_step, window_start,
+    slice.* exclude (dimension, value, window_unit, window_start, is_playbook_window, position, stage, buyer_step)
+from funnel.funnel_stage_slice as slice
+where dimension = 'all' and is_playbook_window
 order by position, window_start

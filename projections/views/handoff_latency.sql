@@ -2,7 +2,7 @@
 -- grain:  one row per handoff offered
 -- key:    handoff_id
 -- stored: handoff_id
--- reads:  funnel.handoff_governed, funnel.handoff_signal
+-- reads:  funnel.handoff_governed, funnel.handoff_signal, playbook.version, playbook.all_member
 -- says:   how long each handoff took, in wall-clock and business minutes, and whose minutes they were
 -- means:  No segment is negative. When the clocks of the teams disagree (an answer or contact before the offer), the
 --         elapsed and business minutes are shown as they are, and the segments end with the offer.
@@ -37,6 +37,9 @@
 --   playbook_version     the playbook it is judged by
 --   segment_paused       wall-clock minutes of those two while the clock was paused; belongs to pause_reasons
 --   pause_reasons        why it was paused
+--   owner_team           the owner's team under that playbook, else the team asked to answer
+--   offered_on           the day of the offer, in the zone of the playbook in force now
+--   offered_hour         its hour of the day there, 0 to 23
 with
 handoff as materialized (
     select *,
@@ -102,7 +105,7 @@ select
     lead_id,
     from_team,
     to_team,
-    owner,
+    measured.owner,
     offered_at,
     answered_at,
     answer,
@@ -130,8 +133,14 @@ select
     (epoch_us(contacted_at) - epoch_us(attempted_at)) / 60000000.0::double as segment_buyer,
     (epoch_us(coalesce(contacted_at, attempted_at, judged_at, offered_at))
         - epoch_us(coalesce(signal_at, offered_at))) / 60000000.0::double as total_minutes,
-    calendar,
-    playbook_version,
+    measured.calendar,
+    measured.playbook_version,
     paused_us / 60000000.0::double as segment_paused,
-    pause_reasons
+    pause_reasons,
+    coalesce(member.team, to_team) as owner_team,
+    (offered_at at time zone zone)::date as offered_on,
+    hour(offered_at at time zone zone)::integer as offered_hour
 from measured
+left join playbook.all_member as member
+    on member.playbook_version = measured.playbook_version and member.owner = measured.owner
+cross join playbook.version as version

@@ -3,7 +3,7 @@
 -- key:    lead_id, pass, stage
 -- stored: lead_id
 -- reads:  funnel.lead_pass, funnel.stage_entry, funnel.handoff_live_period, funnel.deal, resolved.handoff_offered,
---         resolved.handoff_returned, playbook.stage, playbook.team
+--         resolved.handoff_returned, playbook.stage, playbook.team, playbook.version
 -- says:   when each lead entered each stage in each of its passes, when it left it, and how it stands there
 -- means:  See funnel_stage, which counts these rows, and lead_pass.
 -- columns:
@@ -19,6 +19,8 @@
 --   advanced_at       when it entered the next stage; null until then
 --   left_at           when it advanced, was lost, returned or handed elsewhere; null while it is there
 --   outcome           advanced, lost, returned, elsewhere or still_there
+--   entered_on        the day of entered_at in the playbook's zone
+--   advanced_on       the day of advanced_at in the playbook's zone
 with
 pass as materialized (
     select * from funnel.lead_pass
@@ -95,11 +97,14 @@ select
         when 'returned' then returned_at
         when 'elsewhere' then (latest_offer).at
     end as left_at,
-    advance_outcome as outcome
+    advance_outcome as outcome,
+    (entered_at at time zone zone)::date as entered_on,
+    (advanced_at at time zone zone)::date as advanced_on
 from advance
 left join returned using (lead_id, pass)
 left join being_worked using (lead_id, pass)
 left join offered_elsewhere using (lead_id, pass)
+cross join playbook.version
 cross join lateral (
     select case
         when advanced_at is not null then 'advanced'

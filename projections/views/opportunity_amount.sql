@@ -18,6 +18,7 @@
 --   amount          the amount last given, in the goals' currency; null without amount or rate
 --   booked          what was booked, in the goals' currency; null unless won or a credit, and without a rate
 --   currency        the goals' currency
+--   closes_on       the closing day it was last given
 select
     opportunity_id,
     lead_id,
@@ -29,7 +30,8 @@ select
     converted(booked_amount, booking.rate) as exact_booked,
     cents(exact_amount) as amount,
     cents(exact_booked) as booked,
-    version.currency
+    version.currency,
+    closes_on
 from funnel.deal as deal
 cross join playbook.version as version
 cross join lateral (select (coalesce(closed_at, $as_of) at time zone version.zone)::date) as priced(priced_on)

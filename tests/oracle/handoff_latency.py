@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.simulator.clock import iso, minutes
+from streams.simulator.clock import datetime_of, iso, minutes
 from tests.oracle.business_time import open_time
 from tests.oracle.handoff_events import Handoff, handoffs
 from tests.oracle.log import Fact, Log, Row, is_buyer_signal, optional_iso
@@ -17,6 +17,7 @@ BANDS = ((5, "0-5"), (15, "5-15"), (60, "15-60"))
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
     """Grain: one row per handoff offered. Minutes are elapsed microseconds / 60000000.0."""
+    teams = {person: row["team"] for row in playbook.text.get("member", []) for person in row["ids"]}
     for handoff in handoffs(log).values():
         answered_at = handoff.answered_at
         elapsed = business = band = None
@@ -42,6 +43,9 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "first_attempt_at": optional_iso(handoff.first_attempt_at),
             "attempts": len(handoff.human_attempts),
             "reached_at": optional_iso(handoff.reached_at),
+            "owner_team": teams.get(handoff.owner or "", handoff.to_team),
+            "offered_on": playbook.day_of(handoff.offered_at).isoformat(),
+            "offered_hour": datetime_of(handoff.offered_at).astimezone(playbook.zone).hour,
             **_segments(playbook, handoff, _first_unanswered(log, handoff)),
         }
 

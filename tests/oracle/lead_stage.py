@@ -44,6 +44,10 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "advanced_at": optional_iso(stay.advanced_at),
             "left_at": optional_iso(stay.left_at),
             "outcome": stay.outcome,
+            "entered_on": playbook.day_of(stay.entered_at).isoformat(),
+            "advanced_on": None
+            if stay.advanced_at is None
+            else playbook.day_of(stay.advanced_at).isoformat(),
         }
 
 

@@ -24,6 +24,7 @@ class PricedDeal(NamedTuple):
     closed_at: int | None
     amount: Decimal | None
     booked: Decimal | None
+    closes_on: str | None
 
 
 def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
@@ -38,6 +39,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "amount": decimal_text(deal.amount),
             "booked": decimal_text(deal.booked),
             "currency": playbook.currency,
+            "closes_on": deal.closes_on,
         }
 
 
@@ -57,4 +59,5 @@ def _priced(deal: Deal, playbook: Playbook, as_of: int) -> PricedDeal:
         closed_at=deal.closed_at,
         amount=playbook.priced(deal.amount, day),
         booked=playbook.priced(deal.booked, day),
+        closes_on=deal.closes_on,
     )

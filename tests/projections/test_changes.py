@@ -31,6 +31,7 @@ FIT = 'attribute = "fit_score"\nat_least = 20'
 GOAL_OF_SALES = 'owner_team = "sales"\namount = "6000000.00"'
 USD = '[[rate]]\ncurrency = "USD"\nrate = "0.92"                       # one USD in EUR\n\n'
 
+ENTERPRISE = '[[segment]]\nid = "enterprise"\nconditions = [{attribute = "employees", at_least = 250}]\n'
 USD_FROM_APRIL = OLD[OLD.index(USD) + len(USD) : OLD.index('[[rate]]\ncurrency = "GBP"')]
 GOAL_OF_MARKETING = 'owner_team = "marketing"\namount = "18000000.00"\ncurrency = "EUR"\n'
 
@@ -112,6 +113,15 @@ CHANGED = [
      "Touches of one account within 1 hour are one visit; before 30 minutes."),
     ("attribute", "[[cost]]", f"{PRODUCT}[[cost]]", "everybody",
      "The attribute product of a deal is basic or plus, and is new."),
+    ("size_band", "at_most = 249", "at_most = 199", "everybody",
+     "Companies are grouped by employees as 0-49 (at most 49), 50-249 (at most 199), 250-999 (at most 999),"
+     " 1000+ (the others); before 0-49 (at most 49), 50-249 (at most 249), 250-999 (at most 999), 1000+ (the"
+     " others)."),
+    ("segment", "at_least = 250}]", "at_least = 500}]", "everybody",
+     "The segment enterprise has at least 500 employees; before at least 250 employees."),
+    ("segment", 'id = "mid-market dach"', 'id = "dach"', "everybody",
+     "The segment dach has the country DE, AT or CH and at least 50 employees, and is new."),
+    ("segment", ENTERPRISE, "", "everybody", "The segment enterprise is gone."),
     ("example", 'id = "a webinar of six weeks ago"', 'id = "an old webinar"', "everybody",
      "The example 'an old webinar' is new."),
 ]  # fmt: skip
@@ -142,6 +152,14 @@ def test_an_attribute_that_takes_other_values_or_goes_is_a_sentence() -> None:
     ]
     assert [change.says for change in changes(any_value, BEFORE)] == [
         "The attribute product of a deal is no longer declared."
+    ]
+
+
+def test_segments_in_another_order_are_a_sentence() -> None:
+    swapped = OLD.replace(ENTERPRISE, "").replace("# --- who decides", f"{ENTERPRISE}\n# --- who decides")
+
+    assert [change.says for change in changes(BEFORE, parse_playbook(swapped))] == [
+        "Segments are tried in the order mid-market dach > enterprise."
     ]
 
 

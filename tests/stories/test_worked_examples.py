@@ -29,7 +29,7 @@ WITHOUT_ARITHMETIC = {
     "lead_account", "buyer_touch", "campaign_lead",
 }  # fmt: skip
 
-TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*[^\n]*\n\n((?:\|.*\n)+)")
+TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*(?: where `([^`\n]+)`|[^\n]*)\n\n((?:\|.*\n)+)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Table:
     """Rows a page says a view has."""
 
     view: str
+    where: str
     columns: list[str]
     rows: list[list[str]]
 
@@ -57,7 +58,7 @@ def read_page(path: Path) -> Page:
     events = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
     playbook = re.search(r"```toml\n(\[playbook\].*?)```", text, re.DOTALL)
     as_of = re.search(r"\*\*As of\*\* `([^`]+)`", text)
-    tables = [_table(view, block) for view, block in TABLE.findall(text)]
+    tables = [_table(*found) for found in TABLE.findall(text)]
     assert events and as_of and tables, f"{path} lacks its events, its as-of or its tables"
     return Page(
         [json.loads(line) for block in events for line in block.splitlines() if line.strip()],
@@ -67,11 +68,11 @@ def read_page(path: Path) -> Page:
     )
 
 
-def _table(view: str, block: str) -> Table:
+def _table(view: str, where: str, block: str) -> Table:
     head, _, *rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()
     ]
-    return Table(view, [cell.strip("`") for cell in head], rows)
+    return Table(view, where or "true", [cell.strip("`") for cell in head], rows)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
@@ -82,7 +83,8 @@ def test_the_view_says_what_the_sum_by_hand_says(path: Path) -> None:
         warehouse.pin_as_of(page.as_of)
         for table in page.tables:
             columns = ", ".join(table.columns)
-            found = warehouse.connection.execute(f"select {columns} from funnel.{table.view}").fetchall()
+            query = f"select {columns} from funnel.{table.view} where {table.where}"
+            found = warehouse.connection.execute(query).fetchall()
             said = sorted(([_shown(v, None) for v in row] for row in found), key=repr)
             rows = sorted(table.rows, key=repr)
             # To the digits that are written: a hand stops somewhere.

@@ -75,6 +75,18 @@ def test_a_file_of_the_first_versions_opens_and_goes_on(tmp_path: Path) -> None:
     assert leads == []
 
 
+def test_a_table_of_the_playbook_that_the_file_did_not_have_is_filled(tmp_path: Path) -> None:
+    path = tmp_path / "old.duckdb"
+    with Warehouse.open(path, read_playbook()) as warehouse:
+        warehouse.connection.execute("drop view playbook.size_band; drop table playbook.all_size_band")
+        warehouse.connection.execute("delete from warehouse.laid_out")
+
+    with Warehouse.open(path, read_playbook()) as warehouse:
+        bands = warehouse.connection.execute("select size_band from playbook.size_band").fetchall()
+
+    assert ("50-249",) in bands
+
+
 def test_bytes_of_every_first_version_are_read_with_the_defaults_of_the_newest() -> None:
     for event in CATALOGUE.event_types.values():
         first, record = event.versions[0], _made_up(event)
