@@ -16,7 +16,7 @@ from projections.relations import selected
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
-from warehouse.layout import stored_tables
+from warehouse.layout import whole_tables
 from warehouse.read_models import ReadModels, unread_sql
 
 SOURCE = "baton"
@@ -71,9 +71,9 @@ def waiting_sql() -> str:
 
 def _measured(as_of: datetime, is_all: bool) -> str:
     """SQL: what is measurable of all handoffs, or of the changed ones."""
-    episodes = stored_tables()[_EPISODE]
+    episodes = whole_tables()[_EPISODE]
     changed = f"(from {episodes} where handoff_id in (from changed_handoff))"
-    instead = {**stored_tables(), _EPISODE: episodes if is_all else changed}
+    instead = {**whole_tables(), _EPISODE: episodes if is_all else changed}
     return selected(
         MEASURED.reads,
         sql_literal(as_of),

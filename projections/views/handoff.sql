@@ -15,7 +15,7 @@
 --                        returned_unacknowledged, returned_acknowledged, recycled, converted, lost or moot
 --   playbook_version     the playbook it is judged by: the one in force when it was offered
 select
-    owed.* exclude (playbook_version, at_risk_share, calendar, sender_calendar, periods, sla, episode, owed_by, clock,
+    owed.* exclude (playbook_version, at_risk_share, calendar, sender_calendar, periods, sla, episode, is_latest, owed_by, clock,
         allowed_us, starts_at, done_at, ended_without_at, ended_without, due_at, in_time_until_at, met_at, ended_at,
         outcome, used_us, spans),
     calendar,

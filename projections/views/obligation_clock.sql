@@ -2,6 +2,8 @@
 -- grain:  one row per handoff, SLA of its pair of teams, and time it was owed; the answer always has one, also without
 --         an SLA
 -- key:    handoff_id, sla, episode
+-- stored: handoff_id
+-- settled: funnel.obligation_episode where done_at is not null or ended_without_at is not null
 -- reads:  funnel.obligation_episode
 -- says:   the clock of everything owed on each handoff, beside what happened to it: when it runs out, when it stopped,
 --         and whose minutes it used; handoff, handoff_sla and obligation are read from it

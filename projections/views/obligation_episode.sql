@@ -15,6 +15,7 @@
 --   all of handoff_governed
 --   sla               answer, first_attempt, attempts or acknowledge_return
 --   episode           1 for the first time it was owed, 2 for the next
+--   is_latest         true for the latest of them
 --   starts_at         when it began to be owed
 --   owed_by           receiver or sender; null when no SLA covers the pair
 --   clock             business or elapsed; null when no SLA covers the pair
@@ -46,15 +47,17 @@ turn as (
     window story as (partition by handoff_id order by answered.place)
 ),
 start as (
-    select handoff_id, sla, row_number() over (partition by handoff_id, sla order by place) as episode, place,
+    select handoff_id, sla, row_number() over times as episode,
+        lead(true) over times is null as is_latest, place,
         occurred_at as starts_at, coalesce(returned_before_at, '-infinity'::timestamptz) as counts_from_at,
         returned_before_at, returned_after_at, accepted_after_at
     from turn
     join (values ('accepted', 'first_attempt'), ('accepted', 'attempts'), ('returned', 'acknowledge_return'))
         as opened(answer, sla) using (answer)
     where answer = 'returned' or coalesce(answer_before, 'returned') = 'returned'
+    window times as (partition by handoff_id, sla order by place)
     union all by name
-    select handoff_id, 'answer' as sla, 1 as episode, offered_at as starts_at from handoff
+    select handoff_id, 'answer' as sla, 1 as episode, true as is_latest, offered_at as starts_at from handoff
 ),
 -- What would end it, each by itself.
 ending as (

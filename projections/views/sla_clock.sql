@@ -21,7 +21,7 @@
 --   is_before_start true when it was done before its clock started
 select
     owed.* exclude (sender_calendar, periods, sla, owed_by, clock, allowed_us, starts_at, due_at, met_at, used_us,
-        episode, ended_at, outcome, done_at, ended_without_at, ended_without, in_time_until_at, spans),
+        episode, is_latest, ended_at, outcome, done_at, ended_without_at, ended_without, in_time_until_at, spans),
     sender_calendar,
     periods,
     sla,
@@ -38,4 +38,4 @@ select
     outcome,
     sla in ('first_attempt', 'attempts') and coalesce(met_at < starts_at, false) as is_before_start
 from funnel.obligation_clock as owed
-qualify row_number() over (partition by handoff_id, sla order by episode desc) = 1
+where is_latest
