@@ -3,8 +3,7 @@
 -- key:    lead_id
 -- stored: lead_id
 -- reads:  funnel.lead, funnel.handoff_governed, resolved.lead_captured, resolved.lead_profiled,
---         resolved.touch_recorded, resolved.handoff_offered, playbook.size_band, playbook.segment_condition,
---         playbook.all_member
+--         playbook.size_band, playbook.segment_condition, playbook.all_member
 -- says:   by what each lead can be grouped: where it came from, what it is, and whose it is
 -- means:  Where it came from is what was stated first, by the source's clock: channel and campaign by its captures. What
 --         it is follows from the last profile that states it, as in the criteria of a qualified lead. Whose it is
@@ -57,19 +56,6 @@ named_segment as (
     )
     group by lead_id
 ),
-first_report as (
-    select lead_id, min({'at': occurred_at, 'event_id': event_id, 'source': source}).source as source_system
-    from (
-        select lead_id, occurred_at, event_id, source from resolved.lead_captured
-        union all
-        select lead_id, occurred_at, event_id, source from resolved.lead_profiled
-        union all
-        select lead_id, occurred_at, event_id, source from resolved.touch_recorded
-        union all
-        select lead_id, occurred_at, event_id, source from resolved.handoff_offered
-    )
-    group by lead_id
-),
 latest_handoff as (
     select lead_id,
         max({
@@ -95,7 +81,6 @@ from funnel.lead as lead
 left join capture using (lead_id)
 left join profile using (lead_id)
 left join named_segment using (lead_id)
-left join first_report using (lead_id)
 left join latest_handoff using (lead_id)
 left join playbook.size_band on employees between size_band.at_least and coalesce(size_band.at_most, employees)
 left join playbook.all_member as member
