@@ -123,8 +123,8 @@ def tidy(demo: Project) -> None:
 
 
 def _pin(demo: Project, as_of: datetime) -> None:
-    with open_warehouse(demo) as warehouse:
-        warehouse.pin_as_of(as_of)
+    demo.pinned_as_of_file.write_text(as_of.isoformat())
+    open_warehouse(demo).close()  # pinned before the worker starts
 
 
 def _publish(demo: Project, story: Path, advance: Advance) -> None:

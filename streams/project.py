@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,19 @@ class Project:
     def recorded_file(self) -> Path:
         """The settings that decide numbers, as the worker found them."""
         return self.home / "project.json"
+
+    @property
+    def pinned_as_of_file(self) -> Path:
+        """The instant at which this project's open clocks are read, as the demo's are; most have none."""
+        return self.home / "pinned-as-of"
+
+    @property
+    def pinned_as_of(self) -> datetime | None:
+        """Kept outside the warehouse, so that a new file has it too."""
+        try:
+            return datetime.fromisoformat(self.pinned_as_of_file.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            return None
 
     @property
     def playbook_file(self) -> Path:
