@@ -16,10 +16,7 @@ from schemas.errors import BatonError, ExitCode
 from schemas.registry import shown_address
 from streams.process_record import ProcessRecord
 from streams.recorded import Recorded, gone, one_file, one_registry
-from streams.settings import SETTINGS
-
-SQL_SECONDS = 30.0
-STOP_SECONDS = 9.0
+from streams.settings import SETTINGS, default_of
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,12 @@ class Project:
     keys: Path | None = None
     kafka: str | None = None
     prefix: str | None = None
-    is_tls: bool = False
+    is_tls: bool = default_of("is_tls")
     kafka_ca: Path | None = None
     kafka_certificate: Path | None = None
     kafka_key: Path | None = None
     kafka_key_password: str | None = field(default=None, repr=False)
-    sasl_mechanism: str = "PLAIN"
+    sasl_mechanism: str = default_of("sasl_mechanism")
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     token_file: Path | None = None
@@ -51,10 +48,10 @@ class Project:
     registry_certificate: Path | None = None
     registry_key: Path | None = None
     registry_key_password: str | None = field(default=None, repr=False)
-    memory_limit: str = "2GB"
+    memory_limit: str = default_of("memory_limit")
     threads: int | None = None
-    sql_seconds: float = SQL_SECONDS
-    stop_seconds: float = STOP_SECONDS
+    sql_seconds: float = default_of("sql_seconds")
+    stop_seconds: float = default_of("stop_seconds")
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
@@ -151,6 +148,11 @@ class Project:
     @property
     def kafka_record_file(self) -> Path:
         return self.run_dir / "kafka.json"
+
+    @property
+    def kafka_ports_file(self) -> Path:
+        """The ports of the local broker that was started last. It stays when the broker is stopped."""
+        return self.run_dir / "kafka-ports.json"
 
     @property
     def worker_record_file(self) -> Path:
@@ -285,6 +287,8 @@ class Project:
         why = "BATON_KAFKA is not set and no local broker was started here"
         if record is not None:
             why = f"BATON_KAFKA is not set and the local broker (pid {record.pid}) is no longer running"
+        elif self.kafka_ports_file.exists():
+            why = "BATON_KAFKA is not set and the local broker is stopped"
         raise BatonError(
             "No Kafka to connect to",
             where=str(self.home),

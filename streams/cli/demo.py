@@ -15,8 +15,9 @@ from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
 from streams.project import Project
+from streams.queries.signing import playbook_in_force
 from streams.queries.verification import Verification, verify
-from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.warehouse_access import ask_warehouse, recorded
 from streams.queries.whatif import VIEWS, WhatIf, compare
 
 _THIS_QUARTER = """(
@@ -94,7 +95,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
         with recorded(project, VIEWS) as records:
-            tried = compare(records, authority_of(project), read_playbook(proposed), run.as_of)
+            tried = compare(records, playbook_in_force(project), read_playbook(proposed), run.as_of)
     except BaseException:
         demonstration.tidy(project)
         raise

@@ -12,7 +12,8 @@ from projections.playbook import read_playbook
 from streams.cli.options import instant
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
-from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.signing import playbook_in_force
+from streams.queries.warehouse_access import ask_warehouse, recorded
 from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 
 
@@ -42,7 +43,7 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
     with recorded(project, VIEWS) as records:
-        found = compare(records, authority_of(project), proposed, rows[0][0], start)
+        found = compare(records, playbook_in_force(project), proposed, rows[0][0], start)
     seconds = time.perf_counter() - begun
     if as_json:
         print_json(found.as_dict() | {"seconds": round(seconds, 3)})
