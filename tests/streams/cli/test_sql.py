@@ -115,8 +115,8 @@ def test_a_table_that_fits_is_a_table_and_prose_wraps_between_words(stopped: Pat
 
 
 def test_what_an_event_says_cannot_act_on_the_terminal(stopped: Path) -> None:
-    for run in (on_terminal, lambda *words: sql(*words).stdout):
-        shown = run(stopped, "select chr(27) || '[2J' || chr(10) || chr(8238), 'lead:100:7', '[b]'")
+    query = "select chr(27) || '[2J' || chr(10) || chr(8238), 'lead:100:7', '[b]'"
+    for shown in (on_terminal(stopped, "sql", query), sql(stopped, query).stdout):
         assert r"\x1b[2J\n\u202e" in shown and "lead:100:7" in shown and "[b]" in shown
         assert "\x1b[2J" not in shown
 
