@@ -37,6 +37,7 @@ _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no
 
 # Most of a reason that is kept: it travels as a record header.
 LONGEST_REASON = 300
+FIRST_LOOK = 8
 
 RegistryLookup = Callable[[int], Schema | None]
 
@@ -237,7 +238,9 @@ def _decode_group(
     pending = [(bodies, rows)]
     while pending:
         bodies, rows = pending.pop()
-        frame, whole = block.read(bodies)
+        # In a flood of broken values a read of all is for nothing, and a panic of polars in the worker's log.
+        is_flood = any(map(block.is_broken, bodies.slice(0, FIRST_LOOK).to_pylist()))
+        frame, whole = (pl.DataFrame(), 0) if is_flood else block.read(bodies)
         if whole:
             frame = frame.head(whole)
             frames.append(frame.insert_column(frame.width, pl.Series(ROW, rows.slice(0, whole))))

@@ -37,6 +37,16 @@ NEW = parse_playbook(GOOD.replace("2 hours", "1 hour"))
 OTHER = parse_playbook(GOOD.replace("2 hours", "3 hours"))
 
 
+# Answered after an hour and a half: in time by the file, late by the playbook that was signed.
+OFFERED_AND_LATE = [
+    {"type": kind, "source": "crm", "handoff_id": "h", "lead_id": "l", "occurred_at": at, **more}
+    for kind, at, more in (
+        ("HandoffOffered", "2026-03-02T10:00:00Z", {"from_team": "marketing", "to_team": "sales"}),
+        ("HandoffAccepted", "2026-03-02T11:30:00Z", {"owner": "ida"}),
+    )
+]
+
+
 def write_key(file: Path, name: str, mode: int = 0o600) -> Path:
     """The private key of that name in a file."""
     file.write_bytes(
@@ -188,6 +198,24 @@ def test_a_file_that_changes_under_a_signed_playbook_is_told(project: Project) -
     assert unsigned and f"version {NEW.short_version}, signed by both teams, is in force" in unsigned.says
     assert unsigned_change(project, NEW) is None
     assert playbook_in_force(project) == NEW, "which whatif compares with"
+
+
+def test_whatif_tries_the_signed_playbook_against_itself_and_changes_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was signed after everything that happened."""
+    told(project, proposal(NEW, NOW - 3 * DAY), *(signature(NEW, side, NOW - DAY) for side in SIDES))
+    with open_warehouse(project) as warehouse:
+        given(warehouse, as_bytes(OFFERED_AND_LATE))
+    (tmp_path / "new.toml").write_text(NEW.text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BATON_HOME", raising=False)
+
+    run = CliRunner().invoke(baton, ["whatif", "--playbook", "new.toml", "--json"])
+
+    said = json.loads(run.stdout)
+    assert said["in_force"] == NEW.version and any(m["n_in_force"] for m in said["measures"])
+    assert not any(float(m["change"] or 0) for m in said["measures"]), said["measures"]
 
 
 @pytest.mark.parametrize(("changed_at", "level"), [(NOW - 2 * DAY, "ok"), (NOW, "warn")])
