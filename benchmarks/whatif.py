@@ -14,7 +14,6 @@ from benchmarks.sink_run import WAREHOUSE
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
 from streams.demo import stricter
 from streams.queries.whatif import VIEWS, compare
-from warehouse.authority import Authority
 from warehouse.recorded_log import RecordedLog
 
 METHOD = (
@@ -39,7 +38,7 @@ def measure(bench: Bench) -> Case:
 
 def compare_playbooks(folder: str) -> Measured:
     """Time one comparison over the warehouse in a folder."""
-    in_force = Authority(read_playbook(DEFAULT_PLAYBOOK))
+    in_force = read_playbook(DEFAULT_PLAYBOOK)
     proposed = parse_playbook(stricter(DEFAULT_PLAYBOOK.read_text(encoding="utf-8")))
     started = time.perf_counter()
     with RecordedLog.of_file(Path(folder) / WAREHOUSE, VIEWS) as records:

@@ -11,6 +11,8 @@ from schemas.catalogue import EventType
 from schemas.field_checks import not_one_of, shown
 from schemas.validation import Record
 
+# Many companies hand leads to partners. No mistake of theirs is in that, so the word says what becomes of it.
+_ELSEWHERE = "; a lead handed to a team outside it counts as handed elsewhere"
 _TEAMS = ("team", "from_team", "to_team", "owner_team", "opened_by_team")
 
 
@@ -22,7 +24,8 @@ def unfamiliar(event: EventType, record: Record, playbook: Playbook) -> Iterator
     for name in _TEAMS:
         said = record.get(name)
         if said is not None and said not in teams:
-            yield name, not_one_of(said, "a team of the playbook", teams)
+            why = not_one_of(said, "a team of the playbook", teams)
+            yield name, why + (_ELSEWHERE if event.name == "HandoffOffered" and name == "to_team" else "")
     if event.name == "GoalSet" and record["metric"] not in METRICS:
         yield "metric", not_one_of(record["metric"], "a metric with an actual", METRICS)
     yield from _attributes(event, record, playbook)

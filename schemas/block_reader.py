@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -38,6 +39,7 @@ class BlockReader:
         self.writer = writer
         self._text = json.dumps(writer, sort_keys=True)
         self._header = _container_header(self._text)
+        self._walk = _walk_of(writer)
 
     def read(self, bodies: pa.LargeBinaryArray) -> tuple[pl.DataFrame, int]:
         """(frame, how many leading rows are whole). An empty frame with 0: polars refused the block."""
@@ -63,14 +65,18 @@ class BlockReader:
         """No rows. Raises whatever polars raises for a schema that it cannot read."""
         return pl.read_avro(io.BytesIO(self._header)).drop(_GUARD)
 
-    def has_shape(self, body: bytes) -> bool:
-        """Whether the datum seems to be as long as its fields say."""
-        stream = io.BytesIO(body)
+    def is_broken(self, body: bytes) -> bool | None:
+        """Whether the datum is longer or shorter than its fields say, or a text in it is not UTF-8; None when
+        only a read decides.
+
+        Polars refuses those, so that this is what a read would say, at a tenth of its cost.
+        """
         try:
-            fastavro.schemaless_reader(stream, _shape(self._text), None)
-        except Exception:  # fastavro raises whatever hostile bytes provoke
-            return False
-        return stream.tell() == len(body)
+            return self._walk(body, 0) != len(body)
+        except (IndexError, UnicodeDecodeError):
+            return True
+        except _Odd:
+            return None
 
     def fault(self, body: bytes) -> str:
         """Why this datum, which the block reader refuses, cannot be read."""
@@ -97,10 +103,110 @@ def _parsed(text: str) -> Any:
     return fastavro.parse_schema(json.loads(text))
 
 
-@cache
-def _shape(text: str) -> Any:
-    """The schema without what values mean: only how long they are, which no two readers see differently."""
-    return fastavro.parse_schema(without_meaning(json.loads(text)))
+class _Odd(Exception):
+    """Bytes whose length two readers may see differently."""
+
+
+# Where a value of a type ends that begins at a place. Raises IndexError when that is beyond the datum, and
+# UnicodeDecodeError.
+_Walk = Callable[[bytes, int], int]
+
+
+def _walk_of(avro: Any) -> _Walk:
+    kind = avro["type"] if isinstance(avro, dict) else avro
+    if isinstance(kind, dict):
+        return _walk_of(kind)
+    if isinstance(kind, list):
+        return _walk_union([_walk_of(branch) for branch in kind], kind.index("null"))
+    match kind:
+        case "record":
+            return _walk_all([_walk_of(field["type"]) for field in avro["fields"]])
+        case "array":
+            return _walk_array(_walk_of(avro["items"]))
+        case "fixed":
+            return _walk_bytes(int(avro["size"]))
+        case "int" | "long" | "enum":
+            return lambda body, at: _varint(body, at)[1]
+        case "string":
+            return _walk_text
+        case "bytes":
+            return _walk_sized
+    return _walk_bytes({"null": 0, "boolean": 1, "float": 4, "double": 8}[kind])
+
+
+def _walk_all(walks: list[_Walk]) -> _Walk:
+    def walk(body: bytes, at: int) -> int:
+        for part in walks:
+            at = part(body, at)
+        return at
+
+    return walk
+
+
+def _walk_union(walks: list[_Walk], null: int) -> _Walk:
+    """Of null and one type: for polars each branch that is not null is the other one."""
+    [value] = walks[:null] + walks[null + 1 :]
+
+    def walk(body: bytes, at: int) -> int:
+        branch, at = _varint(body, at)
+        return at if branch == null else value(body, at)
+
+    return walk
+
+
+def _walk_array(item: _Walk) -> _Walk:
+    def walk(body: bytes, at: int) -> int:
+        while True:
+            count, at = _varint(body, at)
+            if count < 0:
+                raise _Odd
+            if count == 0:
+                return at
+            for _ in range(count):
+                at = item(body, at)
+
+    return walk
+
+
+def _walk_bytes(size: int) -> _Walk:
+    def walk(body: bytes, at: int) -> int:
+        if at + size > len(body):
+            raise IndexError
+        return at + size
+
+    return walk
+
+
+def _walk_sized(body: bytes, at: int) -> int:
+    size, at = _varint(body, at)
+    if not 0 <= size <= len(body) - at:
+        raise IndexError
+    return at + size
+
+
+def _walk_text(body: bytes, at: int) -> int:
+    size, at = _varint(body, at)
+    if not 0 <= size <= len(body) - at:
+        raise IndexError
+    body[at : at + size].decode()
+    return at + size
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    """(the number, where it ends)."""
+    number = body[at]
+    at += 1
+    if number >= 0x80:
+        number &= 0x7F
+        for shift in range(7, 63, 7):
+            byte = body[at]
+            at += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+        else:  # more than 63 bits
+            raise _Odd
+    return (number >> 1) ^ -(number & 1), at
 
 
 def without_meaning(avro: Any) -> Any:

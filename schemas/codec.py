@@ -9,6 +9,7 @@ its neighbours, so that every cut of the log gives the same facts and failures.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,6 +37,7 @@ _END = 2**31 - 1  # pyarrow 26 sizes the result wrongly when binary_slice has no
 
 # Most of a reason that is kept: it travels as a record header.
 LONGEST_REASON = 300
+FIRST_LOOK = 8
 
 RegistryLookup = Callable[[int], Schema | None]
 
@@ -120,10 +122,15 @@ def _by_header(
             batch.fail(((row, _not_framed(value)) for row, value in values_there), "frame")
             continue
         headers = pc.binary_slice(found, 0, length).dictionary_encode()
+        # Sorted once: there may be as many headers as values.
+        order = pc.array_sort_indices(headers.indices)
+        bodies, rows_of = pc.binary_slice(found.take(order), length, _END), found_rows.take(order)
+        counts = Counter(headers.indices.to_pylist())
+        at = 0
         for code, header in enumerate(headers.dictionary.to_pylist()):
-            mine = pc.equal(headers.indices, code)
-            body = pc.binary_slice(found.filter(mine), length, _END)
-            yield header, found_rows.filter(mine), body
+            count = counts[code]
+            yield header, rows_of.slice(at, count), bodies.slice(at, count)
+            at += count
 
 
 def _not_framed(value: bytes | None) -> str:
@@ -231,7 +238,9 @@ def _decode_group(
     pending = [(bodies, rows)]
     while pending:
         bodies, rows = pending.pop()
-        frame, whole = block.read(bodies)
+        # In a flood of broken values a read of all is for nothing, and a panic of polars in the worker's log.
+        is_flood = any(map(block.is_broken, bodies.slice(0, FIRST_LOOK).to_pylist()))
+        frame, whole = (pl.DataFrame(), 0) if is_flood else block.read(bodies)
         if whole:
             frame = frame.head(whole)
             frames.append(frame.insert_column(frame.width, pl.Series(ROW, rows.slice(0, whole))))
@@ -241,14 +250,16 @@ def _decode_group(
         if len(bodies) == 1:
             broken.append((rows[0].as_py(), block.fault(bodies[0].as_py())))
             continue
-        # A guess that saves reads: suspects stand alone, the others stay together. Only a read decides,
-        # or a datum's fate would depend on its neighbours wherever two readers disagree.
-        has_shape = [block.has_shape(body) for body in bodies.to_pylist()]
-        if not all(has_shape):
-            suspects = [i for i, is_whole in enumerate(has_shape) if not is_whole]
-            pending += [(bodies.slice(i, 1), rows.slice(i, 1)) for i in suspects]
-            kept = pa.array(has_shape)
-            pending += [(bodies.filter(kept), rows.filter(kept))] if any(has_shape) else []
+        # What is certainly broken is set aside. Where only a read decides, a value stands alone: or a datum's
+        # fate would depend on its neighbours wherever two readers disagree. The others stay together.
+        is_broken = [block.is_broken(body) for body in bodies.to_pylist()]
+        broken += [(rows[i].as_py(), block.fault(bodies[i].as_py())) for i, it in enumerate(is_broken) if it]
+        whole_ones = [it is False for it in is_broken]
+        if not all(whole_ones):
+            alone = [i for i, it in enumerate(is_broken) if it is None]
+            pending += [(bodies.slice(i, 1), rows.slice(i, 1)) for i in alone]
+            kept = pa.array(whole_ones)
+            pending += [(bodies.filter(kept), rows.filter(kept))] if any(whole_ones) else []
         else:
             middle = len(bodies) // 2
             pending += [(bodies.slice(middle), rows.slice(middle))]

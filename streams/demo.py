@@ -19,10 +19,10 @@ from schemas.errors import BatonError, ExitCode
 from streams.kafka.publisher import Publisher
 from streams.kafka.topics import ensure_topics, log_extent
 from streams.local.broker import start_broker, stop_broker
-from streams.local.worker_process import start_worker, stop_worker
+from streams.local.worker_process import find_worker, start_worker, stop_worker
 from streams.project import Project
 from streams.queries.wait import Advance, wait_until_reacted, wait_until_read
-from streams.queries.warehouse_access import open_warehouse
+from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.simulator import simulate
 
 DEMO_FOLDER = ".baton-demo"
@@ -44,6 +44,18 @@ class DemoRun:
     as_of: datetime
     records: int
     seconds: dict[str, float]
+
+
+def in_use(project: Project) -> str:
+    """Why somebody may miss an earlier demo of this folder; "" when it is as its own run left it."""
+    demo = replace(project, home=project.cwd / DEMO_FOLDER)
+    if find_worker(demo) is not None:
+        return "its worker is running"
+    try:
+        left = int(_records_file(demo).read_text())
+        return "something was published or signed there" if _records_read(demo) > left else ""
+    except (FileNotFoundError, BatonError):  # it never came to its end, or cannot be read
+        return ""
 
 
 def prepare(project: Project) -> Project:
@@ -99,6 +111,7 @@ def run(demo: Project, *, seed: int, leads: int, report: Report, advance: Advanc
     wait_until_reacted(demo)
     records = wait_until_read(demo, advance)
     timed("react", at)
+    _records_file(demo).write_text(str(_records_read(demo)))
     return DemoRun(demo, story.as_of, records, seconds)
 
 
@@ -122,9 +135,20 @@ def tidy(demo: Project) -> None:
     stop_broker(demo)
 
 
+def _records_file(demo: Project) -> Path:
+    """How many records the demo itself has written."""
+    return demo.home / "demo-records"
+
+
+def _records_read(demo: Project) -> int:
+    """Without alerts, which the agents write when they come to it."""
+    asked = "select sum(records)::bigint from warehouse.next_offset where topic <> 'funnel.alerts'"
+    return int(ask_warehouse(demo, asked)[1][0][0] or 0)
+
+
 def _pin(demo: Project, as_of: datetime) -> None:
-    with open_warehouse(demo) as warehouse:
-        warehouse.pin_as_of(as_of)
+    demo.pinned_as_of_file.write_text(as_of.isoformat())
+    open_warehouse(demo).close()  # pinned before the worker starts
 
 
 def _publish(demo: Project, story: Path, advance: Advance) -> None:

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,7 @@ from schemas.errors import BatonError, ExitCode
 from schemas.registry import shown_address
 from streams.process_record import ProcessRecord
 from streams.recorded import Recorded, gone, one_file, one_registry
-from streams.settings import SETTINGS
-
-SQL_SECONDS = 30.0
-STOP_SECONDS = 9.0
+from streams.settings import SETTINGS, default_of
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class Project:
     keys: Path | None = None
     kafka: str | None = None
     prefix: str | None = None
-    is_tls: bool = False
+    is_tls: bool = default_of("is_tls")
     kafka_ca: Path | None = None
     kafka_certificate: Path | None = None
     kafka_key: Path | None = None
     kafka_key_password: str | None = field(default=None, repr=False)
-    sasl_mechanism: str = "PLAIN"
+    sasl_mechanism: str = default_of("sasl_mechanism")
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     token_file: Path | None = None
@@ -50,10 +48,10 @@ class Project:
     registry_certificate: Path | None = None
     registry_key: Path | None = None
     registry_key_password: str | None = field(default=None, repr=False)
-    memory_limit: str = "2GB"
+    memory_limit: str = default_of("memory_limit")
     threads: int | None = None
-    sql_seconds: float = SQL_SECONDS
-    stop_seconds: float = STOP_SECONDS
+    sql_seconds: float = default_of("sql_seconds")
+    stop_seconds: float = default_of("stop_seconds")
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
@@ -152,6 +150,11 @@ class Project:
         return self.run_dir / "kafka.json"
 
     @property
+    def kafka_ports_file(self) -> Path:
+        """The ports of the local broker that was started last. It stays when the broker is stopped."""
+        return self.run_dir / "kafka-ports.json"
+
+    @property
     def worker_record_file(self) -> Path:
         return self.run_dir / "worker.json"
 
@@ -173,6 +176,19 @@ class Project:
     def recorded_file(self) -> Path:
         """The settings that decide numbers, as the worker found them."""
         return self.home / "project.json"
+
+    @property
+    def pinned_as_of_file(self) -> Path:
+        """The instant at which this project's open clocks are read, as the demo's are; most have none."""
+        return self.home / "pinned-as-of"
+
+    @property
+    def pinned_as_of(self) -> datetime | None:
+        """Kept outside the warehouse, so that a new file has it too."""
+        try:
+            return datetime.fromisoformat(self.pinned_as_of_file.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            return None
 
     @property
     def playbook_file(self) -> Path:
@@ -271,6 +287,8 @@ class Project:
         why = "BATON_KAFKA is not set and no local broker was started here"
         if record is not None:
             why = f"BATON_KAFKA is not set and the local broker (pid {record.pid}) is no longer running"
+        elif self.kafka_ports_file.exists():
+            why = "BATON_KAFKA is not set and the local broker is stopped"
         raise BatonError(
             "No Kafka to connect to",
             where=str(self.home),

@@ -290,3 +290,8 @@ SETTINGS = (
     Setting("BATON_KAFKA_JARS", "Folder with Kafka's jars for the local broker. Unset: Maven fetches them."),
     Setting("BATON_KAFKA_BENCH", "Bootstrap servers for `make bench`. Unset: a local broker of its own."),
 )
+
+
+def default_of(field: str) -> Any:
+    """The default of the setting that a field of Project holds."""
+    return next(setting.value({}) for setting in SETTINGS if setting.field == field)

@@ -68,6 +68,10 @@ _TABLES = (
         topic varchar not null, kafka_partition integer not null, kafka_offset bigint not null,
         written_ms bigint not null, content varchar not null)
     """,
+    # Events of these types may be missing: Kafka lost some of their topic before they were read again.
+    """
+    create table if not exists warehouse.log_loss (event_type varchar not null, lost_at timestamptz not null)
+    """,
     # One row. Null means the wall clock; a pinned instant makes every number repeatable.
     "create table if not exists warehouse.pinned_as_of (as_of timestamptz)",
     """

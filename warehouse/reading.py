@@ -12,6 +12,8 @@ import duckdb
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import damaged, is_damage
 
+TOO_LONG = "The query took too long and was ended"
+
 
 def check_is_reading(statement: str) -> None:
     """Raise BatonError unless the text is one SELECT; one that does not parse says where it goes wrong."""
@@ -61,7 +63,7 @@ def query_failed(statement: str, why: str) -> BatonError:
 def took_too_long(statement: str, seconds: float) -> BatonError:
     """The error for a statement that was ended by its time limit."""
     return BatonError(
-        "The query took too long and was ended",
+        TOO_LONG,
         where=statement[:200],
         why=f"its time limit is {seconds:g} s: --timeout, and for a running worker BATON_SQL_SECONDS",
         next_command="baton sql --timeout SECONDS QUERY   (or ask for less)",

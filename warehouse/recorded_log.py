@@ -7,7 +7,7 @@ The same SQL runs over the same records in databases in memory; the live tables 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -24,7 +24,7 @@ from warehouse.authority import AGREEMENT_FACTS, Authority
 from warehouse.build import BuildTask
 from warehouse.file_errors import cannot_open
 from warehouse.sql_endpoint import REMOTE, SqlEndpoint, load_extensions
-from warehouse.warehouse import DISABLED_OPTIMIZERS, Warehouse
+from warehouse.warehouse import DISABLED_OPTIMIZERS, Warehouse, note_log_losses
 
 # Where the records are within the connection: copied into memory, or in an attached file.
 RECORDED = "recorded"
@@ -44,6 +44,7 @@ class RecordedLog:
     def __init__(self, connection: duckdb.DuckDBPyConnection, views: Collection[str] | None) -> None:
         self.connection = connection
         self.opened_at = datetime.now(UTC)
+        self.lost_at: Mapping[str, str] = {}  # see warehouse.log_loss
         self._needed = build.needed_by(views)
         self._shared: dict[tuple[datetime, datetime | None], str] = {}
         self._numbers = count(1)
@@ -115,7 +116,7 @@ class RecordedLog:
         snapshots = []
         for authority in authorities:
             name = self._new_database("snapshot")
-            tasks += [_foundations(name, instant), _playbook(name, authority)]
+            tasks += [_foundations(name, instant, self.lost_at), _playbook(name, authority)]
             tasks += build.snapshot_tasks(name, shared, self._needed)
             snapshots.append(Warehouse(None, self._using(name), authority, name))
         build.run(tasks, lambda task: task.do(self._using(task.database)), STATEMENTS)
@@ -128,7 +129,7 @@ class RecordedLog:
             return self._shared[(as_of, known_at)], []
         name = self._new_database("shared")
         log = partial(_known, known_at=known_at)
-        return name, [_foundations(name, as_of), *build.shared_tasks(name, log, self._needed)]
+        return name, [_foundations(name, as_of, self.lost_at), *build.shared_tasks(name, log, self._needed)]
 
     def _new_database(self, kind: str) -> str:
         name = f"{kind}_{next(self._numbers)}"
@@ -152,12 +153,13 @@ class RecordedLog:
         self.close()
 
 
-def _foundations(database: str, as_of: datetime) -> BuildTask:
+def _foundations(database: str, as_of: datetime, lost_at: Mapping[str, str]) -> BuildTask:
     pin = f"insert into warehouse.pinned_as_of values ({sql_literal(as_of)})"
 
     def lay(connection: duckdb.DuckDBPyConnection) -> None:
         for statement in (*layout.foundations(), pin):
             connection.execute(statement)
+        note_log_losses(connection, lost_at)
 
     return BuildTask(database, (), database, lay)
 

@@ -282,6 +282,17 @@ class Warehouse:
         if is_read_model and not self.database:  # a snapshot has none
             self.refresh()
 
+    def pinned_as_of(self) -> datetime | None:
+        """The instant at which open clocks are read; None is the wall clock."""
+        found = self.connection.execute("select as_of from warehouse.pinned_as_of").fetchone()
+        return found[0] if found else None
+
+    def note_log_losses(self, lost_at: Mapping[str, str]) -> None:
+        """Say in the freshness of these event types since when Kafka is known to have lost some."""
+        self.connection.execute("begin")
+        note_log_losses(self.connection, lost_at)
+        self.connection.execute("commit")
+
     def close(self) -> None:
         self.connection.close()
 
@@ -333,3 +344,10 @@ def _make_folder(path: Path) -> None:
             next_command="export BATON_HOME=/a/folder/you/can/write",
             exit_code=ExitCode.CONFIGURATION,
         ) from error
+
+
+def note_log_losses(connection: duckdb.DuckDBPyConnection, lost_at: Mapping[str, str]) -> None:
+    """Fill warehouse.log_loss: by event type, the instant (ISO) at which the loss was found."""
+    connection.execute("delete from warehouse.log_loss")
+    for event_type, instant in lost_at.items():
+        connection.execute("insert into warehouse.log_loss values (?, ?)", [event_type, instant])

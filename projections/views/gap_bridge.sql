@@ -68,13 +68,13 @@ cause as (
 described as (
     select *,
         case cause
-            when 'volume' then '{:.0f} leads came for the period; the goal needs {:.0f}.'
+            when 'volume' then '{:,.0f} leads came for the period; the goal needs {:,.0f}.'
             when 'qualification' then '{:.1f} % of the leads are qualified; {:.1f} % were before.'
             when 'acceptance' then '{:.1f} % of the qualified were accepted; {:.1f} % were before.'
             when 'speed' then '{:.1f} % of the accepted became deals in time; {:.1f} % did before.'
             when 'win_rate' then '{:.1f} % of these deals were won; {:.1f} % were before.'
-            when 'deal_size' then 'A won deal books {:.2f} on average; before it was {:.2f}.'
-            when 'retention' then '{:.2f} of yearly revenue was kept; the goal is {:.2f}.'
+            when 'deal_size' then 'A won deal books {:,.2f} on average; before it was {:,.2f}.'
+            when 'retention' then '{:,.2f} of yearly revenue was kept; the goal is {:,.2f}.'
         end as sentence,
         case when cause in ('qualification', 'acceptance', 'speed', 'win_rate') then 100 else 1 end as scale
     from cause

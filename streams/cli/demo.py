@@ -10,13 +10,14 @@ import click
 
 from projections.changes import changes
 from projections.playbook import read_playbook
-from schemas.errors import ExitCode
+from schemas.errors import BatonError, ExitCode
 from streams import demo as demonstration
 from streams.cli.output import data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
 from streams.project import Project
+from streams.queries.signing import playbook_in_force
 from streams.queries.verification import Verification, verify
-from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.warehouse_access import ask_warehouse, recorded
 from streams.queries.whatif import VIEWS, WhatIf, compare
 
 _THIS_QUARTER = """(
@@ -68,16 +69,19 @@ QUESTIONS = {
     show_default=True,
     help="Number of leads, with about 11 events each.",
 )
+@click.option("--yes", is_flag=True, help="Empty the folder of an earlier demo without asking.")
 @json_option
-def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
+def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
     """Run a simulated company's quarter through a real Kafka, and print what both teams see.
 
-    Uses its own folder, .baton-demo, and empties it first. Without --once, Kafka and the worker keep running.
+    Uses its own folder, .baton-demo, and empties it first; asks before when an earlier demo runs there, or
+    something was published to it. Without --once, Kafka and the worker keep running.
 
     \b
     Example:
       baton demo --once
     """
+    _ask_before_emptying(Project.here(), yes)
     project = demonstration.prepare(Project.here())
     try:
         with progress() as bar:
@@ -94,7 +98,7 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
         with recorded(project, VIEWS) as records:
-            tried = compare(records, authority_of(project), read_playbook(proposed), run.as_of)
+            tried = compare(records, playbook_in_force(project), read_playbook(proposed), run.as_of)
     except BaseException:
         demonstration.tidy(project)
         raise
@@ -108,6 +112,23 @@ def demo(once: bool, seed: int, leads: int, as_json: bool) -> None:
         _show_end(run, verification, once)
     if not verification.is_equal:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
+
+
+def _ask_before_emptying(project: Project, is_agreed: bool) -> None:
+    """Ends the command unless the folder may be emptied. Nobody is asked who is not at a terminal."""
+    why = "" if is_agreed else demonstration.in_use(project)
+    if not why:
+        return
+    folder = demonstration.DEMO_FOLDER
+    if sys.stdin.isatty():
+        click.confirm(f"{folder} holds an earlier demo, and {why}. Empty it?", err=True, abort=True)
+        return
+    raise BatonError(
+        "An earlier demo would be lost",
+        where=str(project.cwd / folder),
+        why=why,
+        next_command="baton demo --yes   (empties the folder and begins again)",
+    )
 
 
 Answers = dict[str, tuple[list[str], list[tuple[Any, ...]]]]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from schemas.errors import ExitCode
-from streams.cli.output import data, json_option, print_json, say
+from streams.cli.output import json_option, print_json, print_labelled, say
 from streams.queries.health_checks import Check, run_checks
 
 
@@ -39,8 +39,7 @@ def doctor(as_json: bool) -> None:
 
 def _print_check(check: Check) -> None:
     color = {"ok": "green", "warn": "yellow", "fail": "bold red"}[check.level]
-    data.print(f"[{color}]{check.level:<4}[/]  {check.name:<10} ", end="")
-    data.print(check.what, markup=False, soft_wrap=True)
+    print_labelled(f"{check.level:<4}  {check.name}", check.what, width=16, color=color)
     for label, text in (("why", check.why), ("next", check.next)):
         if text:
-            data.print(f"{'':<17} {label + ':':<5} {text}", markup=False, soft_wrap=True)
+            print_labelled(f"{'':<17} {label}:", text, width=23)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, timedelta
+from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.markup import escape
 from rich.padding import Padding
 
@@ -21,6 +24,9 @@ from streams.queries.warehouse_access import asking
 MOST_ROWS_IN_FULL = 3
 MOST_ROWS_OF_AN_ID = 5
 MOST_COLUMNS = 8
+# An overview fits a screen of 24 lines.
+MOST_NUMBERS = 7
+MOST_EVENTS_OF_AN_OVERVIEW = 4
 COLUMN_WIDTH = 16
 # Left out first where space is short: long texts, and values that every row repeats.
 LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "position")
@@ -37,6 +43,7 @@ LONG_OR_SAME = ("says", "means", "playbook_version", "currency", "goal_id", "pos
     show_default=True,
     help="Number of events.",
 )
+@click.option("--all", "is_all", is_flag=True, help="Of an id: every row of every number, not an overview.")
 @click.option("--list", "is_list", is_flag=True, help="List all numbers.")
 @as_known_option
 @json_option
@@ -44,6 +51,7 @@ def explain(
     name: str | None,
     which: tuple[str, ...],
     most_events: int,
+    is_all: bool,
     is_list: bool,
     as_known: str | None,
     as_json: bool,
@@ -71,8 +79,10 @@ def explain(
         return
     if len(explanations) == 1:
         _show(explanations[0], as_known)
-    else:
+    elif is_all:
         _show_all(name, explanations, as_known)
+    else:
+        _show_overview(name, explanations, as_known)
     for notice in notices:
         say(notice)
 
@@ -97,6 +107,56 @@ def _show(explanation: Explanation, as_known: str | None) -> None:
     _show_events(explanation)
 
 
+def _show_overview(name: str, explanations: list[Explanation], as_known: str | None) -> None:
+    """One id in many views, on one screen: a line for each of those that other views are not made from."""
+    _say(f"[bold]{escape(name)}[/bold] is part of {len(explanations)} numbers")
+    _say(_circumstances(explanations[0], as_known) + "\n")
+    repeated = _repeated(explanations)
+    last = [e for e in explanations if e.view.name not in repeated and not _is_read(e.view, explanations)]
+    shown_here = sorted(last, key=lambda e: e.row_count)[:MOST_NUMBERS]
+    for explanation in shown_here:
+        _say_line(f"{explanation.view.name}: {_in_a_line(explanation, name)}")
+    others = [e.view.name for e in explanations if e not in shown_here]
+    if others:
+        _say(f"Also in {', '.join(others)}.")
+    whole = explanations[-1]
+    if whole.event_count:
+        _say(f"\n[bold]{whole.event_count:,} events behind it[/bold], oldest first:")
+    for event in whole.events[:MOST_EVENTS_OF_AN_OVERVIEW]:
+        about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
+        _say_line(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip())
+    say(f"next:  baton explain {name} --all   (every row, {len(whole.events)} events)")
+
+
+def _is_read(view: Projection, explanations: list[Explanation]) -> bool:
+    return any(view.relation in other.view.reads for other in explanations)
+
+
+def _in_a_line(explanation: Explanation, name: str) -> str:
+    """The values of its only row, or how many rows there are."""
+    if explanation.row_count > 1:
+        return f"{explanation.row_count:,} rows; {explanation.view.says}"
+    return ", ".join(_values(explanation.rows[0], name))
+
+
+def _values(row: Mapping[str, Any], name: str) -> list[str]:
+    return [
+        f"{len(value)} {column}" if isinstance(value, list) else named(column, value, row)
+        for column, value in row.items()
+        if value is not None and value is not False and value != [] and value != name
+    ]
+
+
+def _say_line(text: str) -> None:
+    """One line; on a terminal it ends with the last word that fits."""
+    text = printable(text.replace("\n", " "))
+    if data.is_terminal and cell_len(text) > data.width:
+        while cell_len(text) > data.width - 4:
+            text = text.rpartition(" ")[0] or text[: data.width - 4]
+        text += " ..."
+    _say(escape(text))
+
+
 def _show_all(name: str, explanations: list[Explanation], as_known: str | None) -> None:
     """One id in many views: a few lines each, then its events."""
     _say(f"[bold]{escape(name)}[/bold] is part of {len(explanations)} numbers")
@@ -108,13 +168,7 @@ def _show_all(name: str, explanations: list[Explanation], as_known: str | None) 
             continue
         _say(f"\n[bold]{view.name}[/bold]: {escape(view.says)}")
         if explanation.row_count == 1:
-            row = explanation.rows[0]
-            values = [
-                f"{len(value)} {column}" if isinstance(value, list) else named(column, value, row)
-                for column, value in row.items()
-                if value is not None and value is not False and value != [] and value != name
-            ]
-            _say_indented(", ".join(values))
+            _say_indented(", ".join(_values(explanation.rows[0], name)))
         else:
             _show_briefly(explanation, MOST_ROWS_OF_AN_ID)
     _say("")

@@ -109,7 +109,7 @@ def dismiss_records(places: tuple[str, ...], is_all: bool, reason: str, as_json:
     if as_json:
         print_json({"dismissed": new, "reason": reason})
     else:
-        print(f"{len(new):,} dismissed")
+        print(f"{new:,} dismissed")
 
 
 def _hex_dump(value: bytes, limit: int = 1024) -> str:

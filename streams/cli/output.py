@@ -92,7 +92,7 @@ def print_texts(
     record after another. A text may have several lines."""
     columns, *rows = [[_shown(text) for text in row] for row in (columns, *rows)]
     if title:
-        data.print(_shown(title), markup=False, style="italic", soft_wrap=True)
+        data.print(_shown(title), markup=False, style="italic", soft_wrap=not data.is_terminal)
     widths = _widths(columns, rows, data.width if data.is_terminal else None)
     if widths is None:
         _print_records(columns, rows)
@@ -154,9 +154,23 @@ def _print_records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
             data.print(f"  {name}{' ' * (width - cell_len(name))}  {lines}", markup=False, soft_wrap=True)
 
 
+def print_labelled(label: str, text: str, width: int = 10, color: str = "") -> None:
+    """A text behind its label on stdout. On a terminal what is too long goes on below its first line."""
+    text = printable(text, keep="\n")
+    if not data.is_terminal:
+        below = text.replace("\n", "\n" + " " * (width + 1))
+        data.print(f"{label:<{width}} {below}", markup=False, soft_wrap=True)
+        return
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_column(width=width, no_wrap=True)
+    line.add_column(overflow="fold")
+    line.add_row(Text(label, style=color), Text(text))
+    data.print(line)
+
+
 def say(text: str) -> None:
-    """A message on stderr."""
-    messages.print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+    """A message on stderr; on a terminal it wraps between words."""
+    messages.print(printable(text, keep="\n"), markup=False, soft_wrap=not messages.is_terminal)
 
 
 def progress() -> Progress:

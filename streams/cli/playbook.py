@@ -53,7 +53,8 @@ def check(file: Path | None, as_json: bool) -> None:
     path = file or project.playbook_file
     found = read_playbook(path)
     examples = check_examples(found, str(path))
-    unsigned = "" if file else signing.unsigned_change(project, found)
+    change = None if file else signing.unsigned_change(project, found)
+    unsigned = change.says if change else ""
     if as_json:
         summary = {"file": str(path), "name": found.name, "version": found.version, "slas": len(found.slas)}
         print_json({**summary, "examples": examples, "unsigned_change": unsigned})

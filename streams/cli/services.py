@@ -10,7 +10,7 @@ import click
 
 from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.errors import ExitCode
-from streams.cli.output import json_option, print_json, print_rows, say
+from streams.cli.output import json_option, print_json, print_labelled, print_rows, say
 from streams.kafka.admin import admin
 from streams.kafka.open_transactions import OpenTransaction
 from streams.kafka.topics import (
@@ -153,7 +153,7 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
         ("logs", project.logs_dir),
     ]
     for name, value in rows:
-        click.echo(f"{name:<10} {value}")
+        print_labelled(name, str(value))
 
 
 @click.command()
@@ -208,24 +208,21 @@ def status(as_json: bool) -> None:
 def _print_status(state: dict[str, Any], problems: Problems) -> None:
     broker, worker = state["broker"], state["worker"]
     if broker["bootstrap"] is None:
-        click.echo("Kafka      not running")
+        print_labelled("Kafka", "not running")
     else:
         kind = f"pid {broker['pid']}" if broker["is_local"] else "BATON_KAFKA"
         answers = "answers" if broker["is_reachable"] else "DOES NOT ANSWER"
-        click.echo(f"Kafka      {broker['bootstrap']} ({kind}), {answers}")
-    click.echo(f"worker     {_worker_says(worker)}")
+        print_labelled("Kafka", f"{broker['bootstrap']} ({kind}), {answers}")
+    print_labelled("worker", _worker_says(worker))
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
-    click.echo(f"files      {sizes}  in {state['project']}\n")
+    print_labelled("files", f"{sizes}  in {state['project']}\n")
     if state["not_in_numbers"]:
-        click.echo(f"numbers    not in them yet: {state['not_in_numbers']:,} of the records read")
+        print_labelled("numbers", f"not in them yet: {state['not_in_numbers']:,} of the records read")
     for waiting in state["open_transactions"]:
-        click.echo(f"waiting    {OpenTransaction(**waiting)}")
+        print_labelled("waiting", str(OpenTransaction(**waiting)))
     for loss in state["log_losses"]:
-        click.echo(
-            f"lost       Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"
-        )
-        for partition in loss["partitions"]:
-            click.echo(f"           {partition}")
+        found = f"Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"
+        print_labelled("lost", "\n".join([found, *loss["partitions"]]))
     for problem in problems.all():
         say(str(problem))
     if problems.kafka is not None:

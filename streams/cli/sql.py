@@ -19,7 +19,7 @@ from streams.cli.publish import RefusedLines, Warnings, check_events, open_event
 from streams.project import Project
 from streams.queries import sql_answer
 from streams.queries.events_in_memory import EventsInMemory
-from streams.queries.kept_events import log_losses
+from streams.queries.log_losses import log_losses
 from streams.queries.sql_answer import MOST_COUNTED, Rows
 from streams.queries.warehouse_access import Answering, answering, keys_of
 from warehouse.reading import check_is_reading, failing_plainly

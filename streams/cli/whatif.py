@@ -10,9 +10,10 @@ import click
 
 from projections.playbook import read_playbook
 from streams.cli.options import instant
-from streams.cli.output import json_option, print_json, print_rows, say
+from streams.cli.output import json_option, print_json, print_labelled, print_rows, say
 from streams.project import Project
-from streams.queries.warehouse_access import ask_warehouse, authority_of, recorded
+from streams.queries.signing import playbook_in_force
+from streams.queries.warehouse_access import ask_warehouse, recorded
 from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 
 
@@ -42,7 +43,7 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
     with recorded(project, VIEWS) as records:
-        found = compare(records, authority_of(project), proposed, rows[0][0], start)
+        found = compare(records, playbook_in_force(project), proposed, rows[0][0], start)
     seconds = time.perf_counter() - begun
     if as_json:
         print_json(found.as_dict() | {"seconds": round(seconds, 3)})
@@ -57,30 +58,33 @@ def show(found: WhatIf, name: str) -> None:
         f"As of {found.as_of:%Y-%m-%d %H:%M} UTC" + (f", since {found.since:%Y-%m-%d}" if found.since else "")
     )
     print_rows(
-        ("measure", "team", "in force", "proposed", "change", "n", "n proposed"),
-        [
-            (
-                WORDS[m.measure],
-                "" if m.whom == "all" else m.whom.replace("_", " "),
-                *_values(m, found.currency),
-            )
-            for m in found.measures
-            if m.measure != "owed" or m.change
-        ],
+        ("measure", "in force", "proposed", "change", "n"),
+        [(_label(m, found.currency), *_values(m)) for m in found.measures if m.measure != "owed" or m.change],
         title=f"In force: {found.in_force[:12]}. Proposed: {name} ({found.proposed[:12]}).",
     )
     print()
     for sentence in sentences(found):
-        click.echo(f"- {sentence}")
+        print_labelled("-", sentence, width=1)
 
 
-def _values(measure: Measure, currency: str) -> tuple[str, str, str, int, int]:
-    was, would_be = (_shown(value, measure.unit, currency) for value in (measure.in_force, measure.proposed))
-    change = _shown(measure.change, measure.unit, currency, is_change=True)
-    return was, would_be, change, measure.n_in_force, measure.n_proposed
+def _label(measure: Measure, currency: str) -> str:
+    """What is measured, of whom, in which currency. Short, so that the table fits 80 columns."""
+    parts = [WORDS[measure.measure]]
+    parts += [] if measure.whom == "all" else [measure.whom.replace("_", " ")]
+    parts += [currency] if measure.unit == "money" else []
+    return ", ".join(parts)
 
 
-def _shown(value: Decimal | None, unit: str, currency: str, *, is_change: bool = False) -> str:
+def _values(measure: Measure) -> tuple[str, str, str, str]:
+    was, would_be = (_shown(value, measure.unit) for value in (measure.in_force, measure.proposed))
+    change = _shown(measure.change, measure.unit, is_change=True)
+    cases = f"{measure.n_in_force:,}"
+    if measure.n_proposed != measure.n_in_force:
+        cases += f" → {measure.n_proposed:,}"
+    return was, would_be, change, cases
+
+
+def _shown(value: Decimal | None, unit: str, *, is_change: bool = False) -> str:
     if value is None:
         return "–"
     sign = "+" if is_change else ""
@@ -88,7 +92,7 @@ def _shown(value: Decimal | None, unit: str, currency: str, *, is_change: bool =
         case "share":
             return f"{value * 100:{sign}.1f} {'points' if is_change else '%'}"
         case "money":
-            return f"{currency} {value:{sign},.2f}"
+            return f"{value:{sign},.2f}"
         case "per_week":
             return f"{value:{sign},.1f}"
     return f"{value:{sign},.0f}"

@@ -112,7 +112,7 @@ def find_broker(project: Project) -> LocalBroker | None:
 
 def recorded_ports(project: Project) -> tuple[int, int] | None:
     """(client port, controller port) of the latest run, kept so that addresses stay the same."""
-    document = read_json(project.run_dir / "kafka-ports.json")
+    document = read_json(project.kafka_ports_file)
     return (int(document["broker"]), int(document["controller"])) if document else None
 
 
@@ -214,7 +214,7 @@ def _launch(
     properties = project.kafka_data_dir / "server.properties"
     cluster_id = _data_of_cluster(project, java, jars, ports)
     properties.write_text(_server_properties(project.kafka_data_dir / "data", ports))
-    write_json(project.run_dir / "kafka-ports.json", {"broker": ports[0], "controller": ports[1]})
+    write_json(project.kafka_ports_file, {"broker": ports[0], "controller": ports[1]})
 
     report(f"Starting Kafka {kafka_version()} on 127.0.0.1:{ports[0]} ...")
     log_file = _log_file(project)

@@ -35,12 +35,14 @@ INCURABLE = (ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.DATA_PROBLEMS)
 
 @dataclass(frozen=True)
 class LastDeath:
-    """How the worker died last. deaths: since `baton up`. starts_at: None when it is not started again."""
+    """How the worker died last. deaths: since `baton up`. starts_at: None when it is not started again.
+    worker_pid: the one after that may have died unseen, with the supervisor."""
 
     deaths: int
     why: str
     died_at: str
     starts_at: str | None
+    worker_pid: int = 0
 
     @classmethod
     def read(cls, project: Project) -> LastDeath | None:
@@ -70,33 +72,33 @@ class Supervisor:
         """Return once there is nothing left to supervise."""
         while not self.is_asked:
             started = time.monotonic()
-            code = self._run_worker()
+            pid, code = self._run_worker()
             if code is None:
                 return
             if code == ExitCode.OK:
                 for file in (self.project.worker_record_file, self.project.supervisor_record_file):
                     file.unlink(missing_ok=True)
                 return
-            pause = self._after_death(code, time.monotonic() - started)
+            pause = self._after_death(pid, code, time.monotonic() - started)
             if pause is None:
                 return
             starts = time.monotonic() + pause
             while time.monotonic() < starts and not self.is_asked:
                 time.sleep(LOOK_SECONDS)
 
-    def _run_worker(self) -> int | None:
-        """The exit code of one worker; None when it is left running."""
+    def _run_worker(self) -> tuple[int, int | None]:
+        """The pid and the exit code of one worker; None when it is left running."""
         self.project.worker_ready_file.unlink(missing_ok=True)
         log_begins = log_size(self.log_file)
         worker = subprocess.Popen(WORKER)
         ProcessRecord.of(worker.pid, log_begins=log_begins).write(self.project.worker_record_file)
         while worker.poll() is None:
             if self.is_asked:
-                return None
+                return worker.pid, None
             time.sleep(LOOK_SECONDS)
-        return worker.returncode
+        return worker.pid, worker.returncode
 
-    def _after_death(self, code: int, lasted_seconds: float) -> float | None:
+    def _after_death(self, pid: int, code: int, lasted_seconds: float) -> float | None:
         """Record it. Seconds until the next start, None when there is none."""
         if lasted_seconds >= LASTING_SECONDS:
             self.in_a_row = self.failures = 0
@@ -111,7 +113,7 @@ class Supervisor:
             pause = None
         now = datetime.now(UTC).replace(microsecond=0)
         starts_at = None if pause is None else (now + timedelta(seconds=pause)).isoformat()
-        death = LastDeath(self.deaths, why, now.isoformat(), starts_at)
+        death = LastDeath(self.deaths, why, now.isoformat(), starts_at, pid)
         replace(self.record, facts=asdict(death)).write(self.project.supervisor_record_file)
         next_start = "it is not started again" if pause is None else f"it starts again in {pause:g} s"
         print(f"baton: the worker died ({why}); {next_start}", file=sys.stderr, flush=True)

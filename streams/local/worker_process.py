@@ -130,6 +130,8 @@ def worker_problem(project: Project) -> BatonError | None:
 
 def _died(project: Project, record: ProcessRecord | None) -> BatonError:
     death, begins = LastDeath.read(project), int(record.facts.get("log_begins", 0)) if record else 0
+    if death and record and death.worker_pid != record.pid:
+        death = None  # that of an earlier worker: the supervisor did not see this one die
     lines = last_lines(worker_log(project), 6, begins) if record is not None else ""
     why = f"{death.why}, at {death.died_at}" if death else "it was killed, or crashed"
     what, next_command = "The worker died", "baton up"

@@ -185,16 +185,25 @@ def _playbook(project: Project) -> Iterable[Check]:
     keys = keys_of(project)
     if keys:
         yield Check("playbook", "ok", f"{project.keys_file} has {len(keys)} signing keys")
-    if unsigned := unsigned_change(project, playbook):
-        what = f"{project.playbook_file} differs from the signed playbook"
-        yield Check("playbook", "warn", what, unsigned, "baton playbook log")
+    unsigned = unsigned_change(project, playbook)
+    if unsigned and unsigned.is_newer:
+        what = f"{project.playbook_file} was changed, and differs from the signed playbook"
+        yield Check(
+            "playbook", "warn", what, unsigned.says, f"baton playbook propose {project.playbook_file}"
+        )
+    elif unsigned:
+        yield Check("playbook", "ok", unsigned.says)
 
 
 def _records(project: Project) -> Iterable[Check]:
-    for what, path in (("broker", project.kafka_record_file), ("worker", project.worker_record_file)):
+    for what, path, trace in (
+        ("broker", project.kafka_record_file, project.kafka_ports_file),
+        ("worker", project.worker_record_file, worker_process.worker_log(project)),
+    ):
         record = ProcessRecord.read(path)
         if record is None:
-            yield Check("process", "ok", f"no {what} was started here")
+            stopped = f"the {what} is stopped" if trace.exists() else f"no {what} was started here"
+            yield Check("process", "ok", stopped)
         elif record.is_running():
             yield Check("process", "ok", f"the {what} is running (pid {record.pid})")
         elif what == "broker":

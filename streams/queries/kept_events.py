@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from schemas.catalogue import CATALOGUE, EventType
 from schemas.errors import BatonError
 from schemas.json_form import json_form
 from streams.kafka.topics import log_extent
 from streams.project import Project
+from streams.queries.log_losses import LogLoss, record_loss
 from streams.queries.warehouse_access import Ask, asking, existing_file
 from warehouse import warehouse_file
 
 _REACHED = "select topic, kafka_partition, next_offset from warehouse.next_offset order by all"
-
-
-@dataclass(frozen=True)
-class LogLoss:
-    """A loss of Kafka's that was accepted. kept: the events that the warehouse had read. set_aside: the file
-    that it was. partitions: of each that has another extent than what was read, in words."""
-
-    accepted_at: str
-    kept: str
-    events: int
-    set_aside: str
-    partitions: list[str]
 
 
 def lines_of(ask: Ask, event: EventType) -> Iterator[str]:
@@ -60,8 +47,7 @@ def accept_loss(project: Project) -> LogLoss:
                 partitions.append(f"{topic}/{partition}: was read to {at}, Kafka holds {begin} to {end}")
     set_aside = warehouse_file.set_aside(file, "before-loss")
     loss = LogLoss(now.isoformat(timespec="seconds"), str(kept), count, str(set_aside[-1]), partitions)
-    with _losses_file(project).open("a", encoding="utf-8") as losses:
-        losses.write(json.dumps(asdict(loss)) + "\n")
+    record_loss(project, loss)
     return loss
 
 
@@ -70,16 +56,3 @@ def _extent(project: Project) -> dict[tuple[str, int], tuple[int, int]]:
         return log_extent(project, CATALOGUE.fact_topics)
     except BatonError:  # only words depend on it: the new worker reads what there is
         return {}
-
-
-def log_losses(project: Project) -> list[LogLoss]:
-    """The losses that were accepted, oldest first."""
-    try:
-        lines = _losses_file(project).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    return [LogLoss(**json.loads(line)) for line in lines if line.strip()]
-
-
-def _losses_file(project: Project) -> Path:
-    return project.home / "log-losses.jsonl"

@@ -21,7 +21,7 @@ from projections.agreement import (
     evaluate_agreement,
     signed_content,
 )
-from projections.playbook import Playbook, read_playbook
+from projections.playbook import DEFAULT_PLAYBOOK, Playbook, read_playbook
 from projections.signing_keys import SIDES, SigningKey
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.publisher import Publisher
@@ -43,22 +43,41 @@ def agreed(project: Project) -> Agreement:
     return evaluate_agreement(authority.base, proposals, signatures, authority.keys)
 
 
-def unsigned_change(project: Project, own: Playbook) -> str:
-    """A remark when the project's file differs from the signed playbook; empty when it does not.
+@dataclass(frozen=True)
+class UnsignedChange:
+    """The project's file differs from the signed playbook. is_newer: it was changed since that came into
+    force, so somebody may believe that the change counts."""
 
-    Also empty when no playbook is signed or the warehouse cannot be queried.
+    says: str
+    is_newer: bool
+
+
+def playbook_in_force(project: Project) -> Playbook:
+    """The playbook that governs now: signed by both teams, else the project's file."""
+    return agreed(project).at(datetime.now(UTC)).playbook
+
+
+def unsigned_change(project: Project, own: Playbook) -> UnsignedChange | None:
+    """How the project's file differs from the signed playbook; None when it does not.
+
+    Also None when no playbook is signed or the warehouse cannot be queried.
     """
     try:
         found = agreed(project)
     except BatonError:
-        return ""
+        return None
     governing = found.at(datetime.now(UTC))
     if not governing.is_signed or governing.playbook.version == own.version:
-        return ""
+        return None
     first = next(period.since for period in found.periods if period.since)
-    return (
+    says = (
         f"version {governing.playbook.short_version}, signed by both teams, is in force; the file's version"
         f" {own.short_version} applies only to events before {first:%Y-%m-%d %H:%M} UTC"
+    )
+    assert governing.since is not None  # as it is signed
+    is_own = project.playbook_file != DEFAULT_PLAYBOOK
+    return UnsignedChange(
+        says, is_own and project.playbook_file.stat().st_mtime > governing.since.timestamp()
     )
 
 

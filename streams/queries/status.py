@@ -15,7 +15,7 @@ from streams.local import worker_process
 from streams.local.broker import find_broker
 from streams.local.supervisor import LastDeath
 from streams.project import Project
-from streams.queries.kept_events import log_losses
+from streams.queries.log_losses import log_losses
 from streams.queries.warehouse_access import ask_warehouse
 from warehouse.read_models import unread_sql
 

@@ -29,6 +29,7 @@ from warehouse.content_hash import (
     record_counts,
     record_counts_sql,
 )
+from warehouse.reading import TOO_LONG
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
@@ -126,7 +127,7 @@ def _is_verifying(lock_file: Path, holder: str) -> BatonError:
 def _verify(project: Project, on_progress: Callable[[Progress], None] | None) -> Verification:
     _refuse_another_log(project)
     as_of = datetime.now(UTC)
-    live = [_live_snapshot(project, as_of, group) for group in hash_groups()]
+    live = [found for group in hash_groups() for found in _live_snapshots(project, as_of, group)]
     extent = log_extent(project, CATALOGUE.fact_topics)
     replay_file = project.run_dir / "replay.duckdb"
     _remove(replay_file)
@@ -135,7 +136,7 @@ def _verify(project: Project, on_progress: Callable[[Progress], None] | None) ->
             lookup = registry_lookup(project)
             kafka = project.client_settings()
             replay = []
-            for snapshot, group in zip(live, hash_groups(), strict=True):
+            for group, snapshot in live:
                 if snapshot.offsets != second.next_offsets():
                     writer = WarehouseWriter(second)
                     sink = Sink(
@@ -147,11 +148,11 @@ def _verify(project: Project, on_progress: Callable[[Progress], None] | None) ->
                         on_commit=on_progress,
                     )
                     asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
-                second.pin_as_of(snapshot.pinned_as_of, is_read_model=group == hash_groups()[0])
+                second.pin_as_of(snapshot.pinned_as_of, is_read_model=_is_read_model(group))
                 replay.append(_replayed_snapshot(second, as_of, group))
     finally:
         _remove(replay_file)
-    together, again = _together(live), _together(replay)
+    together, again = _together([snapshot for _, snapshot in live]), _together(replay)
     gone = {place: begin for place, (begin, _) in extent.items() if begin > 0}
     return Verification(as_of, together, again, _unread(project, extent), gone)
 
@@ -184,14 +185,36 @@ def _unread(project: Project, extent: Extent) -> dict[tuple[str, int], int]:
         time.sleep(0.5)
 
 
+def _live_snapshots(
+    project: Project, as_of: datetime, group: Sequence[str]
+) -> list[tuple[Sequence[str], Snapshot]]:
+    """(names, snapshot) of a group; of its parts when all of it takes longer than a statement may."""
+    try:
+        return [(group, _live_snapshot(project, as_of, group))]
+    except BatonError as error:
+        if error.what != TOO_LONG or len(group) == 1:
+            raise
+    middle = len(group) // 2
+    parts = (group[:middle], group[middle:])
+    return [found for part in parts for found in _live_snapshots(project, as_of, part)]
+
+
+def _is_read_model(group: Sequence[str]) -> bool:
+    return set(group) <= set(hash_groups()[0])
+
+
+def _is_last(group: Sequence[str]) -> bool:
+    return group[-1] == hash_groups()[-1][-1]
+
+
 def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
     """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
-    is_read_model = group == hash_groups()[0]
+    is_read_model = _is_read_model(group)
     offsets = "warehouse.offset_read" if is_read_model else "warehouse.next_offset"
     pinned = "warehouse.read_model" if is_read_model else "warehouse.pinned_as_of"
     # Counting records scans the whole log: once, with the last group.
-    counting = record_counts_sql() if group == hash_groups()[-1] else _NO_RECORD_COUNTS
+    counting = record_counts_sql() if _is_last(group) else _NO_RECORD_COUNTS
     statement = (
         f"select (select list([name, rows::varchar, content]) from ({hashed})) as tables,"
         f" (select [good, failed, duplicate, total] from ({counting})) as record_counts,"
@@ -216,7 +239,7 @@ def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> S
 
 def _replayed_snapshot(second: Warehouse, as_of: datetime, group: Sequence[str]) -> Snapshot:
     tables = hashes(second.connection, as_of, group)
-    counted = record_counts(second.connection) if group == hash_groups()[-1] else RecordCounts(0, 0, 0, 0)
+    counted = record_counts(second.connection) if _is_last(group) else RecordCounts(0, 0, 0, 0)
     return Snapshot(tables, counted, dict(second.next_offsets()))
 
 

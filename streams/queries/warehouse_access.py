@@ -20,6 +20,7 @@ from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.local.worker_process import find_worker
 from streams.project import Project
+from streams.queries.log_losses import lost_at
 from warehouse.authority import Authority
 from warehouse.file_errors import HELD, cannot_open
 from warehouse.read_models import last_recorded_sql, unread_sql
@@ -56,7 +57,7 @@ def open_warehouse(
     Raises BatonError, also when a worker owns the file.
     """
     authority = authority_of(project)
-    return Warehouse.open(
+    warehouse = Warehouse.open(
         path or project.warehouse_file,
         authority.base,
         keys=authority.keys,
@@ -64,6 +65,12 @@ def open_warehouse(
         memory_limit=project.memory_limit,
         wait_seconds=wait_seconds,
     )
+    # What the project remembers: a file that is new, or was restored, would not know.
+    warehouse.note_log_losses(lost_at(project))
+    as_of = project.pinned_as_of
+    if as_of is not None and as_of != warehouse.pinned_as_of():
+        warehouse.pin_as_of(as_of)
+    return warehouse
 
 
 def open_existing_warehouse(project: Project) -> Warehouse:
@@ -121,6 +128,7 @@ def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[R
         return RecordedLog.of_worker(endpoint, views)
 
     records = _worker_or_file(project, of_worker, lambda path: RecordedLog.of_file(path, views))
+    records.lost_at = lost_at(project)
     try:
         yield records
     finally:

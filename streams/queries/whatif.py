@@ -119,20 +119,20 @@ class WhatIf:
 
 def compare(
     records: RecordedLog,
-    in_force: Authority,
+    in_force: Playbook,
     proposed: Playbook,
     as_of: datetime,
     since: datetime | None = None,
 ) -> WhatIf:
     """Both playbooks over all records; measures count what happened from `since` on.
 
-    The proposed one is applied to the whole history, as if it had been in force from the first day. The
-    live tables are only read.
+    Each is applied to the whole history, as if it had been in force from the first day: what differs is the
+    playbook alone. The live tables are only read.
     """
     start = since or EARLIEST
-    before, after = records.snapshots((in_force, Authority(proposed)), as_of=as_of)
+    before, after = records.snapshots((Authority(in_force), Authority(proposed)), as_of=as_of)
     with ThreadPoolExecutor(3) as pool:
-        new = _changed_criteria(before.playbook_in_force(), proposed)
+        new = _changed_criteria(in_force, proposed)
         changes = pool.submit(_changes, before, after, new, start)
         was, would_be = pool.map(lambda look: _effect(look, start), (before, after))
     ((version, currency),) = before.connection.execute(

@@ -127,7 +127,7 @@ class Sink:
         """
         self._until = dict(until) if until is not None else None
         if until is None:
-            await self._prove_log()
+            await self._prove_log(self.destination.marks())
         self._start_at_stored()
         consumer = AIOKafkaConsumer(
             **self.kafka,
@@ -147,14 +147,13 @@ class Sink:
             await stopped(consumer)
         return self.progress
 
-    async def _prove_log(self) -> None:
+    async def _prove_log(self, marks: Mapping[tuple[str, int], Mark]) -> None:
         """Raise BatonError when a marked record is not where it was read: this is not the log of our offsets.
 
-        Marks move on to what had been read before they were proved, never to what was read after: that may
-        be of another log already.
+        `marks`: those of before the extent was seen, which has no later record. They move on to what had been
+        read before they were proved, never to what was read after: that may be of another log already.
         """
         read_before = dict(self._last)
-        marks = self.destination.marks()
         for place, mark in marks.items():
             begin, end = self.extent.get(place, (0, 0))
             if mark.offset >= end:
@@ -327,6 +326,7 @@ class Sink:
             while not stop.is_set():
                 await wait_for_stop(stop, WATCH_SECONDS)
                 before, stored = dict(self._next), self.destination.next_offsets()
+                marks = self.destination.marks()
                 extent = await loop.run_in_executor(watching, self.watch.look, stored)
                 if extent is None:
                     continue
@@ -340,7 +340,7 @@ class Sink:
                 if is_due and self.progress.batches > proved_batches:
                     batches = self.progress.batches
                     with suppress(KafkaError):  # it does not answer now; the next look tries again
-                        await self._prove_log()
+                        await self._prove_log(marks)
                         proved_at, proved_batches = time.monotonic(), batches
         finally:
             watching.submit(self.watch.close)

@@ -76,6 +76,8 @@ def test_a_loss_that_is_accepted_costs_no_event_that_was_read(running: Running, 
         running.wait_ready(worker)
         wait_until_read(running.project, seconds=60)
         assert running.verify()["equal"]
+        gaps = dict(running.rows("select event_type, log_lost_at is not null from funnel.freshness"))
+        assert gaps["HandoffAccepted"] and not gaps["LeadCaptured"], "of the topic that lost events only"
         ids = {event_id for (event_id,) in running.rows("select event_id from facts.event")}
         worker.send_signal(signal.SIGTERM)
         assert running.wait_end(worker) == 0, running.log[-2000:]

@@ -31,6 +31,7 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             "minutes_since_last": minutes(as_of - last),
             "median_delay_minutes": _percentile(delays, 0.5),
             "p95_delay_minutes": _percentile(delays, 0.95),
+            "log_lost_at": None,  # a log knows nothing of what it lost
         }
 
 

@@ -46,6 +46,7 @@ SIGNED = {
     [
         (OFFER, {}, []),
         (OFFER, {"to_team": "sales_developmnt"}, [("to_team", "did you mean sales_development?")]),
+        (OFFER, {"to_team": "partner_desk"}, [("to_team", "outside it counts as handed elsewhere")]),
         (OFFER, {"from_team": "finance"}, [("from_team", "there are customer_success, marketing")]),
         (GOAL, {}, []),
         (GOAL, {"metric": "revnue"}, [("metric", "did you mean revenue?")]),

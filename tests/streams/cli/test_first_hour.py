@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 from projections.playbook import read_playbook
 from schemas.errors import BatonError
 from streams.cli.main import baton
+from streams.demo import DEMO_FOLDER, in_use
+from streams.process_record import ProcessRecord
 from streams.project import Project
 from streams.queries.failed_events import dismiss, list_failed
 from streams.queries.redrive import redrive
@@ -47,10 +50,42 @@ def test_a_demo_without_leads_deletes_nothing(tmp_path: Path, monkeypatch: pytes
     assert run.exit_code == 2 and kept.exists()
 
 
+def test_a_demo_that_somebody_published_to_is_not_emptied_unasked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = project.cwd / DEMO_FOLDER
+    project.home.rename(demo)
+    (demo / "demo-records").write_text("1")
+    assert not in_use(project), "as its own run left it"
+    with Warehouse.open(demo / "baton.duckdb", read_playbook()) as warehouse:
+        warehouse.connection.execute("update warehouse.next_offset set records = records + 1")
+
+    run = CliRunner().invoke(baton, ["demo", "--once"])
+
+    assert (
+        isinstance(run.exception, BatonError)
+        and run.exception.why == "something was published or signed there"
+    )
+    assert (demo / "demo-records").exists()
+
+
+def test_a_demo_whose_worker_runs_is_not_emptied_unasked(project: Project) -> None:
+    demo = replace(project, home=project.cwd / DEMO_FOLDER)
+    project.home.rename(demo.home)
+    demo.run_dir.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        ProcessRecord.of(worker.pid).write(demo.worker_record_file)
+        run = CliRunner().invoke(baton, ["demo", "--once"])
+        worker.kill()
+
+    assert isinstance(run.exception, BatonError) and run.exception.why == "its worker is running"
+    assert demo.warehouse_file.exists()
+
+
 def test_dismissed_records_no_longer_make_redrive_fail(project: Project) -> None:
     assert redrive(project, is_dry_run=True).unreadable == 2
-    assert dismiss(project, ["funnel.sales/0/7"], "a test") == ["funnel.sales/0/7"]
-    assert dismiss(project, ["funnel.sales/0/7"], "again") == []
+    assert dismiss(project, ["funnel.sales/0/7"], "a test") == 1
+    assert dismiss(project, ["funnel.sales/0/7"], "again") == 0
     found = list_failed(project, 10)
     assert ([row[0] for row in found.rows], found.count, found.dismissed) == (["funnel.sales/0/4"], 1, 1)
 

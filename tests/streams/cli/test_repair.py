@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from projections.playbook import read_playbook
 from streams.process_record import ProcessRecord
 from streams.project import Project
+from streams.queries.warehouse_access import authority_of, open_warehouse, recorded
 from tests.given import all_hashes, as_bytes, given
 from warehouse.warehouse import Warehouse
 
@@ -183,3 +184,22 @@ def test_a_damaged_file_is_not_backed_up(project: Project) -> None:
     said = baton(project, "backup", "copy.duckdb", exit_code=5).stderr
     assert "The warehouse is damaged" in said
     assert [path.name for path in project.cwd.iterdir()] == [".baton"]
+
+
+@pytest.mark.parametrize("words", [("repair", "--log-lost-events"), ("repair",)], ids=" ".join)
+def test_a_new_file_stands_at_the_pinned_instant_and_says_what_the_log_lost(
+    project: Project, words: Sequence[str]
+) -> None:
+    project.pinned_as_of_file.write_text(NOON.isoformat())
+    if words == ("repair",):
+        project.warehouse_file.write_bytes(b"x" * 50_000)
+    said = json.loads(baton(project, *words, "--json").stdout)
+
+    with open_warehouse(project) as warehouse:
+        given(warehouse, offers(0, 3))
+        assert warehouse.ask("select as_of from warehouse.as_of")[1] == [(NOON,)]
+        asked = "select event_type, log_lost_at from funnel.freshness"
+        found = datetime.fromisoformat(said["accepted_at"]) if "accepted_at" in said else None
+        assert warehouse.ask(asked)[1] == [("HandoffOffered", found)]
+    with recorded(project) as records, records.snapshot(authority_of(project), known_at=NOON) as snapshot:
+        assert snapshot.ask(asked)[1] == [("HandoffOffered", found)], "as it was known on a day, too"

@@ -27,7 +27,7 @@ from warehouse.sql_endpoint import serve_sql
 from warehouse.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[3]
-BATON = [sys.executable, "-m", "streams.cli.main", "sql"]
+BATON = [sys.executable, "-m", "streams.cli.main"]
 HEAVY = "select count(*) from range(3000000000) as a(x), range(100) as b(y) where (x * y) % 7 = 3"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -66,13 +66,13 @@ def environ(**settings: str) -> dict[str, str]:
 
 def sql(folder: Path, *words: str, **settings: str) -> Run:
     return subprocess.run(
-        [*BATON, *words], cwd=folder, env=environ(**settings), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL, encoding=settings.get("PYTHONIOENCODING"),
+        [*BATON, "sql", *words], cwd=folder, env=environ(**settings), capture_output=True, text=True,
+        timeout=60, stdin=subprocess.DEVNULL, encoding=settings.get("PYTHONIOENCODING"),
     )  # fmt: skip
 
 
 def on_terminal(folder: Path, *words: str, columns: int = 80, **settings: str) -> str:
-    """What a terminal of this width receives, without colours; its line ends are a new line."""
+    """What a terminal of this width receives of a command, without colours; its line ends are a new line."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     shown: list[bytes] = []
@@ -98,14 +98,14 @@ def _read_all(terminal: int, shown: list[bytes]) -> None:
 def test_a_value_is_whole_on_a_narrow_terminal(stopped: Path) -> None:
     long = "l" * 100
     query = f"select 355 as n, 15500000 as amount, 0.25::double as share, '{long}' as id, 123456789.25 as d"
-    shown = on_terminal(stopped, query).replace("\n", "")
+    shown = on_terminal(stopped, "sql", query).replace("\n", "")
     assert "355" in shown and "15,500,000" in shown and "0.25" in shown and long in shown
     assert "123,456,789.25" in shown
     assert "record 1" in shown, "the table is wider than the terminal"
 
 
 def test_a_table_that_fits_is_a_table_and_prose_wraps_between_words(stopped: Path) -> None:
-    shown = on_terminal(stopped, "select state, handoffs, says from funnel.black_hole")
+    shown = on_terminal(stopped, "sql", "select state, handoffs, says from funnel.black_hole")
     lines = [line.rstrip() for line in shown.splitlines()]
     assert re.fullmatch(r"state +handoffs  says", lines[0])
     assert max(map(len, lines)) <= 80
@@ -115,14 +115,14 @@ def test_a_table_that_fits_is_a_table_and_prose_wraps_between_words(stopped: Pat
 
 
 def test_what_an_event_says_cannot_act_on_the_terminal(stopped: Path) -> None:
-    for run in (on_terminal, lambda *words: sql(*words).stdout):
-        shown = run(stopped, "select chr(27) || '[2J' || chr(10) || chr(8238), 'lead:100:7', '[b]'")
+    query = "select chr(27) || '[2J' || chr(10) || chr(8238), 'lead:100:7', '[b]'"
+    for shown in (on_terminal(stopped, "sql", query), sql(stopped, query).stdout):
         assert r"\x1b[2J\n\u202e" in shown and "lead:100:7" in shown and "[b]" in shown
         assert "\x1b[2J" not in shown
 
 
 def test_a_terminal_shows_a_thousand_rows_and_counts_the_others(stopped: Path) -> None:
-    assert "234 more rows not shown" in on_terminal(stopped, "from range(1234)")
+    assert "234 more rows not shown" in on_terminal(stopped, "sql", "from range(1234)")
     assert len(sql(stopped, "from range(1234)").stdout.splitlines()) == 1235
     limited = sql(stopped, "--limit", "2", "from range(3)")
     assert (limited.stdout.split(), limited.stderr[:10]) == (["range", "0", "1"], "1 more row")
@@ -220,7 +220,7 @@ def test_the_worker_has_a_limit_of_its_own(live: Path) -> None:
 
 def test_ctrl_c_ends_a_heavy_query_also_in_the_worker(folder: Path) -> None:
     asked = subprocess.Popen(
-        [*BATON, "--timeout", "60", HEAVY], cwd=folder, env=environ(), stdout=subprocess.PIPE,
+        [*BATON, "sql", "--timeout", "60", HEAVY], cwd=folder, env=environ(), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(2)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from streams.kafka.admin import admin
 from streams.kafka.topics import ensure_topics
 from streams.local import supervisor
 from streams.local.supervisor import LastDeath, Supervisor
-from streams.local.worker_process import find_worker, worker_log
+from streams.local.worker_process import find_worker, worker_log, worker_problem
 from streams.process_record import ProcessRecord
 from streams.project import Project
 
@@ -88,6 +89,20 @@ def test_a_worker_that_lasted_begins_the_count_anew(
 ) -> None:
     monkeypatch.setattr(supervisor, "LASTING_SECONDS", 0.0)
     assert supervised(project, *["1"] * 15, "0") is None
+
+
+def test_the_death_of_an_earlier_worker_is_not_told_of_the_last(project: Project) -> None:
+    """The supervisor was killed too, so nobody saw how the last one died."""
+    death = supervised(project, "5")
+    assert death and "exit code 5" in str(worker_problem(project)), "what it saw it tells"
+    record = ProcessRecord.read(project.worker_record_file)
+    assert record is not None
+    replace(record, pid=record.pid + 1).write(project.worker_record_file)
+
+    problem = worker_problem(project)
+
+    assert problem is not None and problem.what == "The worker died"
+    assert "it was killed, or crashed" in problem.why and "exit code" not in problem.why
 
 
 # --- as a user sees it ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -115,13 +116,17 @@ def test_many_rows_are_a_table_of_the_first(explain: Explain) -> None:
     ],
 )
 def test_an_id_opens_every_number_that_knows_it(explain: Explain, id_: str, numbers: set[str]) -> None:
-    shown = explain(id_)
+    shown = explain(id_, "--all")
     told = json.loads(explain(id_, "--json"))
 
     assert numbers <= {explanation["number"] for explanation in told}
     assert f"{id_} is part of {len(told)} numbers" in shown
     assert shown.count("behind it") == 1, "the events of one id are told once"
     assert len(shown.splitlines()) < 200
+    overview = explain(id_)
+    assert overview.startswith(f"{id_} is part of {len(told)} numbers") and overview.count("behind it") == 1
+    assert all(re.search(rf"\b{one['number']}\b", overview) for one in told), "each number is named"
+    assert len(overview.splitlines()) <= 20
 
 
 def test_the_id_of_a_goal_opens_the_goal(explain: Explain) -> None:
@@ -188,7 +193,7 @@ def test_without_a_warehouse_it_says_how_to_get_one(tmp_path: Path, monkeypatch:
 
 
 def test_a_view_that_says_nothing_more_is_not_repeated(explain: Explain) -> None:
-    shown = explain("handoff-1")
+    shown = explain("handoff-1", "--all")
     told = {one["number"]: one["rows"][0] for one in json.loads(explain("handoff-1", "--json"))}
     repeated = shown.split("The same values are in ")[1].split(".\n")[0].split(", ")
     assert repeated and all(f"\n{name}: " not in shown for name in repeated)

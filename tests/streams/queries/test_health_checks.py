@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import BatonError
+from streams.local.worker_process import worker_log
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
 from streams.queries.failed_events import dismiss
@@ -150,3 +151,19 @@ def test_failed_events_are_counted_without_those_dismissed(tmp_path: Path) -> No
     dismiss(project, [], "a test")
     (found,) = look("warehouse", project)
     assert (found.level, found.what) == ("ok", "0 failed events, and 10 dismissed")
+
+
+def test_what_was_stopped_is_not_said_to_have_never_been_started(tmp_path: Path) -> None:
+    project = Project.here({}, tmp_path)
+    with pytest.raises(BatonError, match="no local broker was started here"):
+        project.bootstrap()
+    project.make_folders()
+    worker_log(project).touch()
+    write_json(project.kafka_ports_file, {"broker": 9092, "controller": 9093})
+
+    with pytest.raises(BatonError, match="the local broker is stopped"):
+        project.bootstrap()
+    assert [check.what for check in look("process", project)] == [
+        "the broker is stopped",
+        "the worker is stopped",
+    ]

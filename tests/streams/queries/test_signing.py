@@ -14,14 +14,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from projections.playbook import parse_playbook
-from projections.signing_keys import SigningKey, key_block
+from projections.signing_keys import SIDES, SigningKey, key_block
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
 from streams.cli.main import baton
 from streams.kafka.topics import log_extent
 from streams.project import Project
 from streams.queries import signing
-from streams.queries.signing import unsigned_change
+from streams.queries.health_checks import CHECKS
+from streams.queries.signing import playbook_in_force, unsigned_change
 from streams.queries.verification import verify
 from streams.queries.warehouse_access import open_warehouse
 from streams.worker.sink import Sink
@@ -34,6 +35,16 @@ NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 NEW = parse_playbook(GOOD.replace("2 hours", "1 hour"))
 OTHER = parse_playbook(GOOD.replace("2 hours", "3 hours"))
+
+
+# Answered after an hour and a half: in time by the file, late by the playbook that was signed.
+OFFERED_AND_LATE = [
+    {"type": kind, "source": "crm", "handoff_id": "h", "lead_id": "l", "occurred_at": at, **more}
+    for kind, at, more in (
+        ("HandoffOffered", "2026-03-02T10:00:00Z", {"from_team": "marketing", "to_team": "sales"}),
+        ("HandoffAccepted", "2026-03-02T11:30:00Z", {"owner": "ida"}),
+    )
+]
 
 
 def write_key(file: Path, name: str, mode: int = 0o600) -> Path:
@@ -184,8 +195,38 @@ def test_a_file_that_changes_under_a_signed_playbook_is_told(project: Project) -
 
     unsigned = unsigned_change(project, parse_playbook(GOOD))
 
-    assert f"version {NEW.short_version}, signed by both teams, is in force" in unsigned
-    assert unsigned_change(project, NEW) == ""
+    assert unsigned and f"version {NEW.short_version}, signed by both teams, is in force" in unsigned.says
+    assert unsigned_change(project, NEW) is None
+    assert playbook_in_force(project) == NEW, "which whatif compares with"
+
+
+def test_whatif_tries_the_signed_playbook_against_itself_and_changes_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was signed after everything that happened."""
+    told(project, proposal(NEW, NOW - 3 * DAY), *(signature(NEW, side, NOW - DAY) for side in SIDES))
+    with open_warehouse(project) as warehouse:
+        given(warehouse, as_bytes(OFFERED_AND_LATE))
+    (tmp_path / "new.toml").write_text(NEW.text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BATON_HOME", raising=False)
+
+    run = CliRunner().invoke(baton, ["whatif", "--playbook", "new.toml", "--json"])
+
+    said = json.loads(run.stdout)
+    assert said["in_force"] == NEW.version and any(m["n_in_force"] for m in said["measures"])
+    assert not any(float(m["change"] or 0) for m in said["measures"]), said["measures"]
+
+
+@pytest.mark.parametrize(("changed_at", "level"), [(NOW - 2 * DAY, "ok"), (NOW, "warn")])
+def test_doctor_warns_of_a_file_that_was_changed_after_another_was_signed(
+    project: Project, changed_at: datetime, level: str
+) -> None:
+    told(project, proposal(NEW, NOW - 3 * DAY), *(signature(NEW, side, NOW - DAY) for side in SIDES))
+    os.utime(project.playbook_file, (changed_at.timestamp(), changed_at.timestamp()))
+    checks = list(dict(CHECKS)["playbook"](project))
+
+    assert checks[-1].level == level and NEW.short_version in f"{checks[-1].what} {checks[-1].why}"
 
 
 def test_keys_that_were_named_must_be_there(project: Project, tmp_path: Path) -> None:

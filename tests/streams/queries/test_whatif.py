@@ -76,7 +76,7 @@ def stricter() -> Playbook:
 
 def test_a_stricter_definition_names_fewer_and_misses_more(file: Path) -> None:
     with RecordedLog.of_file(file) as records:
-        found = compare(records, Authority(read_playbook(PAGE)), stricter(), AS_OF)
+        found = compare(records, read_playbook(PAGE), stricter(), AS_OF)
 
     def both(measure: str, whom: str = "all") -> tuple[Decimal | None, Decimal | None]:
         value = found.value(measure, whom)
@@ -103,8 +103,7 @@ def first_attempts_late() -> int:
 
 def test_only_what_happened_since_counts(file: Path) -> None:
     with RecordedLog.of_file(file) as records:
-        authority = Authority(read_playbook(PAGE))
-        found = compare(records, authority, stricter(), AS_OF, datetime(2026, 3, 6, tzinfo=UTC))
+        found = compare(records, read_playbook(PAGE), stricter(), AS_OF, datetime(2026, 3, 6, tzinfo=UTC))
 
     assert found.value("qualified").in_force == 0
     assert found.value("recall").n_in_force == 2, "both wins are later, whenever their leads qualified"
@@ -113,7 +112,7 @@ def test_only_what_happened_since_counts(file: Path) -> None:
 
 def test_the_playbook_in_force_tried_against_itself_changes_nothing(file: Path) -> None:
     with RecordedLog.of_file(file) as records:
-        found = compare(records, Authority(read_playbook(PAGE)), read_playbook(PAGE), AS_OF)
+        found = compare(records, read_playbook(PAGE), read_playbook(PAGE), AS_OF)
 
     assert found.changes == [] and sentences(found) == ["Both playbooks qualify the same leads."]
     assert all(not measure.change for measure in found.measures)

@@ -274,6 +274,34 @@ def test_marks_move_on_once_they_are_proved(clean_kafka: str, warehouse: Warehou
     asyncio.run(run())
 
 
+class Overtaken(LogWatch):
+    """After it has looked for the first time, the first record of a partition is written, read and marked."""
+
+    def __init__(self, kafka: str, warehouse: Warehouse) -> None:
+        super().__init__(kafka, CATALOGUE.fact_topics, warehouse.recognise_topics)
+        self.kafka, self.warehouse, self.looks = kafka, warehouse, 0
+
+    def look(self, offsets: Any) -> Any:
+        extent = super().look(offsets)
+        self.looks += 1
+        if self.looks == 1:
+            asyncio.run(produce(self.kafka, [1], partition=1))
+            asyncio.run(until(lambda: (TOPIC, 1) in self.warehouse.marks()))
+        return extent
+
+
+def test_a_record_that_is_marked_after_the_log_was_looked_at_is_not_lost(
+    clean_kafka: str, warehouse: Warehouse
+) -> None:
+    async def run() -> None:
+        sink = new_sink(clean_kafka, warehouse)
+        sink.watch = watch = Overtaken(clean_kafka, warehouse)
+        async with running(sink):
+            await until(lambda: watch.looks > 3)
+
+    asyncio.run(run())
+
+
 def test_a_replay_up_to_an_offset_that_the_log_lacks_ends(clean_kafka: str, warehouse: Warehouse) -> None:
     sink = new_sink(clean_kafka, warehouse, is_watching=False)
     with pytest.raises(BatonError, match="lost its tail"):
