@@ -46,3 +46,38 @@ def test_every_day_begins_when_python_says(connection: duckdb.DuckDBPyConnection
     wanted = [datetime(d.year, d.month, d.day, tzinfo=ZoneInfo(zone)).astimezone(UTC) for d, _ in rows]
 
     assert [begins for _, begins in rows] == wanted
+
+
+@pytest.mark.parametrize(
+    ("unit", "first_day"),
+    [
+        ("day", date(2026, 3, 31)),
+        ("week", date(2026, 3, 25)),  # weeks that begin on Wednesday
+        ("month", date(2026, 3, 1)),
+        ("quarter", date(2026, 1, 1)),
+        ("fiscal_quarter", date(2026, 2, 1)),  # of a year that begins in November
+        ("year", date(2026, 1, 1)),
+        ("all", None),
+    ],
+)
+def test_a_window_begins_on_the_first_day_of_its_unit(
+    connection: duckdb.DuckDBPyConnection, unit: str, first_day: date | None
+) -> None:
+    last_moment = "timestamp '2026-03-31 23:59:59.999999'"
+    asked = f"window_of({last_moment}, '{unit}', 3, 11), window_of({last_moment}::date, '{unit}', 3, 11)"
+
+    assert connection.execute(f"select {asked}").fetchall() == [(first_day, first_day)]
+
+
+def test_every_day_lies_in_the_fiscal_quarter_that_its_month_is_in(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    for begins in range(1, 13):
+        rows: list[tuple[date, date]] = connection.execute(
+            "select day::date, window_of(day::date, 'fiscal_quarter', 1, $begins)"
+            " from range(date '2027-01-01', date '2029-01-01', interval 1 day) as days(day)",
+            {"begins": begins},
+        ).fetchall()
+        for day, first_day in rows:
+            months = (day.year - first_day.year) * 12 + day.month - first_day.month
+            assert 0 <= months <= 2 and first_day.day == 1 and (first_day.month - begins) % 3 == 0
