@@ -95,6 +95,8 @@ def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: in
     behind = evidence(view, as_of)
     if behind is None:
         return Explanation(view, rows, count, as_of, version)
+    if count == 1:  # by equality: then only this slice of a sliced view is computed
+        wanted = " and ".join(_is(column, rows[0][column]) for column in view.key)
     # Ids are unique within their event type only, so the type is part of the join.
     found = f"select distinct event_type, event_id from ({behind}) where {wanted}"
     events, event_count = _events(
@@ -104,6 +106,10 @@ def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: in
         most_events,
     )
     return Explanation(view, rows, count, as_of, version, evidence_says(view), events, event_count)
+
+
+def _is(column: str, value: Any) -> str:
+    return f"{column} is null" if value is None else f"{column} = {sql_literal(str(value))}"
 
 
 def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:

@@ -200,3 +200,15 @@ def test_a_view_that_says_nothing_more_is_not_repeated(explain: Explain) -> None
     for name in repeated:
         others = [row for other, row in told.items() if other not in repeated]
         assert any(told[name].items() <= row.items() for row in others), name
+
+
+@pytest.mark.parametrize(
+    ("window", "leads"), [(("month", "2026-02-01"), MANY_LEADS), (("all",), MANY_LEADS + 1)]
+)
+def test_a_slice_has_the_events_of_its_own_leads(
+    explain: Explain, window: tuple[str, ...], leads: int
+) -> None:
+    [found] = json.loads(explain("--json", "funnel_stage_slice", "first_channel", "web", *window, "captured"))
+
+    [row] = found["rows"]
+    assert row["entered"] == found["event_count"] == leads
