@@ -2,7 +2,7 @@
 -- grain:  one row per day looked on and quarter in which deals are to close: that day's, the next, and two out; and one
 --         each for the open deals that are overdue, undated or to close later, where there are such
 -- key:    looked_on, horizon
--- reads:  funnel.deal_event, funnel.goal, playbook.rate, playbook.version
+-- reads:  funnel.coverage_day, funnel.deal_event, funnel.goal, playbook.rate, playbook.version
 -- says:   whether the open deals are enough for what is left of each quarter's goal, as reported then and as known
 --         now
 -- means:  The days looked on are the first day of each month since the first deal, at its first instant, and the
@@ -32,23 +32,7 @@ with
 deal_event as materialized (
     from funnel.deal_event where event_type <> 'OpportunityStageEntered'
 ),
-span as (
-    select zone, currency as goals_currency, playbook_version,
-        ((select min(occurred_at) from deal_event) at time zone zone)::date as first_on,
-        ($as_of at time zone zone)::date as last_on
-    from playbook.version
-),
-look as (
-    select looked_on, day_begins(looked_on, zone) as looked_at, zone
-    from span
-    cross join lateral (
-        select unnest(generate_series(date_trunc('month', first_on), last_on, interval 1 month))::date as looked_on
-    )
-    where looked_on >= first_on and looked_on < last_on
-    union all
-    select last_on, $as_of, zone from span where first_on is not null
-),
--- Of each event the first look that knows it: of those recorded by then, or by now.
+-- Of each event the first day that knows it: of those recorded by then, or by now.
 known_event as (
     select opportunity_id, is_then, event, looked_on as since_on
     from (
@@ -57,9 +41,9 @@ known_event as (
         from deal_event as event
         cross join (values (true), (false)) as knowledge(is_then)
     )
-    asof join look on known_at <= looked_at
+    asof join funnel.coverage_day on known_at <= looked_at
 ),
--- Each deal as these events report it, from one look on until another event is known.
+-- Each deal as these events report it, from one day on until another event is known.
 known_deal as (
     select opportunity_id, is_then, since_on, deal_outcome(known) as outcome, known,
         lead(since_on) over (partition by opportunity_id, is_then order by since_on) as until_on
@@ -78,7 +62,7 @@ counted_deal as (
         case when is_open then known.closing_day.closes_on
              else (outcome.place.occurred_at at time zone zone)::date end as counts_on
     from known_deal
-    cross join span
+    cross join playbook.version
     where outcome.is_won or outcome is null and known.opening is not null
 ),
 counted_amount as (
@@ -91,7 +75,7 @@ counted_amount as (
         end as horizon,
         case when horizon is null then quarter_of(counts_on) end as closes_in
     from counted_deal
-    join look on since_on <= looked_on and looked_on < coalesce(until_on, 'infinity'::date)
+    join funnel.coverage_day on since_on <= looked_on and looked_on < coalesce(until_on, 'infinity'::date)
     -- Of what was booked, no row shows another quarter than that day's and the next two.
     where is_open or quarter_of(counts_on) between quarter_of(looked_on) and quarter_of(looked_on + to_months(6))
 ),
@@ -114,7 +98,7 @@ line_total as (
 ),
 line as (
     select looked_on, horizon, quarter_of(looked_on + to_months(3 * quarters_ahead)) as closes_in
-    from look
+    from funnel.coverage_day
     cross join (values (0, 'current'), (1, 'next'), (2, 'two_out')) as horizons(quarters_ahead, horizon)
     union all
     select looked_on, horizon, null from line_total where horizon is not null
@@ -138,10 +122,10 @@ select
     (goal_amount - coalesce(booked_now, 0))::decimal(38,2) as goal_left_now,
     case when goal_left_now > 0 then open_pipeline_now::double / goal_left_now::double end as coverage_now,
     coalesce(unpriced, 0) as unpriced,
-    goals_currency as currency,
-    playbook_version
+    version.currency as currency,
+    version.playbook_version as playbook_version
 from line
-cross join span
+cross join playbook.version as version
 left join line_total as total
     on total.looked_on = line.looked_on
     and coalesce(total.horizon, total.closes_in) = coalesce(line.closes_in, line.horizon)

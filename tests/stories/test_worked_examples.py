@@ -26,7 +26,7 @@ WITHOUT_ARITHMETIC = {
     "handoff_governed", "handoff_period", "obligation_episode", "obligation_clock",
     "lead_offer_period", "sla_clock", "condition_period", "lead_stage", "lead_criterion",
     "stage_entry", "pass_end", "handoff_live_period",
-    "lead_account", "buyer_touch", "campaign_lead",
+    "lead_account", "buyer_touch", "campaign_lead", "coverage_day",
 }  # fmt: skip
 
 TABLE = re.compile(r"\*\*`funnel\.(\w+)`\*\*(?: where `([^`\n]+)`|[^\n]*)\n\n((?:\|.*\n)+)")
