@@ -36,12 +36,10 @@ lint: setup ## Check style, types, import direction, and private names
 reference: setup ## Regenerate docs/reference
 	$(BIN)/baton contract docs
 	$(BIN)/python -m docs.pages
-	$(BIN)/python -m docs.questions
 
 check-docs: setup ## Check that docs/reference is current, and that documented commands and files exist
 	$(BIN)/baton contract docs --check
 	$(BIN)/python -m docs.pages --check
-	$(BIN)/python -m docs.questions --check
 	$(BIN)/python -m pytest tests/contracts
 
 bench: setup $(VENV)/.bench ## Run the benchmarks and write docs/benchmarks.md (ONLY=latency: one case, no page)

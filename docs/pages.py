@@ -1,5 +1,5 @@
-"""The reference pages of tables and settings, written from the headers of the SQL files and the tables of
-settings and permissions. (`baton contract docs` writes that of events.)
+"""The pages that are written from the code: tables, from the headers of the SQL files; settings and
+permissions; and the answers to the questions. (`baton contract docs` writes that of events.)
 
 `python -m docs.pages` writes them; `--check` says which are stale.
 """
@@ -7,9 +7,10 @@ settings and permissions. (`baton contract docs` writes that of events.)
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from docs import questions
 from projections.projection import Projection, views
 from streams.kafka.acls import needed_acls
 from streams.kafka.names import Names
@@ -58,12 +59,14 @@ Where the cluster checks permissions, Baton needs these. With `BATON_PREFIX` it 
 """
 
 
-def pages() -> dict[Path, str]:
-    """Each page's file and whole text. Same sources, same bytes."""
-    return {
-        FOLDER / "tables.md": "\n".join(_tables()),
-        FOLDER / "settings.md": "".join(_settings()),
-    }
+def tables() -> str:
+    """The page of all views, column by column."""
+    return "\n".join(_tables())
+
+
+def settings() -> str:
+    """The page of all settings, and of the permissions that Baton needs."""
+    return "".join(_settings())
 
 
 def _tables() -> Iterator[str]:
@@ -108,9 +111,17 @@ def _settings() -> Iterator[str]:
         yield f"| {acl.resource} | {name} | {', '.join(acl.operations)} | {acl.why} |\n"
 
 
+# Same sources, same bytes.
+PAGES: Mapping[Path, Callable[[], str]] = {
+    FOLDER / "tables.md": tables,
+    FOLDER / "settings.md": settings,
+    questions.PAGE: questions.page,
+}
+
+
 def main() -> None:
     """Write the pages, or with --check exit 5 when one is stale."""
-    wanted = pages()
+    wanted = {page: render() for page, render in PAGES.items()}
     stale = [page for page in wanted if not page.exists() or page.read_text(encoding="utf-8") != wanted[page]]
     if "--check" in sys.argv:
         for page in stale:

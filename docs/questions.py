@@ -1,13 +1,9 @@
-"""The answers on the page of questions, written from the events of the demo.
-
-`python -m docs.questions` writes them; `--check` says whether they are stale.
-"""
+"""The answers on the page of questions, computed from the events of the demo."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,19 +47,3 @@ def _with_answer(warehouse: Warehouse, query: str) -> str:
         for row in found
     ]
     return f"```sql\n{query}```\n\n```text\n" + "\n".join(lines) + "\n```\n"
-
-
-def main() -> None:
-    """Write the answers, or with --check exit 5 when one is stale."""
-    wanted = page()
-    is_stale = PAGE.read_text(encoding="utf-8") != wanted
-    if "--check" in sys.argv:
-        if is_stale:
-            print(f"{PAGE} is stale; next: make reference", file=sys.stderr)
-        sys.exit(5 if is_stale else 0)
-    if is_stale:
-        PAGE.write_text(wanted, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

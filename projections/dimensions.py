@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from projections.definition import Criterion, read_fit
+from projections.periods import WINDOW_UNITS
 from projections.playbook_blocks import Blocks
 
 # The columns of lead_dimension, after all, which is every lead.
@@ -66,6 +68,16 @@ class Dimensions:
 
     size_bands: tuple[SizeBand, ...] = DEFAULT_BANDS
     segments: tuple[Segment, ...] = ()
+
+
+def unknown_slices(query: str) -> list[str]:
+    """What a query asks sliced views for that they do not have: its answer has no such rows, and no error."""
+    found = []
+    for column, known in (("dimension", DIMENSIONS), ("window_unit", WINDOW_UNITS)):
+        for asked in re.findall(rf"\b{column}\s*=\s*'([^']*)'", query):
+            if asked not in known:
+                found.append(f"no view is sliced by {column} {asked!r}; known: {', '.join(known)}")
+    return found
 
 
 def read_dimensions(blocks: Blocks) -> Dimensions:

@@ -107,12 +107,16 @@ class ReadModels:
         with self._transaction():
             log = self._look(is_rebuild)
             if not self._is_all(log):
-                rows = self._replace(log) if self._has_members() else 0
-                return self._stand_at(log, rows, is_all=False)
+                return self._stand_at(log, self._replace(log), is_all=False)
         rows = self._build_next(log)
         with self._transaction():
             self._put_next_in_place()
-            return self._stand_at(log, rows, is_all=True)
+            refreshed = self._stand_at(log, rows, is_all=True)
+            # Merges of meanwhile counted in some pieces and not in others: with their news, in all.
+            news = self._look(False)
+            if not self._is_all(news):
+                refreshed = self._stand_at(news, rows + self._replace(news), is_all=True)
+            return refreshed
 
     def forget(self) -> None:
         """Rows of the log were removed: the next refresh reads all of it."""
@@ -156,9 +160,6 @@ class ReadModels:
     def _is_all(self, log: _Log) -> bool:
         return log.is_new or self._changed_share() > self.rebuild_from
 
-    def _has_members(self) -> bool:
-        return self.connection.execute("select count(*) from member").fetchall() != [(0,)]
-
     def _stand_at(self, log: _Log, rows: int, *, is_all: bool) -> Refreshed:
         execute = self.connection.execute
         execute("delete from warehouse.rows_read")
@@ -179,6 +180,8 @@ class ReadModels:
     def _replace(self, log: _Log) -> int:
         """Evaluate the stored views over the facts of the members, and put their rows in place; how many."""
         execute = self.connection.execute
+        if execute("select count(*) from member").fetchall() == [(0,)]:
+            return 0
         self._evaluate(log)
         execute("insert into changed_handoff select record_id from member where kind = 'handoff'")
         rows = 0

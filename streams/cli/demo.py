@@ -98,7 +98,9 @@ def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
         proposed = demonstration.propose(project)
         with recorded(project, VIEWS) as records:
-            tried = compare(records, playbook_in_force(project), read_playbook(proposed), run.as_of)
+            tried = compare(
+                records, playbook_in_force(project, run.as_of), read_playbook(proposed), run.as_of
+            )
     except BaseException:
         demonstration.tidy(project)
         raise

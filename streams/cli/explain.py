@@ -121,11 +121,12 @@ def _show_overview(name: str, explanations: list[Explanation], as_known: str | N
         _say(f"Also in {', '.join(others)}.")
     whole = explanations[-1]
     if whole.event_count:
-        _say(f"\n[bold]{whole.event_count:,} events behind it[/bold], oldest first:")
+        first = min(MOST_EVENTS_OF_AN_OVERVIEW, whole.event_count)
+        _say(f"\n[bold]{whole.event_count:,} events behind it[/bold], the first {first}:")
     for event in whole.events[:MOST_EVENTS_OF_AN_OVERVIEW]:
         about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
         _say_line(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip())
-    say(f"next:  baton explain {name} --all   (every row, {len(whole.events)} events)")
+    say(f"next:  baton explain {name} --all --events {whole.event_count}   (every row and event)")
 
 
 def _is_read(view: Projection, explanations: list[Explanation]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import duckdb
 
+from projections.dimensions import unknown_slices
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams.cli.options import as_known_option, instant, known_at
@@ -83,6 +84,7 @@ def sql(
             answer = stack.enter_context(_in_memory(project, events, base, as_of, refused))
         documents = []
         for number, query in enumerate(queries):
+            notices += unknown_slices(query)
             with answer(query, timeout) as rows:
                 if as_json:
                     found, left_out = sql_answer.dicts(rows, limit)

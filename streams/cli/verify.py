@@ -62,7 +62,7 @@ def show(verification: Verification) -> None:
         ],
     )
     if verification.is_equal:
-        print(f"verify: equal ({len(tables)} tables)")
+        print(f"verify: equal ({len(tables)} tables, as of {verification.as_of:%Y-%m-%d %H:%M} UTC)")
         return
     print("verify: NOT EQUAL")
     if verification.unread:

@@ -40,10 +40,10 @@ def whatif(file: Path, since: str | None, as_json: bool) -> None:
     proposed = read_playbook(file)
     project = Project.here()
     start = instant(since, "--since") if since else None
-    _, rows = ask_warehouse(project, "select as_of from warehouse.as_of")
+    _, [[as_of]] = ask_warehouse(project, "select as_of from warehouse.as_of")
     begun = time.perf_counter()
     with recorded(project, VIEWS) as records:
-        found = compare(records, playbook_in_force(project), proposed, rows[0][0], start)
+        found = compare(records, playbook_in_force(project, as_of), proposed, as_of, start)
     seconds = time.perf_counter() - begun
     if as_json:
         print_json(found.as_dict() | {"seconds": round(seconds, 3)})

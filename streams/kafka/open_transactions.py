@@ -14,10 +14,8 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 
 from schemas.catalogue import CATALOGUE
-from streams.kafka.admin import admin
-from streams.kafka.names import names_of
+from streams.kafka.names import Names
 from streams.kafka.topics import extent_of
-from streams.project import Project
 
 # Sooner it is the ordinary life of a producer.
 QUIET_SECONDS = 60.0
@@ -42,15 +40,13 @@ class OpenTransaction:
         )
 
 
-def open_transactions(project: Project) -> tuple[OpenTransaction, ...]:
+def open_transactions(client: KafkaAdminClient, names: Names) -> tuple[OpenTransaction, ...]:
     """The first one of each partition that is read, when its producer has been quiet for QUIET_SECONDS. None
-    of a cluster that does not show producers. Raises BatonError when Kafka does not answer."""
-    with admin(project) as client:
-        return tuple(found for found in _first_ones(client, project) if found.quiet_seconds >= QUIET_SECONDS)
+    of a cluster that does not show producers."""
+    return tuple(found for found in _first_ones(client, names) if found.quiet_seconds >= QUIET_SECONDS)
 
 
-def _first_ones(client: KafkaAdminClient, project: Project) -> list[OpenTransaction]:
-    names = names_of(project)
+def _first_ones(client: KafkaAdminClient, names: Names) -> list[OpenTransaction]:
     stable = {place: end for place, (_, end) in extent_of(client, CATALOGUE.fact_topics, names).items()}
     asked = {TopicPartition(*names.place(place)): OffsetSpec.LATEST for place in stable}
     written = client.list_partition_offsets(asked) if asked else {}

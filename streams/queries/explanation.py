@@ -21,7 +21,7 @@ from streams.queries.warehouse_access import Ask
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20
-MOST_VALUES = 8
+MOST_VALUES = 12
 _OTHER_EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 
 Row = dict[str, Any]
@@ -252,7 +252,7 @@ def _rows(ask: Ask, statement: str) -> list[Row]:
 
 def _no_such_row(ask: Ask, view: Projection, which: Sequence[str]) -> BatonError:
     """The error that lists the values of each key column, so that the next try finds a row."""
-    known = []
+    known, everything = [], []
     for column in view.key:
         values = [
             str(row[0])
@@ -263,10 +263,13 @@ def _no_such_row(ask: Ask, view: Projection, which: Sequence[str]) -> BatonError
         if values:
             more = ", ..." if len(values) > MOST_VALUES else ""
             known.append(f"{column}: {', '.join(values[:MOST_VALUES])}{more}")
+            everything += values
+    close = [match for value in which for match in get_close_matches(value, everything, n=1)]
+    hint = f"; did you mean {' '.join(close)}?" if close and close != list(which) else ""
     return BatonError(
         f"{view.name} has no such row",
         where=" ".join(which) or f"funnel.{view.name}",
-        why=f"the key columns have {'; '.join(known)}" if known else "it has no rows yet",
+        why=f"the key columns have {'; '.join(known)}{hint}" if known else "it has no rows yet",
         next_command=f"baton explain {view.name}",
         exit_code=ExitCode.USAGE,
     )

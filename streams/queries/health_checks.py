@@ -18,7 +18,7 @@ from projections.playbook import DEFAULT_PLAYBOOK, read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
-from streams.kafka.names import names_of
+from streams.kafka.names import Names, names_of
 from streams.kafka.open_transactions import open_transactions
 from streams.kafka.registry import registry_of
 from streams.kafka.topics import PARTITIONS, needs_of, own_topics, topic_faults
@@ -280,7 +280,7 @@ def _kafka(project: Project) -> Iterable[Check]:
                 days = project.retention_days
                 kept = f"a retention of at least {days} days" if days else "unlimited retention"
                 yield Check("topics", "ok", f"{len(found)} topics, with {kept}")
-            yield from _open_transactions(project)
+            yield from _open_transactions(client, names_of(project))
             yield _clock(client)
     except BatonError as error:
         # "baton doctor" does not help inside baton doctor.
@@ -302,9 +302,9 @@ def _registry(project: Project) -> Iterable[Check]:
         yield Check("registry", "ok", f"{registry.address} answers", why, "baton contract register")
 
 
-def _open_transactions(project: Project) -> Iterable[Check]:
-    for found in open_transactions(project):
-        place = f"--topic {names_of(project).in_kafka(found.topic)} --partition {found.partition}"
+def _open_transactions(client: KafkaAdminClient, names: Names) -> Iterable[Check]:
+    for found in open_transactions(client, names):
+        place = f"--topic {names.in_kafka(found.topic)} --partition {found.partition}"
         abort = f"kafka-transactions.sh abort {place} --start-offset {found.first_offset}"
         why = "nothing behind it is read before it ends; Kafka ends it when the producer's timeout is over"
         yield Check("topics", "warn", str(found), why, f"{abort}   (when it does not end by itself)")

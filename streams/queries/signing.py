@@ -52,9 +52,9 @@ class UnsignedChange:
     is_newer: bool
 
 
-def playbook_in_force(project: Project) -> Playbook:
-    """The playbook that governs now: signed by both teams, else the project's file."""
-    return agreed(project).at(datetime.now(UTC)).playbook
+def playbook_in_force(project: Project, as_of: datetime) -> Playbook:
+    """The playbook that governs then: signed by both teams, else the project's file."""
+    return agreed(project).at(as_of).playbook
 
 
 def unsigned_change(project: Project, own: Playbook) -> UnsignedChange | None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
+from streams.kafka.admin import admin
+from streams.kafka.names import names_of
 from streams.kafka.open_transactions import OpenTransaction, open_transactions
-from streams.kafka.topics import PARTITIONS, log_extent
+from streams.kafka.topics import PARTITIONS, extent_of
 from streams.local import worker_process
 from streams.local.broker import find_broker
 from streams.local.supervisor import LastDeath
@@ -56,8 +58,10 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
             warehouse = error
     waiting: tuple[OpenTransaction, ...] = ()
     try:
-        topics = _topic_states(log_extent(project, PARTITIONS), reached)
-        waiting = open_transactions(project)
+        with admin(project) as client:
+            names = names_of(project)
+            topics = _topic_states(extent_of(client, PARTITIONS, names), reached)
+            waiting = open_transactions(client, names)
         problems = Problems(None, worker, warehouse)
     except BatonError as error:
         topics, problems = [], Problems(error, worker, warehouse)

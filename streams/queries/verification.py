@@ -126,7 +126,7 @@ def _is_verifying(lock_file: Path, holder: str) -> BatonError:
 
 def _verify(project: Project, on_progress: Callable[[Progress], None] | None) -> Verification:
     _refuse_another_log(project)
-    as_of = datetime.now(UTC)
+    as_of = project.pinned_as_of or datetime.now(UTC)
     live = [found for group in hash_groups() for found in _live_snapshots(project, as_of, group)]
     extent = log_extent(project, CATALOGUE.fact_topics)
     replay_file = project.run_dir / "replay.duckdb"

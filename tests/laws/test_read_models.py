@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
@@ -102,31 +103,70 @@ def test_a_stored_view_reads_facts_that_name_a_record(view: Projection) -> None:
     assert facts <= {event.table for event in linked_events()}
 
 
+AS_OF = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def touch(event_id: str, lead: str, day: int) -> dict[str, str | bool]:
+    return {
+        "type": "TouchRecorded",
+        "event_id": event_id,
+        "occurred_at": "2026-03-02T10:00:00Z",
+        "recorded_at": f"2026-03-0{day}T10:00:00Z",
+        "source": "test",
+        "lead_id": lead,
+        "team": "sales_development",
+        "activity": "web_visit",
+        "channel": "email",
+        "is_inbound": True,
+        "is_automated": False,
+    }
+
+
 def test_copies_that_name_two_leads_decide_together_ever_after() -> None:
     """The copy that counts names another lead than the one that the later news are about."""
-
-    def touch(event_id: str, lead: str, day: int) -> dict[str, str | bool]:
-        return {
-            "type": "TouchRecorded",
-            "event_id": event_id,
-            "occurred_at": "2026-03-02T10:00:00Z",
-            "recorded_at": f"2026-03-0{day}T10:00:00Z",
-            "source": "test",
-            "lead_id": lead,
-            "team": "sales_development",
-            "activity": "web_visit",
-            "channel": "email",
-            "is_inbound": True,
-            "is_automated": False,
-        }
-
-    as_of = datetime(2026, 4, 1, tzinfo=UTC)
     with in_memory(read_playbook()) as warehouse:
-        warehouse.pin_as_of(as_of)
+        warehouse.pin_as_of(AS_OF)
         for events in (
             [touch("copied", "one", 5), touch("copied", "other", 4)],
             [touch("news", "one", 6)],
         ):
             given(warehouse, as_bytes(events))
             ReadModels(warehouse.connection.cursor(), rebuild_from=1.0).refresh()
-            assert differing(warehouse, as_of) == []
+            assert differing(warehouse, AS_OF) == []
+
+
+class Interrupted(ReadModels):
+    """Something is committed after the first piece."""
+
+    def __init__(self, warehouse: Warehouse, values: list[bytes]) -> None:
+        super().__init__(warehouse.connection.cursor(), rebuild_from=1.0, piece_events=1)
+        self.warehouse, self.values = warehouse, values
+
+    def _evaluate(self, log: Any) -> None:
+        super()._evaluate(log)
+        if self.values:
+            given(self.warehouse, self.values)
+            self.values = []
+
+
+def test_leads_merged_while_all_is_computed_count_once() -> None:
+    """Some pieces are evaluated before the merge, others after it."""
+    leads = [f"lead-{number}" for number in range(6)]
+    merges = [
+        {
+            "type": "LeadsMerged",
+            "event_id": f"merged-{lead}",
+            "occurred_at": "2026-03-03T10:00:00Z",
+            "recorded_at": "2026-03-03T10:00:00Z",
+            "source": "test",
+            "lead_id": leads[0],
+            "merged_lead_id": lead,
+        }
+        for lead in leads[1:]
+    ]
+    with in_memory(read_playbook()) as warehouse:
+        warehouse.pin_as_of(AS_OF, is_read_model=False)
+        given(warehouse, as_bytes([touch(f"touch-{lead}", lead, 2) for lead in leads]))
+        Interrupted(warehouse, as_bytes(merges)).refresh()
+        assert differing(warehouse, AS_OF) == []
+        assert warehouse.ask("select lead_id from funnel.lead")[1] == [(leads[0],)]

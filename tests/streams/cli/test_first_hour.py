@@ -108,6 +108,18 @@ def test_a_suggestion_is_of_the_kind_that_was_asked_for(project: Project) -> Non
     assert isinstance(run.exception, BatonError) and "did you mean black_hole or" in run.exception.why
 
 
+def test_a_slice_that_is_not_there_is_named(project: Project) -> None:
+    """The answer is empty, and would read as nothing happened."""
+    statement = "from funnel.black_hole_slice where dimension = 'regoin' and window_unit = 'weeks'"
+    run = CliRunner().invoke(baton, ["sql", statement])
+    assert "no view is sliced by dimension 'regoin'; known: all, first_channel" in run.stderr
+    assert "no view is sliced by window_unit 'weeks'; known: day, week" in run.stderr
+
+    run = CliRunner().invoke(baton, ["explain", "funnel_stage_slice", "regoin"])
+    assert isinstance(run.exception, BatonError)
+    assert "region, size_band" in run.exception.why and "did you mean region?" in run.exception.why
+
+
 def test_a_file_is_answered_without_a_home(project: Project) -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("HOME", "BATON_HOME")}
     code = (

@@ -197,7 +197,7 @@ def test_a_file_that_changes_under_a_signed_playbook_is_told(project: Project) -
 
     assert unsigned and f"version {NEW.short_version}, signed by both teams, is in force" in unsigned.says
     assert unsigned_change(project, NEW) is None
-    assert playbook_in_force(project) == NEW, "which whatif compares with"
+    assert playbook_in_force(project, datetime.now(UTC)) == NEW, "which whatif compares with"
 
 
 def test_whatif_tries_the_signed_playbook_against_itself_and_changes_nothing(
