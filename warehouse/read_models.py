@@ -94,6 +94,7 @@ class ReadModels:
             connection.execute(
                 f"create temp table if not exists new_{view.name} as from stored.{view.name} limit 0"
             )
+        self._drop_next()
         # Handoffs whose rows were replaced, until somebody has taken them and emptied the table.
         connection.execute("create temp table if not exists changed_handoff (handoff_id varchar)")
         self.is_all_changed = True
@@ -109,6 +110,8 @@ class ReadModels:
             if not self._is_all(log):
                 return self._stand_at(log, self._replace(log), is_all=False)
         rows = self._build_next(log)
+        if rows is None:
+            return self.refresh(is_rebuild=is_rebuild)
         with self._transaction():
             self._put_next_in_place()
             refreshed = self._stand_at(log, rows, is_all=True)
@@ -143,8 +146,7 @@ class ReadModels:
         execute = self.connection.execute
         if is_rebuild:
             execute("truncate warehouse.component")
-        as_of: datetime = execute("select as_of from warehouse.as_of").fetchall()[0][0]
-        playbooks: str = execute(_PLAYBOOKS, {"as_of": as_of}).fetchall()[0][0]
+        as_of, playbooks = self._in_force()
         stands = execute("select as_of, playbooks from warehouse.read_model").fetchall()
         read = {} if is_rebuild else dict(execute("from warehouse.rows_read").fetchall())
         held = {
@@ -156,6 +158,11 @@ class ReadModels:
         execute(f"{_MEMBER} where component in (select label from label)")
         is_new = is_rebuild or not stands or stands[0][1] != playbooks
         return _Log(as_of, playbooks, held, offsets, is_new)
+
+    def _in_force(self) -> tuple[datetime, str]:
+        """The as-of, and the playbooks in force up to then."""
+        as_of: datetime = self.connection.execute("select as_of from warehouse.as_of").fetchall()[0][0]
+        return as_of, self.connection.execute(_PLAYBOOKS, {"as_of": as_of}).fetchall()[0][0]
 
     def _is_all(self, log: _Log) -> bool:
         return log.is_new or self._changed_share() > self.rebuild_from
@@ -198,21 +205,30 @@ class ReadModels:
         for view in stored_views():
             self.connection.execute(f"insert into new_{view.name} {_evaluated_over(view, log.as_of)}")
 
-    def _build_next(self, log: _Log) -> int:
-        """Evaluate everything into tables that nobody reads yet, some components at a time; how many rows."""
+    def _build_next(self, log: _Log) -> int | None:
+        """Evaluate everything into tables that nobody reads yet, some components at a time; how many rows.
+        None when other playbooks came into force meanwhile: the pieces would not be of one kind."""
         execute = self.connection.execute
         self.is_all_changed = True
+        self._drop_next()
         for view in stored_views():
-            execute(f"create or replace table {_next(view)} as from stored.{view.name} limit 0")
+            execute(f"create table {_next(view)} as from stored.{view.name} limit 0")
         pieces = max(1, -(-sum(log.held.values()) // self.piece_events))
         rows = 0
         for piece in range(pieces):
             with self._transaction():
+                if self._in_force()[1] != log.playbooks:
+                    return None
                 execute(f"{_MEMBER} where hash(component) % {pieces} = {piece}")
                 self._evaluate(log)
                 for view in stored_views():
                     rows += execute(f"insert into {_next(view)} from new_{view.name}").fetchall()[0][0]
         return rows
+
+    def _drop_next(self) -> None:
+        """What a build that came to no end has left."""
+        for view in stored_views():
+            self.connection.execute(f"drop table if exists {_next(view)}")
 
     def _put_next_in_place(self) -> None:
         for view in stored_views():

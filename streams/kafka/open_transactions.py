@@ -41,8 +41,8 @@ class OpenTransaction:
 
 
 def open_transactions(client: KafkaAdminClient, names: Names) -> tuple[OpenTransaction, ...]:
-    """The first one of each partition that is read, when its producer has been quiet for QUIET_SECONDS. None
-    of a cluster that does not show producers."""
+    """The first one of each partition that is read, when its producer has been quiet for QUIET_SECONDS by the
+    timestamps of its records. None when the cluster does not show producers, or not to us, or not now."""
     return tuple(found for found in _first_ones(client, names) if found.quiet_seconds >= QUIET_SECONDS)
 
 

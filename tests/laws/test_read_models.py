@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from projections.playbook import read_playbook
+from projections.agreement import InForce
+from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
 from projections.projection import Projection
 from projections.relations import dependencies, relations, selected, stored_views
 from projections.sql_literal import sql_literal
@@ -20,6 +21,7 @@ from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
 from tests.laws.test_semilattice import emptied
 from warehouse.components import LINKS, linked_events
+from warehouse.playbook_tables import store_playbooks
 from warehouse.read_models import ReadModels, read_events
 from warehouse.record_identity import MERGE_FACTS
 from warehouse.warehouse import Warehouse
@@ -136,17 +138,20 @@ def test_copies_that_name_two_leads_decide_together_ever_after() -> None:
 
 
 class Interrupted(ReadModels):
-    """Something is committed after the first piece."""
+    """Something happens after the first piece."""
 
-    def __init__(self, warehouse: Warehouse, values: list[bytes]) -> None:
-        super().__init__(warehouse.connection.cursor(), rebuild_from=1.0, piece_events=1)
-        self.warehouse, self.values = warehouse, values
+    def __init__(self, warehouse: Warehouse, meanwhile: Callable[[], None]) -> None:
+        super().__init__(warehouse.cursor(), rebuild_from=1.0, piece_events=1)
+        self.waiting = [meanwhile]
 
     def _evaluate(self, log: Any) -> None:
         super()._evaluate(log)
-        if self.values:
-            given(self.warehouse, self.values)
-            self.values = []
+        if self.waiting:
+            self.waiting.pop()()
+
+
+def killed() -> None:
+    raise KeyboardInterrupt
 
 
 def test_leads_merged_while_all_is_computed_count_once() -> None:
@@ -167,6 +172,30 @@ def test_leads_merged_while_all_is_computed_count_once() -> None:
     with in_memory(read_playbook()) as warehouse:
         warehouse.pin_as_of(AS_OF, is_read_model=False)
         given(warehouse, as_bytes([touch(f"touch-{lead}", lead, 2) for lead in leads]))
-        Interrupted(warehouse, as_bytes(merges)).refresh()
+        Interrupted(warehouse, lambda: given(warehouse, as_bytes(merges))).refresh()
         assert differing(warehouse, AS_OF) == []
         assert warehouse.ask("select lead_id from funnel.lead")[1] == [(leads[0],)]
+
+
+def test_a_playbook_that_comes_into_force_while_all_is_computed_counts_in_all() -> None:
+    other = DEFAULT_PLAYBOOK.read_text().replace('id = "0-49"', 'id = "tiny"')
+    periods = [InForce(read_playbook(), None, AS_OF), InForce(parse_playbook(other), AS_OF, None)]
+    with in_memory(read_playbook()) as warehouse:
+        store_playbooks(warehouse.connection, periods)
+        warehouse.pin_as_of(AS_OF - timedelta(days=1), is_read_model=False)
+        given(warehouse, as_bytes([touch(f"touch-{number}", f"lead-{number}", 2) for number in range(6)]))
+        Interrupted(warehouse, lambda: warehouse.pin_as_of(AS_OF, is_read_model=False)).refresh()
+        assert differing(warehouse, AS_OF) == []
+
+
+def test_a_build_that_comes_to_no_end_leaves_nothing() -> None:
+    left = "select count(*) from duckdb_tables() where table_name like 'next_%' and schema_name = 'stored'"
+    with in_memory(read_playbook()) as warehouse:
+        warehouse.pin_as_of(AS_OF, is_read_model=False)
+        given(warehouse, as_bytes([touch("touch", "lead", 2)]))
+        with pytest.raises(KeyboardInterrupt):
+            Interrupted(warehouse, killed).refresh()
+        assert warehouse.ask(left)[1] != [(0,)]
+        warehouse.refresh()
+        assert warehouse.ask(left)[1] == [(0,)]
+        assert differing(warehouse, AS_OF) == []
