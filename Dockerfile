@@ -1,4 +1,4 @@
-# One worker. It uses the same lock as everything else, so the image also contains the test tools.
+# One worker; which one, the command says. It uses the same lock as everything else, so the image also contains the test tools.
 FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -22,4 +22,4 @@ USER 10001
 WORKDIR /project
 ENV BATON_HOME=/project/.baton
 VOLUME /project/.baton
-CMD ["baton", "worker"]
+CMD ["baton", "worker", "numbers"]

@@ -26,7 +26,7 @@ import polars as pl
 from benchmarks.case import Bench, Case, Figure, Scale, Target
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError
-from streams.local.worker_process import start_worker, stop_worker, worker_log
+from streams.local.worker_process import start_workers, stop_workers
 from streams.project import Project
 from streams.queries.wait import wait_until_reacted
 from warehouse.sql_endpoint import SqlEndpoint, load_extensions
@@ -53,7 +53,7 @@ def measure(bench: Bench) -> Case:
         home = Path(folder)
         project = Project(home=home / ".baton", cwd=home, kafka=bench.load.bootstrap)
         try:
-            start_worker(project)
+            start_workers(project)
             reader = _Reader(project)
             reader.wait_for(bench.load.ends)
             # First let the handoffs of the load be measured and processed: that is not part of the latency.
@@ -63,7 +63,7 @@ def measure(bench: Bench) -> Case:
             reader.wait_for(_ends_of(sent))
             stored = reader.stored() - before
         finally:
-            stop_worker(project)
+            stop_workers(project)
     if stored != sent.height:
         raise BatonError(
             "The latency cannot be computed",
@@ -132,7 +132,7 @@ class _Reader:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        endpoint = SqlEndpoint.read(project.endpoint_file)
+        endpoint = SqlEndpoint.read(project.numbers.endpoint)
         assert endpoint is not None, "a ready worker has opened its endpoint"
         self._endpoint = endpoint
         self._connection = duckdb.connect()
@@ -202,7 +202,7 @@ class _Reader:
             raise self._stuck(str(error).splitlines()[0]) from error
 
     def _stuck(self, why: str) -> BatonError:
-        log = worker_log(self._project)
+        log = self._project.reactions.log
         last = "\n".join(log.read_text().splitlines()[-8:]) if log.exists() else ""
         return BatonError(
             "The worker of the latency case does not keep up",

@@ -19,7 +19,7 @@ from schemas.errors import BatonError, ExitCode
 from streams.kafka.publisher import Publisher
 from streams.kafka.topics import ensure_topics, log_extent
 from streams.local.broker import start_broker, stop_broker
-from streams.local.worker_process import find_worker, start_worker, stop_worker
+from streams.local.worker_process import find_worker, start_workers, stop_workers
 from streams.project import Project
 from streams.queries.wait import Advance, wait_until_reacted, wait_until_read
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
@@ -49,8 +49,8 @@ class DemoRun:
 def in_use(project: Project) -> str:
     """Why somebody may miss an earlier demo of this folder; "" when it is as its own run left it."""
     demo = replace(project, home=project.cwd / DEMO_FOLDER)
-    if find_worker(demo) is not None:
-        return "its worker is running"
+    if any(find_worker(files) for files in demo.workers):
+        return "its workers are running"
     try:
         left = int(_records_file(demo).read_text())
         return "something was published or signed there" if _records_read(demo) > left else ""
@@ -61,7 +61,7 @@ def in_use(project: Project) -> str:
 def prepare(project: Project) -> Project:
     """The demo's own project, emptied. Refuses a Kafka that already holds other events."""
     demo = replace(project, home=project.cwd / DEMO_FOLDER)
-    stop_worker(demo)
+    stop_workers(demo)
     stop_broker(demo)
     marker = demo.home / "kafka-is-ours"
     is_ours = marker.exists() and marker.read_text() == str(project.kafka)
@@ -100,9 +100,9 @@ def run(demo: Project, *, seed: int, leads: int, report: Report, advance: Advanc
     ensure_topics(demo)
     _pin(demo, story.as_of)
     at = timed("kafka", at)
-    start_worker(demo, report)
-    at = timed("worker", at)
-    report("Publishing the events; the worker reads them ...")
+    start_workers(demo, report)
+    at = timed("workers", at)
+    report("Publishing the events; the workers read them ...")
     _publish(demo, demo.home / "story" / "events.jsonl", advance)
     at = timed("publish", at)
     wait_until_read(demo, advance)
@@ -131,7 +131,7 @@ def propose(demo: Project) -> Path:
 
 def tidy(demo: Project) -> None:
     """Stop what the demo started. Its folder stays."""
-    stop_worker(demo)
+    stop_workers(demo)
     stop_broker(demo)
 
 

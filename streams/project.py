@@ -20,6 +20,42 @@ from streams.settings import SETTINGS, default_of
 
 
 @dataclass(frozen=True)
+class WorkerFiles:
+    """What belongs to one worker of a project: its warehouse, and the traces of its process."""
+
+    name: str
+    home: Path
+    warehouse_name: str
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / self.warehouse_name
+
+    @property
+    def record(self) -> Path:
+        return self.home / "run" / f"{self.name}.json"
+
+    @property
+    def supervisor(self) -> Path:
+        return self.home / "run" / f"{self.name}-supervisor.json"
+
+    @property
+    def ready(self) -> Path:
+        """Written by the worker once it reads the log: {"pid": ..., "ready_at": ...}."""
+        return self.home / "run" / f"{self.name}-ready.json"
+
+    @property
+    def endpoint(self) -> Path:
+        """Address and token of its SQL endpoint; written with mode 0600."""
+        return self.home / "run" / f"{self.name}-sql.json"
+
+    @property
+    def log(self) -> Path:
+        """Where the output of the worker in the background goes."""
+        return self.home / "logs" / f"{self.name}.log"
+
+
+@dataclass(frozen=True)
 class Project:
     """The paths of this project, and how to reach its Kafka. Creates no files by itself."""
 
@@ -126,10 +162,6 @@ class Project:
     # --- files ---------------------------------------------------------------------------------
 
     @property
-    def warehouse_file(self) -> Path:
-        return self.home / "baton.duckdb"
-
-    @property
     def kafka_data_dir(self) -> Path:
         return self.home / "kafka"
 
@@ -155,22 +187,24 @@ class Project:
         return self.run_dir / "kafka-ports.json"
 
     @property
-    def worker_record_file(self) -> Path:
-        return self.run_dir / "worker.json"
+    def numbers(self) -> WorkerFiles:
+        """The worker that answers questions: `baton worker numbers`."""
+        return WorkerFiles("numbers", self.home, "baton.duckdb")
 
     @property
-    def supervisor_record_file(self) -> Path:
-        return self.run_dir / "supervisor.json"
+    def reactions(self) -> WorkerFiles:
+        """The worker that measures handoffs and raises alerts: `baton worker reactions`."""
+        return WorkerFiles("reactions", self.home, "reactions.duckdb")
 
     @property
-    def worker_ready_file(self) -> Path:
-        """Written by the worker once it reads the log: {"pid": ..., "ready_at": ...}."""
-        return self.run_dir / "worker-ready.json"
+    def workers(self) -> tuple[WorkerFiles, ...]:
+        """All of them, in the order in which they are shown."""
+        return self.numbers, self.reactions
 
-    @property
-    def endpoint_file(self) -> Path:
-        """Address and token of the SQL endpoint; written with mode 0600."""
-        return self.run_dir / "sql-endpoint.json"
+    def worker(self, name: str) -> WorkerFiles:
+        """The one of this name; another than the two keeps nothing but the traces of its process."""
+        known = {files.name: files for files in self.workers}
+        return known.get(name) or WorkerFiles(name, self.home, "")
 
     @property
     def recorded_file(self) -> Path:

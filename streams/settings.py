@@ -269,16 +269,22 @@ SETTINGS = (
         "registry_key_password",
         is_secret=True,
     ),
-    Setting("BATON_MEMORY", "Memory that DuckDB may use.", "memory_limit", "2GB", _memory),
+    Setting(
+        "BATON_MEMORY",
+        "Memory that DuckDB may use in each worker. At 1.5 GB more a worker is ended and starts again.",
+        "memory_limit",
+        "2GB",
+        _memory,
+    ),
     Setting(
         "BATON_THREADS",
-        "Threads of a statement in the worker. Unset: one fewer than this machine has cores.",
+        "Threads of a statement in a worker. Unset: one fewer than this machine has cores.",
         "threads",
         reads=_count,
         example="2",
     ),
     Setting(
-        "BATON_SQL_SECONDS", "Time limit of a statement asked of the worker.", "sql_seconds", "30", _seconds
+        "BATON_SQL_SECONDS", "Time limit of a statement asked of a worker.", "sql_seconds", "30", _seconds
     ),
     Setting(
         "BATON_STOP_SECONDS",

@@ -15,6 +15,7 @@ from schemas.catalogue import CATALOGUE, DEAD_LETTER_TOPIC, EventType
 from schemas.codec import WITHHELD
 from warehouse.authority import AGREEMENT_FACTS
 from warehouse.record_identity import MERGE_FACTS, refresh_identity
+from warehouse.scope import EVERYTHING, Scope
 
 # What to do when Kafka lost events for good. A new file alone would lose what only the old one has.
 LOST_LOG_NEXT = (
@@ -46,6 +47,14 @@ select
 from failed_in_batch
 -- What the registry withholds is tried again first; a batch that settles it has given up.
 where stage <> '{WITHHELD}' or (topic, kafka_partition, kafka_offset) in (from settled_in_batch)
+"""
+# Elsewhere only the withheld that are given up are noted, for withheld.py to know.
+_NOTE_GIVEN_UP = f"""
+insert into warehouse.outbox by name
+select concat_ws('/', 'failed', topic, kafka_partition, kafka_offset) as message_id,
+    '{DEAD_LETTER_TOPIC}' as topic, true as is_sent, '{{}}' as headers
+from failed_in_batch
+where stage = '{WITHHELD}' and (topic, kafka_partition, kafka_offset) in (from settled_in_batch)
 """
 _SETTLED = pa.schema([("topic", pa.string()), ("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())])
 
@@ -138,9 +147,12 @@ class Committer:
         self,
         connection: duckdb.DuckDBPyConnection,
         on_agreement: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+        scope: Scope = EVERYTHING,
     ) -> None:
-        """`on_agreement` is called inside the transaction of a batch that holds a word on playbooks."""
+        """`on_agreement` is called inside the transaction of a batch that holds a word on playbooks. `scope`:
+        of facts outside of it only the offsets are kept."""
         self.connection = connection
+        self.scope = scope
         self.on_agreement = on_agreement
         # Slots and plans belong to the connection, and one connection may see several committers.
         self._number = next(_COMMITTERS)
@@ -151,7 +163,8 @@ class Committer:
     def commit(self, batch: Batch) -> None:
         """The whole procedure. Any error rolls everything back and is raised: the caller must stop."""
         execute = self.connection.execute
-        present = {CATALOGUE.event_types[name].table: frame for name, frame in sorted(batch.facts.items())}
+        frames = {CATALOGUE.event_types[name].table: frame for name, frame in sorted(batch.facts.items())}
+        present = {table: frame for table, frame in frames.items() if table in self.scope.tables}
         for table in present:
             self._prepare_facts(table)
         for table, frame in present.items():
@@ -197,7 +210,7 @@ class Committer:
                 " where (topic, kafka_partition, kafka_offset) in (from settled_in_batch)"
             )
         self.connection.execute("insert into warehouse.failed_event by name from failed_in_batch")
-        self.connection.execute(_TO_DEAD_LETTER)
+        self.connection.execute(_TO_DEAD_LETTER if self.scope.is_sending else _NOTE_GIVEN_UP)
         self.connection.unregister("failed_in_batch")
         self.connection.unregister("settled_in_batch")
 

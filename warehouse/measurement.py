@@ -11,19 +11,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from projections.projection import DERIVED_FOLDER, read_projection
 from projections.relations import selected
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from warehouse.layout import whole_tables
 from warehouse.read_models import ReadModels, unread_sql
+from warehouse.scope import MEASURED
 
 SOURCE = "baton"
 MOST_PER_PASS = 20_000
 ROWS_AT_A_TIME = 2_000
 
-MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
 _EPISODE = "funnel.obligation_episode"
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 import duckdb
 
@@ -76,21 +75,25 @@ class ReadModels:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
+        views: Sequence[Projection] | None = None,
         rebuild_from: float = 0.5,
         piece_events: int = PIECE_EVENTS,
     ) -> None:
-        """rebuild_from: the share of records that may change before all are evaluated: faster then.
+        """views: the stored views to keep up, each after those it reads; default all of them.
+        rebuild_from: the share of records that may change before all are evaluated: faster then.
         piece_events: about how many events are evaluated at a time then, which bounds the memory it takes."""
         self.connection = connection
+        self.views = stored_views() if views is None else tuple(views)
+        self.events = read_events(self.views)
         self.rebuild_from = rebuild_from
         self.piece_events = piece_events
         for name, columns in _SCRATCH.items():
             connection.execute(f"create temp table if not exists {name} ({columns})")
-        for event in read_events():
+        for event in self.events:
             connection.execute(
                 f"create temp table if not exists changed_{event.table} as from facts.{event.table} limit 0"
             )
-        for view in stored_views():
+        for view in self.views:
             connection.execute(
                 f"create temp table if not exists new_{view.name} as from stored.{view.name} limit 0"
             )
@@ -138,7 +141,7 @@ class ReadModels:
                 self.connection.execute("rollback")
             raise
         finally:
-            for name in _scratch_tables():
+            for name in self._scratch_tables():
                 self.connection.execute(f"truncate {name}")
 
     def _look(self, is_rebuild: bool) -> _Log:
@@ -192,7 +195,7 @@ class ReadModels:
         self._evaluate(log)
         execute("insert into changed_handoff select record_id from member where kind = 'handoff'")
         rows = 0
-        for view in stored_views():
+        for view in self.views:
             changed = f"select record_id from member where kind = '{LINKS[view.stored]}'"
             execute(f"delete from stored.{view.name} where {view.stored} in ({changed})")
             rows += execute(f"insert into stored.{view.name} from new_{view.name}").fetchall()[0][0]
@@ -200,10 +203,10 @@ class ReadModels:
 
     def _evaluate(self, log: _Log) -> None:
         """The rows of the members, into new_<view>."""
-        for event in read_events():
+        for event in self.events:
             self.connection.execute(f"insert into changed_{event.table} {_facts_of_members(event, log.held)}")
-        for view in stored_views():
-            self.connection.execute(f"insert into new_{view.name} {_evaluated_over(view, log.as_of)}")
+        for view in self.views:
+            self.connection.execute(f"insert into new_{view.name} {self._evaluated_over(view, log.as_of)}")
 
     def _build_next(self, log: _Log) -> int | None:
         """Evaluate everything into tables that nobody reads yet, some components at a time; how many rows.
@@ -211,7 +214,7 @@ class ReadModels:
         execute = self.connection.execute
         self.is_all_changed = True
         self._drop_next()
-        for view in stored_views():
+        for view in self.views:
             execute(f"create table {_next(view)} as from stored.{view.name} limit 0")
         pieces = max(1, -(-sum(log.held.values()) // self.piece_events))
         rows = 0
@@ -221,35 +224,42 @@ class ReadModels:
                     return None
                 execute(f"{_MEMBER} where hash(component) % {pieces} = {piece}")
                 self._evaluate(log)
-                for view in stored_views():
+                for view in self.views:
                     rows += execute(f"insert into {_next(view)} from new_{view.name}").fetchall()[0][0]
         return rows
 
     def _drop_next(self) -> None:
         """What a build that came to no end has left."""
-        for view in stored_views():
+        for view in self.views:
             self.connection.execute(f"drop table if exists {_next(view)}")
 
     def _put_next_in_place(self) -> None:
-        for view in stored_views():
+        for view in self.views:
             self.connection.execute(f"drop table stored.{view.name}")
             self.connection.execute(f"alter table {_next(view)} rename to {view.name}")
+
+    def _scratch_tables(self) -> tuple[str, ...]:
+        changed = (f"changed_{event.table}" for event in self.events)
+        return (*_SCRATCH, *changed, *(f"new_{view.name}" for view in self.views))
+
+    def _evaluated_over(self, view: Projection, as_of: datetime) -> str:
+        """SQL of a stored view over the facts of the members, and the new rows of other views."""
+        instead = {other.relation: f"new_{other.name}" for other in self.views}
+        instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in self.events}
+        if view.settled:
+            instead |= view.settled.rows(instead[view.settled.relation])
+        at = sql_literal(as_of)
+        return selected(view.reads, at, f"from ({view.evaluated(at)})", ("funnel", "resolved"), instead)
 
 
 def _next(view: Projection) -> str:
     return f"stored.next_{view.name}"
 
 
-@cache
-def read_events() -> tuple[EventType, ...]:
-    """Those of them that a stored view reads."""
-    read = dependencies().upstream(view.relation for view in stored_views())
+def read_events(stored: Sequence[Projection]) -> tuple[EventType, ...]:
+    """The events that these views read."""
+    read = dependencies().upstream(view.relation for view in stored)
     return tuple(event for event in linked_events() if f"facts.{event.table}" in read)
-
-
-def _scratch_tables() -> tuple[str, ...]:
-    changed = (f"changed_{event.table}" for event in read_events())
-    return (*_SCRATCH, *changed, *(f"new_{view.name}" for view in stored_views()))
 
 
 def _next_event() -> str:
@@ -299,16 +309,6 @@ def last_recorded_sql() -> str:
         f"select max(recorded_at) as recorded_at from log.{event.table}" for event in CATALOGUE.facts
     )
     return f"select max(recorded_at) from ({last})"
-
-
-def _evaluated_over(view: Projection, as_of: datetime) -> str:
-    """SQL of a stored view over the facts of the members, and the new rows of other views."""
-    instead = {other.relation: f"new_{other.name}" for other in stored_views()}
-    instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in read_events()}
-    if view.settled:
-        instead |= view.settled.rows(instead[view.settled.relation])
-    at = sql_literal(as_of)
-    return selected(view.reads, at, f"from ({view.evaluated(at)})", ("funnel", "resolved"), instead)
 
 
 def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:

@@ -70,6 +70,16 @@ def took_too_long(statement: str, seconds: float) -> BatonError:
     )
 
 
+def took_too_much(statement: str) -> BatonError:
+    """The error for a statement that was ended because memory ran out, be it by itself or by another."""
+    return BatonError(
+        "The query needed more memory than there is, and was ended",
+        where=statement[:200],
+        why="it, or others at the same time, build more than BATON_MEMORY allows",
+        next_command="baton sql QUERY   (ask for fewer rows, or group them)",
+    )
+
+
 def unique_names(names: Sequence[str]) -> list[str]:
     """The names of columns; one that several have gets a number from the second on."""
     unique: dict[str, str] = {}

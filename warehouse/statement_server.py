@@ -14,8 +14,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 import duckdb
@@ -23,12 +24,14 @@ import pyarrow as pa
 
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import damaged, is_damage
+from warehouse.memory import resident_bytes
 from warehouse.reading import (
     check_is_reading,
     only_reading,
     query_failed,
     survivable,
     took_too_long,
+    took_too_much,
     unique_names,
 )
 
@@ -38,14 +41,26 @@ ROWS_AT_A_TIME = 10_000
 CHECK_SECONDS = 0.1
 # A server that computes says so every second. One that says nothing for longer than this is frozen.
 ALIVE_SECONDS = 1.0
+ENDLESS_SECONDS = 10.0
 SILENT_SECONDS = 5.0
 _HEAD = struct.Struct("!cI")
 _ALIVE, _DATA, _ERROR, _END = b"A", b"D", b"E", b"Z"
 _FORBIDDEN = "it calls a function that reaches outside the tables"
 
 
-def serve_statements(connection: duckdb.DuckDBPyConnection, token: str, seconds: float) -> int:
-    """Serve from threads of this process until it ends; the port on loopback. `seconds`: the time limit."""
+@dataclass(frozen=True)
+class Limits:
+    """Of statements. seconds: the time of each. most_bytes: memory of this process from which on all of them
+    are ended; 0 is no limit. on_endless: called with a statement that goes on for ENDLESS_SECONDS after it
+    was told to end: some of DuckDB's functions do not look."""
+
+    seconds: float
+    most_bytes: int = 0
+    on_endless: Callable[[str], None] = lambda statement: None
+
+
+def serve_statements(connection: duckdb.DuckDBPyConnection, limits: Limits, token: str) -> int:
+    """Serve from threads of this process until it ends; the port on loopback."""
     connection.execute("set global arrow_lossless_conversion = true")
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     turns = threading.Semaphore(MOST_AT_ONCE)
@@ -53,7 +68,7 @@ def serve_statements(connection: duckdb.DuckDBPyConnection, token: str, seconds:
     def accept() -> None:
         while True:
             client, _ = listener.accept()
-            served = _Statement(connection, client, token, seconds, turns)
+            served = _Statement(connection, client, token, limits, turns)
             threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
 
     threading.Thread(target=accept, name="baton-statements", daemon=True).start()
@@ -68,12 +83,12 @@ class _Statement:
         connection: duckdb.DuckDBPyConnection,
         client: socket.socket,
         token: str,
-        seconds: float,
+        limits: Limits,
         turns: threading.Semaphore,
     ) -> None:
         self.connection, self.client, self.token, self.turns = connection, client, token, turns
-        self.seconds = seconds
-        self.is_late = False
+        self.limits, self.seconds = limits, limits.seconds
+        self.is_late = self.is_large = False
         self.is_done = threading.Event()
         self.sending = threading.Lock()
 
@@ -102,7 +117,7 @@ class _Statement:
 
     def _answer(self, statement: str, deadline: float) -> None:
         with closing(self.connection.cursor()) as cursor:
-            watcher = threading.Thread(target=self._watch, args=(cursor, deadline), daemon=True)
+            watcher = threading.Thread(target=self._watch, args=(cursor, statement, deadline), daemon=True)
             watcher.start()
             try:
                 if cursor.execute("select main.may_run('', ?)", [statement]).fetchall() != [(True,)]:
@@ -113,23 +128,33 @@ class _Statement:
                     for batch in rows:
                         stream.write_batch(batch)
                 self.send(_END, b"")
-            except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
+            except (duckdb.Error, pa.ArrowException, UnicodeDecodeError, MemoryError) as error:
                 why = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else ""
-                kind = "late" if self.is_late else "damaged" if is_damage(error) else "failed"
-                self._fail(kind, why or str(error))
+                self._fail(self._kind(error), why or str(error))
             finally:
                 self.is_done.set()
                 watcher.join()
 
-    def _watch(self, cursor: duckdb.DuckDBPyConnection, deadline: float) -> None:
-        """Interrupt the statement when its time is up or its client has gone; again until it has ended."""
-        is_ending = False
+    def _kind(self, error: Exception) -> str:
+        if self.is_large or isinstance(error, (MemoryError, duckdb.OutOfMemoryException)):
+            return "large"
+        return "late" if self.is_late else "damaged" if is_damage(error) else "failed"
+
+    def _watch(self, cursor: duckdb.DuckDBPyConnection, statement: str, deadline: float) -> None:
+        """Interrupt the statement when its time is up, its client has gone, or memory runs out; again until
+        it has ended."""
+        is_ending, endless_at = False, 0.0
         while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):
             if not is_ending:
                 readable, _, _ = select.select([self.client], [], [], CHECK_SECONDS)
                 self.is_late = time.monotonic() >= deadline
-                is_ending = bool(readable) or self.is_late  # a client that has asked says nothing more
+                self.is_large = 0 < self.limits.most_bytes < resident_bytes()
+                # A client that has asked says nothing more.
+                is_ending = bool(readable) or self.is_late or self.is_large
+                endless_at = time.monotonic() + ENDLESS_SECONDS
             if is_ending:
+                if time.monotonic() > endless_at:
+                    self.limits.on_endless(statement)
                 with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
                     cursor.interrupt()
 
@@ -245,6 +270,8 @@ def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
             return only_reading(statement, answer["why"])
         case "late":
             return took_too_long(statement, answer["seconds"])
+        case "large":
+            return took_too_much(statement)
         case "damaged":
             return damaged(statement[:200], answer["why"])
         case "token":

@@ -25,6 +25,7 @@ from warehouse.file_errors import cannot_open, is_held
 from warehouse.read_models import ReadModels, Refreshed, is_current
 from warehouse.reading import check_is_reading, failing_plainly, survivable, took_too_long
 from warehouse.record_identity import refresh_identity
+from warehouse.scope import EVERYTHING, Scope
 
 MEMORY_LIMIT = "2GB"
 Config = dict[str, str | bool | int | float | list[str]]
@@ -44,6 +45,7 @@ class Warehouse:
     authority: Authority
     # The database within the connection: the file's own, or one that holds a snapshot.
     database: str = ""
+    scope: Scope = EVERYTHING
     _read_models: ReadModels | None = None
 
     @classmethod
@@ -56,16 +58,17 @@ class Warehouse:
         threads: int = 2,
         memory_limit: str = MEMORY_LIMIT,
         wait_seconds: float = 0,
+        scope: Scope = EVERYTHING,
     ) -> Warehouse:
         """Open or make a warehouse; `None` is one in memory. Raises BatonError when it is held or damaged.
 
-        `playbook` governs until a signed one does; `keys` say whose signatures count.
+        `playbook` governs until a signed one does; `keys` say whose signatures count; `scope`: what is kept.
         `wait_seconds`: how long to wait while another process holds it, as a query does for a moment.
         """
         if path is not None:
             _make_folder(path)
         connection = _connect(path, configuration(threads, memory_limit), wait_seconds, is_reading=False)
-        return cls.on(connection, playbook, keys=keys, path=path)
+        return cls.on(connection, playbook, keys=keys, path=path, scope=scope)
 
     @classmethod
     def open_to_read(
@@ -92,10 +95,11 @@ class Warehouse:
         *,
         keys: Sequence[SigningKey] = (),
         path: Path | None = None,
+        scope: Scope = EVERYTHING,
     ) -> Warehouse:
         """A warehouse on an open connection, which it closes when it fails. What is laid out stays."""
         connection.execute("set global TimeZone = 'UTC'")
-        warehouse = cls(path, connection, Authority(playbook, tuple(keys)))
+        warehouse = cls(path, connection, Authority(playbook, tuple(keys)), scope=scope)
         try:
             warehouse._lay_out()
         except duckdb.Error as error:
@@ -176,7 +180,7 @@ class Warehouse:
 
         What a batch says about playbooks is in force with the same commit.
         """
-        return Committer(self.cursor(), on_agreement=self.authority.store_playbooks)
+        return Committer(self.cursor(), self.authority.store_playbooks, self.scope)
 
     def rebuild(self) -> dict[str, int]:
         """Compute again what is stored beside the facts: merges, playbooks, read models. Rows of each table.
@@ -206,7 +210,7 @@ class Warehouse:
     def read_models(self) -> ReadModels:
         """What keeps the read models up. For one thread at a time."""
         if self._read_models is None:
-            self._read_models = ReadModels(self.cursor())
+            self._read_models = ReadModels(self.cursor(), self.scope.views)
         return self._read_models
 
     def playbook_in_force(self) -> Playbook:

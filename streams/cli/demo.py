@@ -60,7 +60,7 @@ QUESTIONS = {
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Stop Kafka and the worker at the end (as `make demo` does).")
+@click.option("--once", is_flag=True, help="Stop Kafka and the workers at the end (as `make demo` does).")
 @click.option("--seed", default=7, show_default=True, help="Seed of the simulation.")
 @click.option(
     "--leads",
@@ -75,7 +75,7 @@ def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
     """Run a simulated company's quarter through a real Kafka, and print what both teams see.
 
     Uses its own folder, .baton-demo, and empties it first; asks before when an earlier demo runs there, or
-    something was published to it. Without --once, Kafka and the worker keep running.
+    something was published to it. Without --once, Kafka and the workers keep running.
 
     \b
     Example:

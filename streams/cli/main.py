@@ -18,11 +18,11 @@ from streams.queries.values import printable
 # By group, in the order of `baton --help`.
 COMMANDS = {
     "Run it": {
-        "up": ("streams.cli.services", "Start Kafka and the worker."),
+        "up": ("streams.cli.services", "Start Kafka and the workers."),
         "down": ("streams.cli.services", "Stop them; the data stays."),
         "status": ("streams.cli.services", "Show processes, events, lag, file sizes."),
         "doctor": ("streams.cli.doctor", "Check this machine and this project."),
-        "worker": ("streams.cli.worker", "Run the worker in the foreground."),
+        "worker": ("streams.cli.worker", "Run one worker in the foreground."),
     },
     "Put events in": {
         "publish": ("streams.cli.publish", "Publish events from a file of JSON lines."),

@@ -187,7 +187,7 @@ def sign(version_or_file: str, team: str, key_file: Path, yes: bool, as_json: bo
         print_json({"version": signing_.playbook.version, "team": team})
         return
     print(f"{signing_.playbook.short_version} signed for {team}")
-    say("next: baton playbook log   (once the worker has read the signature)")
+    say("next: baton playbook log   (once the workers have read the signature)")
 
 
 @playbook.command()
@@ -207,7 +207,7 @@ def keygen(team: str, key_id: str, file: Path) -> None:
     key = signing.make_key(file, team, key_id)
     print(key_block(key), end="")
     say(f"private key written to {file} (mode 0600); add the block above to {Project.here().keys_file}")
-    say("next: baton down && baton up   (the worker reads that file when it starts)")
+    say("next: baton down && baton up   (a worker reads that file when it starts)")
 
 
 @playbook.command()

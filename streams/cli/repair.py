@@ -25,10 +25,10 @@ from warehouse import warehouse_file
 )
 @json_option
 def repair(log_lost_events: bool, as_json: bool) -> None:
-    """Set a damaged warehouse file aside, so that `baton up` reads the log again.
+    """Set damaged warehouse files aside, so that `baton up` reads the log again.
 
     Reads every table first: a sound file stays where it is. Where only its write-ahead log is damaged, that
-    is set aside alone, and the worker reads on from the last checkpoint. Nothing is deleted. The worker must
+    is set aside alone, and its worker reads on from the last checkpoint. Nothing is deleted. The workers must
     be stopped.
 
     \b
@@ -36,31 +36,30 @@ def repair(log_lost_events: bool, as_json: bool) -> None:
       baton down && baton repair && baton up
     """
     project = Project.here()
-    file = existing_file(project)
+    files = [worker.warehouse for worker in project.workers if worker.warehouse.exists()]
+    files = files or [existing_file(project)]
     project.make_folders()
     with only_one(project.lock_file):
         _refuse_beside_worker(project, "baton down && baton repair")
         if log_lost_events:
             _accept_loss(project, as_json)
             return
-        done = warehouse_file.repair(file)
+        repairs = {file: warehouse_file.repair(file) for file in files}
     if as_json:
-        print_json(
-            {
-                "file": file,
-                "damage": done.damage,
-                "set_aside": done.set_aside,
-                "is_file_kept": done.is_file_kept,
-            }
-        )
+        print_json({"warehouses": [{"file": file, **asdict(done)} for file, done in repairs.items()]})
         return
-    if not done.set_aside:
-        print("The warehouse is sound: every table can be read. Nothing was changed.")
-        return
-    print(f"damage     {done.damage}")
-    for moved in done.set_aside:
-        print(f"set aside  {moved}")
-    whence = "from the last checkpoint" if done.is_file_kept else "from its start"
+    for file, done in repairs.items():
+        if not done.set_aside:
+            print(f"sound      {file}: every table can be read, nothing was changed")
+            continue
+        print(f"damage     {done.damage}")
+        for moved in done.set_aside:
+            print(f"set aside  {moved}")
+        _say_next(done.is_file_kept)
+
+
+def _say_next(is_file_kept: bool) -> None:
+    whence = "from the last checkpoint" if is_file_kept else "from its start"
     say(f"next:  baton up   (reads the log again, {whence}; baton status shows how many events are left)")
 
 
@@ -80,7 +79,7 @@ def _accept_loss(project: Project, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def backup(file: Path, as_json: bool) -> None:
-    """Copy the warehouse to a new FILE, and read the copy to its end. The worker must be stopped.
+    """Copy the warehouse to a new FILE, and read the copy to its end. The workers must be stopped.
 
     Restoring it saves reading the log again from the start: docs/guides/backup.md. While the worker runs,
     `baton export` writes the recorded events.
@@ -102,11 +101,12 @@ def backup(file: Path, as_json: bool) -> None:
 
 
 def _refuse_beside_worker(project: Project, next_command: str) -> None:
-    worker = find_worker(project)
-    if worker is not None or is_supervised(project):
-        raise BatonError(
-            "The worker is running" if worker else "The worker starts again soon",
-            where=f"pid {worker.pid}" if worker else str(project.supervisor_record_file),
-            why="it writes to the warehouse's file",
-            next_command=next_command,
-        )
+    for files in project.workers:
+        worker = find_worker(files)
+        if worker is not None or is_supervised(files):
+            raise BatonError(
+                f"The worker of {files.name} {'is running' if worker else 'starts again soon'}",
+                where=f"pid {worker.pid}" if worker else str(files.supervisor),
+                why="it writes to its warehouse's file",
+                next_command=next_command,
+            )

@@ -1,4 +1,4 @@
-"""`baton up`, `baton down` and `baton status`: the broker and the worker of this project."""
+"""`baton up`, `baton down` and `baton status`: the broker and the workers of this project."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from streams.kafka.topics import (
     ensure_topics,
     repair_topics,
 )
-from streams.local import worker_process
 from streams.local.broker import start_broker, stop_broker
+from streams.local.worker_process import start_workers, stop_workers
 from streams.project import Project
 from streams.queries.status import Problems, read_status
 
@@ -36,11 +36,11 @@ from streams.queries.status import Problems, read_status
 @click.option(
     "--adopt-settings",
     is_flag=True,
-    help="Use the playbook, keys and registry of this folder and shell from now on; restarts the worker.",
+    help="Use the playbook, keys and registry of this folder and shell from now on; restarts the workers.",
 )
 @json_option
 def up(no_worker: bool, repair_topics: bool, adopt_settings: bool, as_json: bool) -> None:
-    """Start Kafka and the worker, and create the topics. Safe to run again.
+    """Start Kafka and the workers, and create the topics. Safe to run again.
 
     A worker that dies is started again until `baton down`, unless its error needs a person: baton status.
 
@@ -53,15 +53,16 @@ def up(no_worker: bool, repair_topics: bool, adopt_settings: bool, as_json: bool
     project = Project.here()
     if adopt_settings:
         read_playbook(project.seen_playbook or DEFAULT_PLAYBOOK)
-        worker_process.stop_worker(project)
+        stop_workers(project)
         project.recorded_file.unlink(missing_ok=True)
     read_playbook(project.playbook_file)  # an error in it is reported here, not in the worker's log
     project.make_folders()
     state: dict[str, Any] = {"project": str(project.home)}
     state["broker"] = _broker_up(project)
     state["topics"] = _topics_up(project, repair_topics)
-    state["worker"] = None if no_worker else _worker_up(project)
-    started = [name for name in ("broker", "worker") if state[name] and state[name]["is_new"]]
+    state["workers"] = {} if no_worker else _workers_up(project)
+    running = {"broker": state["broker"], **state["workers"]}
+    started = [name for name, process in running.items() if process["is_new"]]
     started += ["topics"] if state["topics"]["created"] else []
     state["started"] = started
     state["next"] = _next_commands(project, state)
@@ -118,19 +119,21 @@ def _topics_up(project: Project, repair: bool) -> dict[str, Any]:
     }
 
 
-def _worker_up(project: Project) -> dict[str, Any]:
-    worker = worker_process.start_worker(project, say)
+def _workers_up(project: Project) -> dict[str, dict[str, Any]]:
     return {
-        "pid": worker.pid,
-        "is_new": worker.is_new,
-        "ready_at": worker.ready_at,
-        "log": str(worker.log_file),
+        name: {
+            "pid": worker.pid,
+            "is_new": worker.is_new,
+            "ready_at": worker.ready_at,
+            "log": str(worker.log_file),
+        }
+        for name, worker in start_workers(project, say).items()
     }
 
 
 def _next_commands(project: Project, state: dict[str, Any]) -> list[str]:
-    if state["worker"] is None:
-        return ["baton up        start the worker too", "baton down      stop Kafka"]
+    if not state["workers"]:
+        return ["baton up        start the workers too", "baton down      stop Kafka"]
     return [
         "baton publish FILE  events as lines of JSON",
         "baton status        events, lag, sizes",
@@ -139,17 +142,17 @@ def _next_commands(project: Project, state: dict[str, Any]) -> list[str]:
 
 
 def _print_addresses(project: Project, state: dict[str, Any]) -> None:
-    broker, worker = state["broker"], state["worker"]
+    broker = state["broker"]
     kafka_is = "BATON_KAFKA" if not broker["is_local"] else f"pid {broker['pid']}"
     rows = [
         ("Kafka", f"{broker['bootstrap']}  ({kafka_is})"),
         ("topics", f"{len(PARTITIONS)} ({len(state['topics']['created'])} created now)"),
-        (
-            "worker",
-            f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}" if worker else "not started",
+        *(
+            (name, f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}")
+            for name, worker in state["workers"].items()
         ),
         ("playbook", project.playbook_file),
-        ("warehouse", project.warehouse_file),
+        ("warehouse", project.numbers.warehouse),
         ("logs", project.logs_dir),
     ]
     for name, value in rows:
@@ -159,7 +162,7 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
 @click.command()
 @json_option
 def down(as_json: bool) -> None:
-    """Stop the worker and the broker of this project. The data stays.
+    """Stop the workers and the broker of this project. The data stays.
 
     \b
     Example:
@@ -167,7 +170,7 @@ def down(as_json: bool) -> None:
     """
     project = Project.here()
     outcomes = {
-        "worker": worker_process.stop_worker(project),
+        **stop_workers(project),
         "broker": stop_broker(project),
     }
     if as_json:
@@ -190,7 +193,7 @@ def down(as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Show processes, events and lag by topic, and file sizes. Read-only.
 
-    Exit code 4 when the broker or the worker does not answer, or the worker died.
+    Exit code 4 when the broker or a worker does not answer, or a worker died.
 
     \b
     Example:
@@ -206,18 +209,17 @@ def status(as_json: bool) -> None:
 
 
 def _print_status(state: dict[str, Any], problems: Problems) -> None:
-    broker, worker = state["broker"], state["worker"]
+    broker, workers = state["broker"], state["workers"]
     if broker["bootstrap"] is None:
         print_labelled("Kafka", "not running")
     else:
         kind = f"pid {broker['pid']}" if broker["is_local"] else "BATON_KAFKA"
         answers = "answers" if broker["is_reachable"] else "DOES NOT ANSWER"
         print_labelled("Kafka", f"{broker['bootstrap']} ({kind}), {answers}")
-    print_labelled("worker", _worker_says(worker))
+    for name, worker in workers.items():
+        print_labelled(name, _worker_says(worker))
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     print_labelled("files", f"{sizes}  in {state['project']}\n")
-    if state["not_in_numbers"]:
-        print_labelled("numbers", f"not in them yet: {state['not_in_numbers']:,} of the records read")
     for waiting in state["open_transactions"]:
         print_labelled("waiting", str(OpenTransaction(**waiting)))
     for loss in state["log_losses"]:
@@ -232,8 +234,8 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     missing = [topic["topic"] for topic in state["topics"] if not topic["partitions"]]
     if missing:
         say(f"warning: {', '.join(missing)} do not exist; next: baton up")
-    elif not worker["is_running"] and not problems.all():
-        say("next:  baton up   (starts the worker)")
+    elif not all(worker["is_running"] for worker in workers.values()) and not problems.all():
+        say("next:  baton up   (starts the workers)")
 
 
 def _worker_says(worker: dict[str, Any]) -> str:
@@ -244,7 +246,15 @@ def _worker_says(worker: dict[str, Any]) -> str:
     readiness = f"ready since {_moment(worker['ready_at'])}" if worker["is_ready"] else "not ready yet"
     death = worker["last_death"]
     restarts = f"; restarts: {death['deaths']}, the last after {death['why']}" if death else ""
-    return f"pid {worker['pid']}, {readiness}{restarts}"
+    behind = [
+        f"{count:,} {what}"
+        for count, what in (
+            (worker["lag"], "offsets behind"),
+            (worker["not_in_tables"], "records to be evaluated"),
+        )
+        if count
+    ]
+    return ", ".join([f"pid {worker['pid']}, {readiness}", *behind]) + restarts
 
 
 def _moment(instant: str) -> str:

@@ -12,8 +12,9 @@ from streams.cli.output import json_option, print_json, print_rows, progress, sa
 from streams.project import Project
 from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
-from streams.queries.warehouse_access import open_existing_warehouse
+from streams.queries.warehouse_access import open_existing_warehouse, open_warehouse
 from streams.worker.sink import Progress as SinkProgress
+from warehouse.scope import HANDOFFS
 
 
 @click.command()
@@ -86,10 +87,10 @@ def _advice(verification: Verification) -> str:
             " warehouse is their only copy. Keep it; nothing that reads the log again can help.\n"
             "next: baton doctor   (shows the topics' retention)"
         )
-    if any(name.startswith("facts.") for name in verification.differing):
+    if any("facts." in name for name in verification.differing):
         return (
             "the stored facts differ, which no rebuild changes; the log has every event\n"
-            "next: baton down && mkdir .baton/before && mv .baton/baton.duckdb* .baton/before/ && baton up"
+            "next: baton down && mkdir .baton/before && mv .baton/*.duckdb* .baton/before/ && baton up"
         )
     return "next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)"
 
@@ -103,16 +104,20 @@ def _short(content: str) -> str:
 def rebuild(as_json: bool) -> None:
     """Recompute all that is stored beside the facts, merged records and the playbooks in force, atomically.
 
-    The worker must be stopped: one process owns the file.
+    The workers must be stopped: one process owns each file.
 
     \b
     Example:
       baton down && baton rebuild
     """
-    with open_existing_warehouse(Project.here()) as warehouse:
-        started = time.perf_counter()
+    project = Project.here()
+    started = time.perf_counter()
+    with open_existing_warehouse(project) as warehouse:
         rows = warehouse.rebuild()
-        seconds = time.perf_counter() - started
+    if project.reactions.warehouse.exists():
+        with open_warehouse(project, project.reactions.warehouse, scope=HANDOFFS) as reactions:
+            reactions.rebuild()
+    seconds = time.perf_counter() - started
     if as_json:
         print_json({"seconds": round(seconds, 3), "rows": rows})
     else:

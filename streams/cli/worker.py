@@ -1,4 +1,4 @@
-"""`baton worker`: run the worker in the foreground."""
+"""`baton worker`: run one worker in the foreground."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import duckdb
 
 from schemas.errors import BatonError, ExitCode
 from streams.kafka.topics import ensure_topics
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.warehouse_access import authority_of, open_warehouse
 from streams.worker.shutdown import end_process
 from streams.worker.worker_log import log_warnings
 from warehouse.file_errors import cannot_open, is_damage
+from warehouse.memory import STATEMENTS_BYTES, limit_bytes
+from warehouse.scope import HANDOFFS, NUMBERS
 from warehouse.sql_endpoint import serve_sql
 from warehouse.warehouse import Warehouse
 
@@ -26,20 +28,22 @@ SWITCH_SECONDS = 0.0005
 
 
 @click.command()
-@click.option(
-    "--only",
-    type=click.Choice(["data", "reaction"]),
-    help="Run one plane: data (owns the warehouse) or reaction (alerts; uses Kafka only).",
-)
-def worker(only: str | None) -> None:
-    """Run the worker in the foreground until SIGTERM or Ctrl-C.
+@click.argument("purpose", type=click.Choice(["numbers", "reactions", "agents"]))
+def worker(purpose: str) -> None:
+    """Run one worker in the foreground until SIGTERM or Ctrl-C.
 
-    Exits with 0 within 10 seconds of a signal, or as BATON_STOP_SECONDS says. Any error ends it with a
-    message and another exit code; a restart resumes at the last commit.
+    \b
+    numbers    what people ask: read models, SQL
+    reactions  measures handoffs, raises alerts, sends dead letters
+    agents     raises alerts only: shares the work of reactions, on this or another machine
+
+    Each reads the log by itself; `baton up` runs the first two. Exits with 0 within 10 seconds of a signal,
+    or as BATON_STOP_SECONDS says. Any error ends it with a message and another exit code; a restart resumes
+    at the last commit.
 
     \b
     Example:
-      baton worker --only data
+      baton worker numbers
     """
     log_warnings()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -52,23 +56,27 @@ def worker(only: str | None) -> None:
         logging.getLogger("baton.worker").warning("%s", fault)
     from streams.worker.run import run_until_shutdown  # Faust takes a second to import
 
-    if only == "reaction":
-        end_process(run_until_shutdown(project, authority_of(project).base, None, is_reacting=True))
+    files = project.worker(purpose)
+    if purpose == "agents":
+        end_process(run_until_shutdown(project, files, authority_of(project).base, None, is_reacting=True))
     # One core is left for decoding: another thread for a statement would cost the sink more than it gains.
     threads = project.threads or max(1, (os.cpu_count() or 2) - 1)
-    with open_warehouse(project, threads=threads, wait_seconds=10) as warehouse:
-        _serve_sql(project, warehouse)
+    is_reacting = purpose == "reactions"
+    scope = HANDOFFS if is_reacting else NUMBERS
+    with open_warehouse(project, files.warehouse, threads=threads, wait_seconds=10, scope=scope) as warehouse:
+        _serve_sql(project, files, warehouse)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
-        code = run_until_shutdown(project, playbook, warehouse, is_reacting=only is None)
-        project.endpoint_file.unlink(missing_ok=True)
+        code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=is_reacting)
+        files.endpoint.unlink(missing_ok=True)
     end_process(code)
 
 
-def _serve_sql(project: Project, warehouse: Warehouse) -> None:
+def _serve_sql(project: Project, files: WorkerFiles, warehouse: Warehouse) -> None:
     """Open the SQL endpoint and leave its address. Both write: a full disk may show here first."""
     try:
-        serve_sql(warehouse.connection, project.sql_seconds).save(project.endpoint_file)
+        most_bytes = limit_bytes(project.memory_limit) + STATEMENTS_BYTES
+        serve_sql(warehouse.connection, project.sql_seconds, most_bytes, _give_up).save(files.endpoint)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, duckdb.Error) and is_damage(error):
             raise cannot_open(warehouse.path, error) from error
@@ -78,3 +86,9 @@ def _serve_sql(project: Project, warehouse: Warehouse) -> None:
             why=str(error).splitlines()[0],
             next_command=f"df -h {project.home}   (make room, then: baton up)",
         ) from error
+
+
+def _give_up(statement: str) -> None:
+    """A statement that does not end keeps a core: the supervisor starts another worker within seconds."""
+    print(f"baton: this statement does not end, so the worker does: {statement[:200]!r}", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGXCPU)

@@ -1,12 +1,13 @@
-"""The worker as a background process of `baton up`, under its supervisor: started, found again and stopped by
-their records."""
+"""Workers as background processes of `baton up`, each under its supervisor: started, found again and stopped
+by their records."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from streams.process_record import (
     read_json,
     start_in_background,
 )
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from warehouse.sql_endpoint import SqlEndpoint, ask
 
 READY_SECONDS = 90.0
@@ -39,81 +40,104 @@ class Worker:
     is_new: bool = False
 
 
-def start_worker(
+def start_workers(
     project: Project,
     report: Callable[[str], None] = lambda text: None,
     ready_seconds: float = READY_SECONDS,
-) -> Worker:
-    """The project's worker, ready: the running one, else a new one, at once if the supervisor would start it
-    later. Idempotent.
+) -> dict[str, Worker]:
+    """The project's workers by name, ready: the running ones, else new ones, at once if the supervisor would
+    start one later. Idempotent.
 
-    Raises BatonError when the worker ends before it is ready (with its last lines) or is not ready in
+    Raises BatonError when a worker ends before it is ready (with its last lines) or is not ready in
     time; it is left running then, as it may only have much to read.
     """
     project.make_folders()
     with only_one(project.lock_file, wait_seconds=ready_seconds + 30):
-        worker = find_worker(project)
-        if worker is None:
-            worker = _launch(project, report)
-        elif problem := worker_problem(project):
-            raise problem
-        if not worker.is_ready:
-            worker = _wait_until_ready(project, worker, ready_seconds)
-        return worker
+        workers = {}
+        for files in project.workers:
+            worker = find_worker(files)
+            if worker is None:
+                worker = _launch(project, files, report)
+            elif problem := worker_problem(files):
+                raise problem
+            workers[files.name] = worker
+        for files in project.workers:
+            if not workers[files.name].is_ready:
+                try:
+                    workers[files.name] = _wait_until_ready(files, workers[files.name], ready_seconds)
+                except BatonError:
+                    if find_worker(files) is None:
+                        _stop_new(project, workers)
+                    raise
+        return workers
 
 
-def stop_worker(project: Project) -> str:
-    """Stop the worker in this project's record, and its supervisor. Returns 'none', 'gone', 'stopped' or
-    'killed': what became of the worker."""
-    if not project.worker_record_file.exists() and not project.supervisor_record_file.exists():
-        return "none"
-    with only_one(project.lock_file):
-        _stop_supervisor(project)
-        record = ProcessRecord.read(project.worker_record_file)
-        outcome = "none" if record is None else record.stop(project.stop_seconds + MORE_STOP_SECONDS)
-        project.worker_record_file.unlink(missing_ok=True)
-        project.worker_ready_file.unlink(missing_ok=True)
-        project.endpoint_file.unlink(missing_ok=True)
-        return outcome
+def _stop_new(project: Project, workers: Mapping[str, Worker]) -> None:
+    """Stop those that this call has started: one of them has ended."""
+    for files in project.workers:
+        if workers[files.name].is_new:
+            _stop(files, project.stop_seconds + MORE_STOP_SECONDS)
 
 
-def find_worker(project: Project) -> Worker | None:
-    """The project's worker if its process is alive."""
-    record = ProcessRecord.read(project.worker_record_file)
+def stop_workers(project: Project) -> dict[str, str]:
+    """Stop the workers in this project's records, and their supervisors. What became of each, by name:
+    'none', 'gone', 'stopped' or 'killed'."""
+    outcomes = {files.name: "none" for files in project.workers}
+    recorded = [files for files in project.workers if files.record.exists() or files.supervisor.exists()]
+    if recorded:
+        with only_one(project.lock_file), ThreadPoolExecutor(len(recorded)) as pool:
+            seconds = project.stop_seconds + MORE_STOP_SECONDS
+            stopped = pool.map(lambda files: _stop(files, seconds), recorded)
+            outcomes |= {files.name: outcome for files, outcome in zip(recorded, stopped, strict=True)}
+    return outcomes
+
+
+def _stop(files: WorkerFiles, seconds: float) -> str:
+    _stop_supervisor(files)
+    record = ProcessRecord.read(files.record)
+    outcome = "none" if record is None else record.stop(seconds)
+    for file in (files.record, files.ready, files.endpoint):
+        file.unlink(missing_ok=True)
+    return outcome
+
+
+def find_worker(files: WorkerFiles) -> Worker | None:
+    """This worker if its process is alive."""
+    record = ProcessRecord.read(files.record)
     if record is None or not record.is_running():
         return None
     try:
-        ready = read_json(project.worker_ready_file)
+        ready = read_json(files.ready)
     except BatonError:  # not completely written yet
         ready = None
     # The file may be that of an earlier worker.
     is_ready = ready is not None and ready.get("pid") == record.pid
     ready_at = str(ready.get("ready_at")) if ready is not None and is_ready else None
-    return Worker(record.pid, worker_log(project), is_ready, ready_at)
+    return Worker(record.pid, files.log, is_ready, ready_at)
 
 
-def _stop_supervisor(project: Project) -> None:
+def _stop_supervisor(files: WorkerFiles) -> None:
     """From then on nobody starts the worker again; a running one is left alone."""
-    record = ProcessRecord.read(project.supervisor_record_file)
+    record = ProcessRecord.read(files.supervisor)
     if record is not None:
         record.stop(SUPERVISOR_STOP_SECONDS)
-        project.supervisor_record_file.unlink(missing_ok=True)
+        files.supervisor.unlink(missing_ok=True)
 
 
-def is_supervised(project: Project) -> bool:
+def is_supervised(files: WorkerFiles) -> bool:
     """Whether somebody starts the worker again when it dies."""
-    record = ProcessRecord.read(project.supervisor_record_file)
+    record = ProcessRecord.read(files.supervisor)
     return record is not None and record.is_running()
 
 
-def worker_problem(project: Project) -> BatonError | None:
-    """What is wrong with the project's worker; None when it answers, is starting, or was stopped.
+def worker_problem(files: WorkerFiles) -> BatonError | None:
+    """What is wrong with this worker; None when it answers, is starting, or was stopped.
 
     A worker that was not started by `baton up` is known by its SQL endpoint.
     """
-    record = ProcessRecord.read(project.worker_record_file)
-    endpoint = SqlEndpoint.read(project.endpoint_file)
-    worker = find_worker(project)
+    record = ProcessRecord.read(files.record)
+    endpoint = SqlEndpoint.read(files.endpoint)
+    worker = find_worker(files)
     if worker is not None and (endpoint is None or not worker.is_ready):
         return None
     if endpoint is not None:
@@ -122,36 +146,36 @@ def worker_problem(project: Project) -> BatonError | None:
             return None
         except BatonError as error:
             if worker is not None or error.exit_code != ExitCode.UNREACHABLE:
-                return _with_place(error, project, record)
+                return _with_place(error, files, record)
     if record is None and endpoint is None:
         return None
-    return _died(project, record)
+    return _died(files, record)
 
 
-def _died(project: Project, record: ProcessRecord | None) -> BatonError:
-    death, begins = LastDeath.read(project), int(record.facts.get("log_begins", 0)) if record else 0
+def _died(files: WorkerFiles, record: ProcessRecord | None) -> BatonError:
+    death, begins = LastDeath.read(files), int(record.facts.get("log_begins", 0)) if record else 0
     if death and record and death.worker_pid != record.pid:
         death = None  # that of an earlier worker: the supervisor did not see this one die
-    lines = last_lines(worker_log(project), 6, begins) if record is not None else ""
+    lines = last_lines(files.log, 6, begins) if record is not None else ""
     why = f"{death.why}, at {death.died_at}" if death else "it was killed, or crashed"
-    what, next_command = "The worker died", "baton up"
-    if death and death.starts_at and is_supervised(project):
-        what = f"The worker died and starts again at {death.starts_at}"
+    what, next_command = f"The worker of {files.name} died", "baton up"
+    if death and death.starts_at and is_supervised(files):
+        what = f"The worker of {files.name} died and starts again at {death.starts_at}"
         next_command = "baton status   (or at once: baton up)"
     elif death and not death.starts_at:
-        what = "The worker died and is not started again"
+        what = f"The worker of {files.name} died and is not started again"
         next_command = "baton up   (once the cause is removed: its last lines name it)"
     return BatonError(
         what,
-        where=f"pid {record.pid}, log {worker_log(project)}" if record is not None else str(project.home),
+        where=f"pid {record.pid}, log {files.log}" if record is not None else str(files.home),
         why=f"{why}; its last lines:\n{lines}" if lines else why,
         next_command=next_command,
         exit_code=ExitCode.UNREACHABLE,
     )
 
 
-def _with_place(error: BatonError, project: Project, record: ProcessRecord | None) -> BatonError:
-    where = f"pid {record.pid}, log {worker_log(project)}" if record is not None else error.where
+def _with_place(error: BatonError, files: WorkerFiles, record: ProcessRecord | None) -> BatonError:
+    where = f"pid {record.pid}, log {files.log}" if record is not None else error.where
     return BatonError(
         error.what,
         where=where,
@@ -161,52 +185,43 @@ def _with_place(error: BatonError, project: Project, record: ProcessRecord | Non
     )
 
 
-def worker_log(project: Project) -> Path:
-    """Where the background worker's output goes."""
-    return project.logs_dir / "worker.log"
-
-
-def _launch(project: Project, report: Callable[[str], None]) -> Worker:
+def _launch(project: Project, files: WorkerFiles, report: Callable[[str], None]) -> Worker:
     """Start the supervisor, which starts the worker."""
-    report("Starting the worker ...")
-    _stop_supervisor(project)
-    for file in (project.worker_ready_file, project.worker_record_file, project.endpoint_file):
+    report(f"Starting the worker of {files.name} ...")
+    _stop_supervisor(files)
+    for file in (files.ready, files.record, files.endpoint):
         file.unlink(missing_ok=True)
-    log_file = worker_log(project)
     child = start_in_background(
-        [sys.executable, "-m", "streams.local.supervisor", str(log_file)],
-        log_file,
+        [sys.executable, "-m", "streams.local.supervisor", files.name],
+        files.log,
         # Settings are passed in the environment, not on the command line: a login must not show in `ps`.
         env={**os.environ, **project.environ(), "PYTHONUNBUFFERED": "1"},
         cwd=project.cwd,
     )
-    ProcessRecord.of(child.pid).write(project.supervisor_record_file)
-    return Worker(child.pid, log_file, is_ready=False, is_new=True)
+    ProcessRecord.of(child.pid).write(files.supervisor)
+    return Worker(child.pid, files.log, is_ready=False, is_new=True)
 
 
-def _wait_until_ready(project: Project, worker: Worker, seconds: float) -> Worker:
-    """The worker once it is ready. If it dies before, a supervisor that is new ends, too."""
-    deaths, deadline = LastDeath.read(project), time.monotonic() + seconds
+def _wait_until_ready(files: WorkerFiles, worker: Worker, seconds: float) -> Worker:
+    """The worker once it is ready."""
+    deaths, deadline = LastDeath.read(files), time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = find_worker(project)
-        if found is None and (LastDeath.read(project) != deaths or not is_supervised(project)):
-            record = ProcessRecord.read(project.worker_record_file)
+        found = find_worker(files)
+        if found is None and (LastDeath.read(files) != deaths or not is_supervised(files)):
+            record = ProcessRecord.read(files.record)
             begins = int(record.facts.get("log_begins", 0)) if record else 0
             lines = last_lines(worker.log_file, after_byte=begins)
-            if worker.is_new:
-                _stop_supervisor(project)
-                project.worker_record_file.unlink(missing_ok=True)
             raise BatonError(
-                "The worker ended before it was ready",
+                f"The worker of {files.name} ended before it was ready",
                 where=f"log {worker.log_file}",
                 why=f"its last lines:\n{lines}" if lines else "it printed nothing",
-                next_command="baton worker   (runs it in this terminal)",
+                next_command=f"baton worker {files.name}   (runs it in this terminal)",
             )
         if found is not None and found.is_ready:
             return Worker(found.pid, found.log_file, True, found.ready_at, worker.is_new)
         time.sleep(0.1)
     raise BatonError(
-        f"The worker is not ready after {seconds:.0f} seconds",
+        f"The worker of {files.name} is not ready after {seconds:.0f} seconds",
         where=f"pid {worker.pid}, log {worker.log_file}",
         why="it is still running; its last lines:\n" + last_lines(worker.log_file, 6),
         next_command="baton status",

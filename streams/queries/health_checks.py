@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 from kafka.admin import KafkaAdminClient
@@ -22,13 +23,13 @@ from streams.kafka.names import Names, names_of
 from streams.kafka.open_transactions import open_transactions
 from streams.kafka.registry import registry_of
 from streams.kafka.topics import PARTITIONS, needs_of, own_topics, topic_faults
-from streams.local import worker_process
 from streams.local.broker import LEAST_FREE_BYTES, find_broker, is_free, recorded_ports
 from streams.local.jars import cache_folder, kafka_version, present_jars
 from streams.local.java import docker_answers, find_java
 from streams.local.supervisor import LastDeath
+from streams.local.worker_process import find_worker, is_supervised, worker_problem
 from streams.process_record import ProcessRecord
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.failed_events import list_failed
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
@@ -195,39 +196,55 @@ def _playbook(project: Project) -> Iterable[Check]:
         yield Check("playbook", "ok", unsigned.says)
 
 
-def _records(project: Project) -> Iterable[Check]:
-    for what, path, trace in (
-        ("broker", project.kafka_record_file, project.kafka_ports_file),
-        ("worker", project.worker_record_file, worker_process.worker_log(project)),
-    ):
-        record = ProcessRecord.read(path)
-        if record is None:
-            stopped = f"the {what} is stopped" if trace.exists() else f"no {what} was started here"
-            yield Check("process", "ok", stopped)
-        elif record.is_running():
-            yield Check("process", "ok", f"the {what} is running (pid {record.pid})")
-        elif what == "broker":
-            why = f"pid {record.pid} of {path} ended without baton down"
-            yield Check("process", "fail", "The broker was killed or crashed", why, "baton up")
-    worker, death = worker_process.find_worker(project), LastDeath.read(project)
-    if problem := worker_process.worker_problem(project):
+def _processes(project: Project) -> Iterable[Check]:
+    yield from _broker_process(project)
+    for files in project.workers:
+        yield from _worker_process(files)
+
+
+def _broker_process(project: Project) -> Iterable[Check]:
+    record = ProcessRecord.read(project.kafka_record_file)
+    if record is None:
+        yield _no_process("broker", project.kafka_ports_file)
+    elif record.is_running():
+        yield Check("process", "ok", f"the broker is running (pid {record.pid})")
+    else:
+        why = f"pid {record.pid} of {project.kafka_record_file} ended without baton down"
+        yield Check("process", "fail", "The broker was killed or crashed", why, "baton up")
+
+
+def _no_process(what: str, trace: Path) -> Check:
+    stopped = f"the {what} is stopped" if trace.exists() else f"no {what} was started here"
+    return Check("process", "ok", stopped)
+
+
+def _worker_process(files: WorkerFiles) -> Iterable[Check]:
+    what = f"worker of {files.name}"
+    worker, death = find_worker(files), LastDeath.read(files)
+    if worker is not None:
+        yield Check("process", "ok", f"the {what} is running (pid {worker.pid})")
+    elif not files.record.exists():
+        yield _no_process(what, files.log)
+    if problem := worker_problem(files):
         yield Check.failed("process", problem)
     elif worker is not None and not worker.is_ready:
-        yield Check("process", "warn", "The worker is not ready", f"log {worker.log_file}", "baton status")
+        yield Check("process", "warn", f"The {what} is not ready", f"log {files.log}", "baton status")
     if worker is None:
         return
     if death is not None:
-        what = f"The worker died {death.deaths} time{'s' * (death.deaths != 1)}, and was started again"
-        why = f"the last time at {death.died_at}, {death.why}; log {worker.log_file}"
-        yield Check("process", "warn", what, why, "baton down && baton up   (begins to count again)")
-    if project.supervisor_record_file.exists() and not worker_process.is_supervised(project):
+        times = f"{death.deaths} time{'s' * (death.deaths != 1)}"
+        why = f"the last time at {death.died_at}, {death.why}; log {files.log}"
+        again = "baton down && baton up   (begins to count again)"
+        yield Check("process", "warn", f"The {what} died {times}, and was started again", why, again)
+    if files.supervisor.exists() and not is_supervised(files):
         why = "its supervisor was killed; nobody would start it again"
-        yield Check("process", "warn", "The worker is not supervised", why, "baton down && baton up")
+        yield Check("process", "warn", f"The {what} is not supervised", why, "baton down && baton up")
 
 
 def _warehouse(project: Project) -> Iterable[Check]:
-    if not project.warehouse_file.exists():
-        yield Check("warehouse", "ok", f"{project.warehouse_file} does not exist yet (baton up creates it)")
+    file = project.numbers.warehouse
+    if not file.exists():
+        yield Check("warehouse", "ok", f"{file} does not exist yet (baton up creates it)")
         return
     failed = list_failed(project, 1)
     dismissed = f", and {failed.dismissed:,} dismissed" if failed.dismissed else ""
@@ -340,7 +357,7 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("settings", _settings),
     ("folder", _folder),
     ("playbook", _playbook),
-    ("process", _records),
+    ("process", _processes),
     ("warehouse", _warehouse),
     ("ports", _ports),
     ("kafka", _kafka),

@@ -46,6 +46,8 @@ def accept_loss(project: Project) -> LogLoss:
             if extent and not begin <= at <= end:
                 partitions.append(f"{topic}/{partition}: was read to {at}, Kafka holds {begin} to {end}")
     set_aside = warehouse_file.set_aside(file, "before-loss")
+    if project.reactions.warehouse.exists():  # it holds nothing that the first does not
+        warehouse_file.set_aside(project.reactions.warehouse, "before-loss")
     loss = LogLoss(now.isoformat(timespec="seconds"), str(kept), count, str(set_aside[-1]), partitions)
     record_loss(project, loss)
     return loss

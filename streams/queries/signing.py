@@ -36,7 +36,7 @@ _SHORTEST_VERSION = 6
 def agreed(project: Project) -> Agreement:
     """All proposals and signatures that the warehouse has read, checked against this project's keys."""
     authority = authority_of(project)
-    if not project.warehouse_file.exists():
+    if not project.numbers.warehouse.exists():
         return evaluate_agreement(authority.base)
     proposals = [Proposal(*row) for row in ask_warehouse(project, PROPOSALS)[1]]
     signatures = [Signature(*row) for row in ask_warehouse(project, SIGNATURES)[1]]

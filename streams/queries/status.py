@@ -1,9 +1,9 @@
-"""The status of a project: processes, events by topic, the worker's lag, file sizes."""
+"""The status of a project: processes and their lag, events by topic, file sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from streams.kafka.admin import admin
 from streams.kafka.names import names_of
 from streams.kafka.open_transactions import OpenTransaction, open_transactions
 from streams.kafka.topics import PARTITIONS, extent_of
-from streams.local import worker_process
 from streams.local.broker import find_broker
 from streams.local.supervisor import LastDeath
-from streams.project import Project
+from streams.local.worker_process import find_worker, is_supervised, worker_problem
+from streams.project import Project, WorkerFiles
 from streams.queries.log_losses import log_losses
 from streams.queries.warehouse_access import ask_warehouse
 from warehouse.read_models import unread_sql
@@ -38,40 +38,58 @@ class Problems:
     """What does not answer, or ended without being stopped."""
 
     kafka: BatonError | None = None
-    worker: BatonError | None = None
-    warehouse: BatonError | None = None
+    workers: Mapping[str, BatonError] = field(default_factory=dict)
+    warehouses: Mapping[str, BatonError] = field(default_factory=dict)
 
     def all(self) -> list[BatonError]:
-        return [error for error in (self.kafka, self.worker, self.warehouse) if error is not None]
+        kafka = [self.kafka] if self.kafka else []
+        return [*kafka, *self.workers.values(), *self.warehouses.values()]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a worker is: by partition (next offset, records read), and records not in its tables yet."""
+
+    places: Mapping[tuple[str, int], tuple[int, int]]
+    unread: int
+
+    def behind(self, place: tuple[str, int], extent: tuple[int, int]) -> int:
+        """Offsets of the partition that are still to be read."""
+        first, end = extent
+        return max(0, end - max(first, self.places.get(place, (0, 0))[0]))
 
 
 def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
     """The status, and what is wrong. Read-only."""
-    running, worker = worker_process.find_worker(project), worker_process.worker_problem(project)
-    reached: Mapping[tuple[str, int], tuple[int, int]] | None = None
-    warehouse: BatonError | None = None
-    unread = 0
-    if running is None or (running.is_ready and worker is None):  # one that starts holds the file
-        try:
-            reached, unread = _reached(project)
-        except BatonError as error:
-            warehouse = error
+    workers = {files.name: worker_problem(files) for files in project.workers}
+    reached: dict[str, Reached] = {}
+    warehouses: dict[str, BatonError] = {}
+    for files in project.workers:
+        running = find_worker(files)
+        # One that starts holds the file.
+        if running is None or (running.is_ready and workers[files.name] is None):
+            try:
+                reached[files.name] = _reached(project, files)
+            except BatonError as error:
+                warehouses[files.name] = error
+    found = {name: error for name, error in workers.items() if error is not None}
     waiting: tuple[OpenTransaction, ...] = ()
+    extent: dict[tuple[str, int], tuple[int, int]] = {}
     try:
         with admin(project) as client:
             names = names_of(project)
-            topics = _topic_states(extent_of(client, PARTITIONS, names), reached)
+            extent = extent_of(client, PARTITIONS, names)
             waiting = open_transactions(client, names)
-        problems = Problems(None, worker, warehouse)
+        problems = Problems(None, found, warehouses)
     except BatonError as error:
-        topics, problems = [], Problems(error, worker, warehouse)
-    document = _document(project, topics, problems, unread)
+        problems = Problems(error, found, warehouses)
+    topics = [] if problems.kafka else _topic_states(extent, reached.get("numbers"))
+    document = _document(project, topics, problems, reached, extent)
     return document | {"open_transactions": [asdict(one) for one in waiting]}, problems
 
 
 def _topic_states(
-    extent: Mapping[tuple[str, int], tuple[int, int]],
-    reached: Mapping[tuple[str, int], tuple[int, int]] | None,
+    extent: Mapping[tuple[str, int], tuple[int, int]], reached: Reached | None
 ) -> list[TopicState]:
     states = []
     for topic in PARTITIONS:
@@ -79,29 +97,34 @@ def _topic_states(
         if reached is None:
             states.append(TopicState(topic, len(places), None, None))
             continue
-        lag = sum(max(0, extent[p][1] - max(extent[p][0], reached.get(p, (0, 0))[0])) for p in places)
-        events = lag + sum(reached[p][1] for p in places if p in reached)
+        lag = sum(reached.behind(place, extent[place]) for place in places)
+        events = lag + sum(reached.places[place][1] for place in places if place in reached.places)
         is_read = topic in CATALOGUE.fact_topics
         states.append(TopicState(topic, len(places), events, lag if is_read else None))
     return states
 
 
-def _reached(project: Project) -> tuple[dict[tuple[str, int], tuple[int, int]], int]:
-    """(next offset, records read) of every partition that the warehouse has read, and how many records are
-    not in the numbers yet; nothing without a warehouse."""
-    if not project.warehouse_file.exists():
-        return {}, 0
+def _reached(project: Project, files: WorkerFiles) -> Reached:
+    """Nothing without a warehouse."""
+    if not files.warehouse.exists():
+        return Reached({}, 0)
     _, rows = ask_warehouse(
         project,
         f"select topic, kafka_partition, next_offset, records, ({unread_sql()}) from warehouse.next_offset",
+        files,
     )
-    reached = {(topic, partition): (at, records) for topic, partition, at, records, _ in rows}
-    return reached, rows[0][-1] if rows else 0
+    places = {(topic, partition): (at, records) for topic, partition, at, records, _ in rows}
+    return Reached(places, rows[0][-1] if rows else 0)
 
 
-def _document(project: Project, topics: list[TopicState], problems: Problems, unread: int) -> dict[str, Any]:
+def _document(
+    project: Project,
+    topics: list[TopicState],
+    problems: Problems,
+    reached: Mapping[str, Reached],
+    extent: Mapping[tuple[str, int], tuple[int, int]],
+) -> dict[str, Any]:
     broker = None if project.kafka else find_broker(project)
-    worker, death = worker_process.find_worker(project), LastDeath.read(project)
     return {
         "project": str(project.home),
         "broker": {
@@ -112,23 +135,45 @@ def _document(project: Project, topics: list[TopicState], problems: Problems, un
             "problem": problems.kafka.as_dict() if problems.kafka else None,
         },
         "topics": [asdict(topic) for topic in topics],
-        "worker": {
-            "is_running": worker is not None,
-            "is_ready": worker is not None and worker.is_ready,
-            "pid": worker.pid if worker else None,
-            "ready_at": worker.ready_at if worker else None,
-            "is_supervised": worker_process.is_supervised(project),
-            "last_death": asdict(death) if death else None,
-            "problem": problems.worker.as_dict() if problems.worker else None,
+        "workers": {
+            files.name: _worker(files, problems, reached.get(files.name), extent) for files in project.workers
         },
-        "not_in_numbers": unread,
         "log_losses": [asdict(loss) for loss in log_losses(project)],
-        "warehouse": {"problem": problems.warehouse.as_dict() if problems.warehouse else None},
         "bytes": {
-            "warehouse": _size(project.warehouse_file) + _size(Path(f"{project.warehouse_file}.wal")),
+            "warehouses": sum(
+                _size(files.warehouse) + _size(Path(f"{files.warehouse}.wal")) for files in project.workers
+            ),
             "kafka": _size(project.kafka_data_dir),
             "logs": _size(project.logs_dir),
         },
+    }
+
+
+def _worker(
+    files: WorkerFiles,
+    problems: Problems,
+    reached: Reached | None,
+    extent: Mapping[tuple[str, int], tuple[int, int]],
+) -> dict[str, Any]:
+    """lag: offsets still to be read. not_in_tables: records read, and not in its tables yet. Neither is known
+    when the warehouse does not answer."""
+    worker, death = find_worker(files), LastDeath.read(files)
+    problem, unreadable = problems.workers.get(files.name), problems.warehouses.get(files.name)
+    read = {place: ends for place, ends in extent.items() if place[0] in CATALOGUE.fact_topics}
+    lag = None
+    if reached is not None and problems.kafka is None:
+        lag = sum(reached.behind(place, ends) for place, ends in read.items())
+    return {
+        "is_running": worker is not None,
+        "is_ready": worker is not None and worker.is_ready,
+        "pid": worker.pid if worker else None,
+        "ready_at": worker.ready_at if worker else None,
+        "is_supervised": is_supervised(files),
+        "last_death": asdict(death) if death else None,
+        "lag": lag,
+        "not_in_tables": reached.unread if reached is not None else None,
+        "problem": problem.as_dict() if problem else None,
+        "warehouse_problem": unreadable.as_dict() if unreadable else None,
     }
 
 

@@ -1,4 +1,5 @@
-"""Replaying the log into an empty second warehouse, to verify the live one."""
+"""Replaying the log into an empty second warehouse, to verify the live ones: that of numbers, and what that
+of reactions keeps."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
@@ -17,7 +19,7 @@ from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent, topic_ids
 from streams.local.worker_process import find_worker
 from streams.process_record import sole
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.worker.sink import Extent, Progress, Sink
 from warehouse.content_hash import (
@@ -29,13 +31,17 @@ from warehouse.content_hash import (
     record_counts,
     record_counts_sql,
 )
+from warehouse.layout import stored_tables
 from warehouse.reading import TOO_LONG
+from warehouse.scope import HANDOFFS
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
 
 # How long a running worker has for a partition that was added a moment ago.
 FIRST_REFRESH_SECONDS = 60.0
 UNREAD_SECONDS = 10.0
+# How long the reactions have to read what the numbers had read.
+LEVEL_SECONDS = 20.0
 _NO_RECORD_COUNTS = "select 0 as good, 0 as failed, 0 as duplicate, 0 as total"
 
 
@@ -127,34 +133,81 @@ def _is_verifying(lock_file: Path, holder: str) -> BatonError:
 def _verify(project: Project, on_progress: Callable[[Progress], None] | None) -> Verification:
     _refuse_another_log(project)
     as_of = project.pinned_as_of or datetime.now(UTC)
-    live = [found for group in hash_groups() for found in _live_snapshots(project, as_of, group)]
+    live = [
+        found for group in hash_groups() for found in _live_snapshots(project, project.numbers, as_of, group)
+    ]
     extent = log_extent(project, CATALOGUE.fact_topics)
+    reached = live[-1][1].offsets
+    reacting = [
+        found
+        for group in _reaction_groups(project)
+        for found in _live_snapshots(project, project.reactions, as_of, group, reached)
+    ]
     replay_file = project.run_dir / "replay.duckdb"
-    _remove(replay_file)
-    try:
-        with open_warehouse(project, replay_file) as second:
-            lookup = registry_lookup(project)
-            kafka = project.client_settings()
-            replay = []
-            for group, snapshot in live:
-                if snapshot.offsets != second.next_offsets():
-                    writer = WarehouseWriter(second)
-                    sink = Sink(
-                        writer,
-                        kafka,
-                        extent,
-                        names=names_of(project),
-                        registry=lookup,
-                        on_commit=on_progress,
-                    )
-                    asyncio.run(sink.run(asyncio.Event(), until=snapshot.offsets))
-                second.pin_as_of(snapshot.pinned_as_of, is_read_model=_is_read_model(group))
-                replay.append(_replayed_snapshot(second, as_of, group))
-    finally:
-        _remove(replay_file)
-    together, again = _together([snapshot for _, snapshot in live]), _together(replay)
+    replay, replay_of_reactions = [], []
+    with _Replay(project, replay_file, extent, on_progress) as second:
+        for group, snapshot in live:
+            replay.append(second.snapshot(as_of, group, snapshot))
+        for group, snapshot in reacting:
+            replay_of_reactions.append(second.snapshot(as_of, group, snapshot))
+    together = _together([snapshot for _, snapshot in live], [snapshot for _, snapshot in reacting])
     gone = {place: begin for place, (begin, _) in extent.items() if begin > 0}
+    again = _together(replay, replay_of_reactions)
     return Verification(as_of, together, again, _unread(project, extent), gone)
+
+
+class _Replay:
+    """The log, read again into a file of its own as far as each live snapshot had read it."""
+
+    def __init__(
+        self,
+        project: Project,
+        file: Path,
+        extent: Extent,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.project, self.file, self.extent, self.on_progress = project, file, extent, on_progress
+        self._warehouse: Warehouse | None = None
+
+    def __enter__(self) -> _Replay:
+        _remove(self.file)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._warehouse:
+            self._warehouse.close()
+        _remove(self.file)
+
+    def snapshot(self, as_of: datetime, group: Sequence[str], live: Snapshot) -> Snapshot:
+        """The same of the replay. Cheapest in the order in which the live ones were taken: a replay that is
+        further begins again."""
+        reached = self._warehouse.next_offsets() if self._warehouse else {}
+        if self._warehouse is None or any(at > live.offsets.get(place, 0) for place, at in reached.items()):
+            self.__exit__()
+            self._warehouse = open_warehouse(self.project, self.file)
+        second = self._warehouse
+        if live.offsets != second.next_offsets():
+            sink = Sink(
+                WarehouseWriter(second),
+                self.project.client_settings(),
+                self.extent,
+                names=names_of(self.project),
+                registry=registry_lookup(self.project),
+                on_commit=self.on_progress,
+            )
+            asyncio.run(sink.run(asyncio.Event(), until=live.offsets))
+        second.pin_as_of(live.pinned_as_of, is_read_model=_is_read_model(group))
+        tables = hashes(second.connection, as_of, group)
+        counted = record_counts(second.connection) if _is_last(group) else RecordCounts(0, 0, 0, 0)
+        return Snapshot(tables, counted, dict(second.next_offsets()))
+
+
+def _reaction_groups(project: Project) -> tuple[tuple[str, ...], ...]:
+    """The names of what the warehouse of reactions keeps, read models first; none when there is none."""
+    if not project.reactions.warehouse.exists():
+        return ()
+    stored = tuple(stored_tables()[view.relation] for view in HANDOFFS.views)
+    return stored, (*(f"facts.{table}" for table in sorted(HANDOFFS.tables)), "funnel.failed_events")
 
 
 def _refuse_another_log(project: Project) -> None:
@@ -180,23 +233,34 @@ def _unread(project: Project, extent: Extent) -> dict[tuple[str, int], int]:
         known = {(topic, partition) for topic, partition in rows}
         unread = {place: end - begin for place, (begin, end) in extent.items() if end > begin}
         unread = {place: offsets for place, offsets in unread.items() if place not in known}
-        if not unread or find_worker(project) is None or time.monotonic() > deadline:
+        if not unread or find_worker(project.numbers) is None or time.monotonic() > deadline:
             return unread
         time.sleep(0.5)
 
 
 def _live_snapshots(
-    project: Project, as_of: datetime, group: Sequence[str]
+    project: Project,
+    files: WorkerFiles,
+    as_of: datetime,
+    group: Sequence[str],
+    reached: Mapping[tuple[str, int], int] = MappingProxyType({}),
 ) -> list[tuple[Sequence[str], Snapshot]]:
-    """(names, snapshot) of a group; of its parts when all of it takes longer than a statement may."""
+    """(names, snapshot) of a group, once it has reached these offsets, if that is soon; of its parts when all
+    of it takes longer than a statement may."""
+    deadline = time.monotonic() + LEVEL_SECONDS
     try:
-        return [(group, _live_snapshot(project, as_of, group))]
+        while True:
+            snapshot = _live_snapshot(project, files, as_of, group)
+            is_level = all(snapshot.offsets.get(place, 0) >= at for place, at in reached.items())
+            if is_level or find_worker(files) is None or time.monotonic() > deadline:
+                return [(group, snapshot)]
+            time.sleep(0.2)
     except BatonError as error:
         if error.what != TOO_LONG or len(group) == 1:
             raise
     middle = len(group) // 2
     parts = (group[:middle], group[middle:])
-    return [found for part in parts for found in _live_snapshots(project, as_of, part)]
+    return [found for part in parts for found in _live_snapshots(project, files, as_of, part, reached)]
 
 
 def _is_read_model(group: Sequence[str]) -> bool:
@@ -207,7 +271,9 @@ def _is_last(group: Sequence[str]) -> bool:
     return group[-1] == hash_groups()[-1][-1]
 
 
-def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> Snapshot:
+def _live_snapshot(
+    project: Project, files: WorkerFiles, as_of: datetime, group: Sequence[str]
+) -> Snapshot:
     """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
     is_read_model = _is_read_model(group)
@@ -223,7 +289,7 @@ def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> S
     )
     deadline = time.monotonic() + FIRST_REFRESH_SECONDS
     while True:
-        _, rows = ask_warehouse(project, statement)
+        _, rows = ask_warehouse(project, statement, files)
         tables, counts, reached, pinned_as_of = rows[0]
         # A worker that has just started has not refreshed yet.
         if pinned_as_of is not None or not is_read_model or time.monotonic() > deadline:
@@ -237,16 +303,13 @@ def _live_snapshot(project: Project, as_of: datetime, group: Sequence[str]) -> S
     )
 
 
-def _replayed_snapshot(second: Warehouse, as_of: datetime, group: Sequence[str]) -> Snapshot:
-    tables = hashes(second.connection, as_of, group)
-    counted = record_counts(second.connection) if _is_last(group) else RecordCounts(0, 0, 0, 0)
-    return Snapshot(tables, counted, dict(second.next_offsets()))
-
-
-def _together(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """All tables, with the record counts and offsets of the last group."""
-    tables = {name: found for snapshot in snapshots for name, found in snapshot.tables.items()}
-    return replace(snapshots[-1], tables=tables)
+def _together(numbers: Sequence[Snapshot], reactions: Sequence[Snapshot]) -> Snapshot:
+    """All tables, with the record counts and offsets of the last group of numbers."""
+    tables = {name: found for snapshot in numbers for name, found in snapshot.tables.items()}
+    tables |= {
+        f"reactions: {name}": found for snapshot in reactions for name, found in snapshot.tables.items()
+    }
+    return replace(numbers[-1], tables=tables)
 
 
 def _remove(path: Path) -> None:

@@ -14,10 +14,10 @@ from streams.kafka.topics import (
     holds_records,
     log_extent,
 )
-from streams.local.worker_process import worker_log
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.warehouse_access import ask_warehouse
 from warehouse.measurement import waiting_sql
+from warehouse.read_models import unread_sql
 
 WAIT_SECONDS = 120.0
 
@@ -25,37 +25,46 @@ Advance = Callable[[int, int], None]
 
 
 def wait_until_read(
-    project: Project, advance: Advance = lambda done, total: None, seconds: float = WAIT_SECONDS
+    project: Project,
+    advance: Advance = lambda done, total: None,
+    seconds: float = WAIT_SECONDS,
+    files: WorkerFiles | None = None,
 ) -> int:
-    """Wait until the warehouse has reached what is now the end of the log; the records it has read.
+    """Wait until the numbers stand at what is now the end of the log; the records that were read.
 
-    `advance` is given offsets: those passed, and all. Raises BatonError when it takes longer than `seconds`.
+    `advance` is given offsets: those passed, and all. `files`: those of another worker than numbers. Raises
+    BatonError when it takes longer than `seconds`.
     """
     extent = log_extent(project, CATALOGUE.fact_topics)
     total = sum(end - begin for begin, end in extent.values())
     deadline = time.monotonic() + seconds
     while True:
         _, rows = ask_warehouse(
-            project, "select topic, kafka_partition, next_offset, records from warehouse.next_offset"
+            project,
+            "select topic, kafka_partition, next_offset, records, "
+            f"({unread_sql()}) as unread from warehouse.next_offset",
+            files,
         )
-        reached = {(topic, partition): at for topic, partition, at, _ in rows}
+        reached = {(topic, partition): at for topic, partition, at, *_ in rows}
         behind = sum(max(0, end - max(begin, reached.get(p, 0))) for p, (begin, end) in extent.items())
         advance(total - behind, total)
-        if behind == 0:
-            return sum(records for *_, records in rows)
+        if behind == 0 and not any(unread for *_, unread in rows):
+            return sum(records for *_, records, _ in rows)
         if time.monotonic() > deadline:
             raise _stuck(project, f"{behind} of {total} offsets are still to be read after {seconds:.0f} s")
         time.sleep(0.2)
 
 
 def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
-    """Wait until every handoff is measured and the agents have read all measurements.
+    """Wait until the reactions have read the log, every handoff is measured, and the agents have read all
+    measurements.
 
     The alerts they raised are then in Kafka; the warehouse may still have to read them.
     """
     deadline = time.monotonic() + seconds
+    wait_until_read(project, seconds=seconds, files=project.reactions)
     while True:
-        _, rows = ask_warehouse(project, waiting_sql())
+        _, rows = ask_warehouse(project, waiting_sql(), project.reactions)
         if not any(rows[0]):
             # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
@@ -76,7 +85,7 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
 def _stuck(project: Project, why: str) -> BatonError:
     return BatonError(
         "The worker has not caught up",
-        where=str(worker_log(project)),
+        where=str(project.logs_dir),
         why=why,
         next_command=f"BATON_HOME={project.home} baton status",
     )

@@ -1,4 +1,4 @@
-"""Access to a project's warehouse: runs a SELECT whether or not the worker is running.
+"""Access to a project's warehouses: runs a SELECT whether or not their workers are running.
 
 A running worker owns the file, and statements go to its SQL endpoint. Otherwise the file is opened for
 reading only, so that readers do not lock each other out.
@@ -19,12 +19,13 @@ from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.local.worker_process import find_worker
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.log_losses import lost_at
 from warehouse.authority import Authority
 from warehouse.file_errors import HELD, cannot_open
 from warehouse.read_models import last_recorded_sql, unread_sql
 from warehouse.recorded_log import RecordedLog
+from warehouse.scope import HANDOFFS, NUMBERS, Scope
 from warehouse.sql_endpoint import SqlEndpoint, answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -50,20 +51,27 @@ def keys_of(project: Project) -> tuple[SigningKey, ...]:
 
 
 def open_warehouse(
-    project: Project, path: Path | None = None, *, threads: int = 2, wait_seconds: float = 0
+    project: Project,
+    path: Path | None = None,
+    *,
+    threads: int = 2,
+    wait_seconds: float = 0,
+    scope: Scope = NUMBERS,
 ) -> Warehouse:
-    """The project's warehouse, created if it is missing, or another file (`path`) with the same views.
+    """The warehouse of the project's numbers, created if it is missing, or another file (`path`) with the
+    same views.
 
     Raises BatonError, also when a worker owns the file.
     """
     authority = authority_of(project)
     warehouse = Warehouse.open(
-        path or project.warehouse_file,
+        path or project.numbers.warehouse,
         authority.base,
         keys=authority.keys,
         threads=threads,
         memory_limit=project.memory_limit,
         wait_seconds=wait_seconds,
+        scope=scope,
     )
     # What the project remembers: a file that is new, or was restored, would not know.
     warehouse.note_log_losses(lost_at(project))
@@ -78,14 +86,19 @@ def open_existing_warehouse(project: Project) -> Warehouse:
     return open_warehouse(project, existing_file(project))
 
 
-def ask_warehouse(project: Project, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SELECT; (column names, rows). Works with and without a running worker."""
+def ask_warehouse(
+    project: Project, statement: str, files: WorkerFiles | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SELECT; (column names, rows). Works with and without a running worker. `files`: those of
+    another worker than numbers."""
+
+    files = files or project.numbers
 
     def of_file(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with _open_to_read(project, path) as warehouse:
+        with _open_to_read(project, files) as warehouse:
             return warehouse.ask(statement)
 
-    return _worker_or_file(project, lambda endpoint: ask(endpoint, statement), of_file)
+    return _worker_or_file(project, files, lambda endpoint: ask(endpoint, statement), of_file)
 
 
 @contextmanager
@@ -98,7 +111,7 @@ def asking(
     """
     if known_at is None:
         of_worker, of_file = partial(_asking_worker, notify), partial(_asking_file, project, notify)
-        with _worker_or_file(project, of_worker, of_file) as ask_live:
+        with _worker_or_file(project, project.numbers, of_worker, of_file) as ask_live:
             yield ask_live
         return
     with recorded(project) as records:
@@ -115,7 +128,7 @@ def answering(
             yield records.snapshot(authority_of(project), known_at=known_at).answer
         return
     of_worker, of_file = partial(_answering_worker, notify), partial(_answering_file, project, notify)
-    with _worker_or_file(project, of_worker, of_file) as answer_live:
+    with _worker_or_file(project, project.numbers, of_worker, of_file) as answer_live:
         yield answer_live
 
 
@@ -127,7 +140,8 @@ def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[R
         ask(endpoint, "select 1")  # copying has no time limit of its own
         return RecordedLog.of_worker(endpoint, views)
 
-    records = _worker_or_file(project, of_worker, lambda path: RecordedLog.of_file(path, views))
+    of_file = partial(RecordedLog.of_file, views=views)
+    records = _worker_or_file(project, project.numbers, of_worker, of_file)
     records.lost_at = lost_at(project)
     try:
         yield records
@@ -136,11 +150,14 @@ def recorded(project: Project, views: Sequence[str] | None = None) -> Iterator[R
 
 
 def _worker_or_file(
-    project: Project, of_worker: Callable[[SqlEndpoint], Access], of_file: Callable[[Path], Access]
+    project: Project,
+    files: WorkerFiles,
+    of_worker: Callable[[SqlEndpoint], Access],
+    of_file: Callable[[Path], Access],
 ) -> Access:
     """Access through the running worker, else through the file. A killed worker may have left its address."""
     project.refuse_other_settings()
-    endpoint = SqlEndpoint.read(project.endpoint_file)
+    endpoint = SqlEndpoint.read(files.endpoint)
     if endpoint is not None:
         try:
             return of_worker(endpoint)
@@ -148,13 +165,13 @@ def _worker_or_file(
             if error.exit_code != ExitCode.UNREACHABLE:
                 raise
     try:
-        return of_file(existing_file(project))
+        return of_file(_existing(files))
     except BatonError as error:
-        worker = find_worker(project)
+        worker = find_worker(files)
         if error.what != HELD or worker is None:
             raise
         raise BatonError(
-            "The worker is starting",
+            f"The worker of {files.name} is starting",
             where=f"pid {worker.pid}",
             why="it has the warehouse open, and answers as soon as it is ready",
             next_command="baton status   (then the same command again)",
@@ -163,16 +180,20 @@ def _worker_or_file(
 
 
 def existing_file(project: Project) -> Path:
-    """The project's warehouse file. Raises BatonError when there is none."""
-    if not project.warehouse_file.exists():
+    """The warehouse file of the project's numbers. Raises BatonError when there is none."""
+    return _existing(project.numbers)
+
+
+def _existing(files: WorkerFiles) -> Path:
+    if not files.warehouse.exists():
         raise BatonError(
             "There is no warehouse yet",
-            where=str(project.warehouse_file),
+            where=str(files.warehouse),
             why="no worker has run in this project folder",
             next_command="baton up",
             exit_code=ExitCode.CONFIGURATION,
         )
-    return project.warehouse_file
+    return files.warehouse
 
 
 def _asking_worker(notify: Callable[[str], None], endpoint: SqlEndpoint) -> AbstractContextManager[Ask]:
@@ -196,22 +217,23 @@ def _notify_of_unread(notify: Callable[[str], None], endpoint: SqlEndpoint) -> N
 
 @contextmanager
 def _answering_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Answering]:
-    with _open_to_read(project, path) as warehouse:
+    with _open_to_read(project, project.numbers) as warehouse:
         notify(_as_of(project, warehouse))
         yield warehouse.answer
 
 
 @contextmanager
 def _asking_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Ask]:
-    with _open_to_read(project, path) as warehouse:
+    with _open_to_read(project, project.numbers) as warehouse:
         notify(_as_of(project, warehouse))
         yield warehouse.ask
 
 
-def _open_to_read(project: Project, path: Path) -> Warehouse:
+def _open_to_read(project: Project, files: WorkerFiles) -> Warehouse:
     """The file, for reading only. What the last worker left undone is done first, unless others read: then
     it is answered from as it stands."""
-    authority = authority_of(project)
+    authority, path = authority_of(project), files.warehouse
+    scope = NUMBERS if files == project.numbers else HANDOFFS
     opening = partial(
         Warehouse.open_to_read,
         path,
@@ -229,7 +251,7 @@ def _open_to_read(project: Project, path: Path) -> Warehouse:
         raise cannot_open(path, error) from error
     found.close()
     try:
-        with open_warehouse(project, path, wait_seconds=FILE_SECONDS) as warehouse:
+        with open_warehouse(project, path, wait_seconds=FILE_SECONDS, scope=scope) as warehouse:
             warehouse.refresh()
     except duckdb.Error as error:
         if not is_usable:
@@ -245,7 +267,7 @@ def _as_of(project: Project, warehouse: Warehouse) -> str:
     [(stands_at,)] = warehouse.ask("select max(as_of) from warehouse.read_model")[1]
     [(recorded_at,)] = warehouse.ask(last_recorded_sql())[1]
     events = f"last event {_moment(recorded_at)}" if recorded_at else "no event"
-    has_died = project.worker_record_file.exists() or project.endpoint_file.exists()
+    has_died = project.numbers.record.exists() or project.numbers.endpoint.exists()
     return f"as of {_moment(stands_at)}; {events}; {'the worker died' if has_died else 'no worker runs'}"
 
 

@@ -1,4 +1,5 @@
-"""The two planes of a worker in one event loop: the data plane (sink, relay, measurement), and the agents.
+"""What runs in a worker, in one event loop: the data plane (sink, read models; for reactions measurement and
+relay), and the agents.
 
 Crash-only: the first error anywhere ends the process, and a restart is the only recovery.
 """
@@ -21,8 +22,8 @@ from streams.project import Project
 from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
 from streams.worker.lag_log import LagLog
 from streams.worker.log_watch import LogWatch
-from streams.worker.measurement_loop import MeasurementLoop
 from streams.worker.outbox_relay import OutboxRelay
+from streams.worker.refresh_loop import RefreshLoop
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
 from streams.worker.withheld import WithheldRecords
@@ -36,9 +37,11 @@ FAUST_STOP_SECONDS = 5.0
 
 
 class DataPlane:
-    """Sink, outbox relay, read models and measurement over one warehouse."""
+    """Sink and read models over one warehouse; with a producer also measurement and the outbox relay."""
 
-    def __init__(self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer) -> None:
+    def __init__(
+        self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer | None
+    ) -> None:
         """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
         self.warehouse = warehouse
         self.extent = extent
@@ -53,10 +56,12 @@ class DataPlane:
             watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
             withheld=WithheldRecords(warehouse.cursor(), registry) if registry else None,
         )
-        self.relay = OutboxRelay(warehouse.connection.cursor(), producer)
-        measurement = Measurement(warehouse.read_models())
-        self.measurement_loop = MeasurementLoop(
-            measurement, self.is_caught_up, lambda: self.sink.progress.batches
+        self.relay = OutboxRelay(warehouse.connection.cursor(), producer) if producer else None
+        self.refresh_loop = RefreshLoop(
+            warehouse.read_models(),
+            Measurement(warehouse.read_models()) if producer else None,
+            self.is_caught_up,
+            lambda: self.sink.progress.batches,
         )
         self._has_read_backlog = False
 
@@ -64,8 +69,9 @@ class DataPlane:
         """Run until `stop`; then each part finishes its current work. Raises the first error of any part."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.sink.run(stop))
-            parts.create_task(self.relay.run(stop))
-            parts.create_task(self.measurement_loop.run(stop))
+            parts.create_task(self.refresh_loop.run(stop))
+            if self.relay:
+                parts.create_task(self.relay.run(stop))
 
     def is_caught_up(self) -> bool:
         """True while the sink has read all but a few of the records it knows of."""
@@ -105,29 +111,30 @@ async def run_planes(
     is_reacting: bool,
 ) -> None:
     """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run."""
-    if is_reacting:
+    extent: Extent = {}
+    if warehouse is not None:
+        warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
+        extent = log_extent(project, CATALOGUE.fact_topics)
+    if not is_reacting:
+        assert warehouse is not None
+        plane = DataPlane(project, warehouse, extent, None)
+        running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
+        report_ready()
+        await shutdown.wait()
+        await running
+    else:
         ensure_own_topics(project, playbook)
-    async with Producer(project.client_settings(), names=names_of(project)) as producer:
-        plane = None
-        if warehouse is not None:
-            warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
-            plane = DataPlane(project, warehouse, log_extent(project, CATALOGUE.fact_topics), producer)
-        if not is_reacting:
-            assert plane is not None
-            running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
-            report_ready()
-            await shutdown.wait()
-            await running
-        else:
+        async with Producer(project.client_settings(), names=names_of(project)) as producer:
             app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
-            data = DataService(plane, shutdown) if plane else None
+            reacting = DataPlane(project, warehouse, extent, producer) if warehouse else None
+            data = DataService(reacting, shutdown) if reacting else None
             worker = ReactionWorker(app, *([data] if data else []))
             starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, report_ready)))
             await shutdown.wait()
             await _stop(worker, starting)
             if data and data.running:
                 await data.running
-        await shutdown.wait()  # an error while stopping is an error
+    await shutdown.wait()  # an error while stopping is an error
 
 
 async def _follow(worker: ReactionWorker, report_ready: Callable[[], None]) -> None:

@@ -12,17 +12,22 @@ from datetime import UTC, datetime
 
 from projections.playbook import Playbook
 from schemas.errors import ExitCode
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.worker.planes import run_planes
 from streams.worker.shutdown import Shutdown, as_baton_error, end_process
 from warehouse.warehouse import Warehouse
 
 
 def run_until_shutdown(
-    project: Project, playbook: Playbook, warehouse: Warehouse | None, *, is_reacting: bool
+    project: Project,
+    files: WorkerFiles,
+    playbook: Playbook,
+    warehouse: Warehouse | None,
+    *,
+    is_reacting: bool,
 ) -> int:
     """Run the planes until a signal; the exit code. An error is printed last and ends the process."""
-    ready_file = project.worker_ready_file if warehouse else project.run_dir / "reaction-ready.json"
+    ready_file = files.ready
 
     def report_ready() -> None:
         ready = {"pid": os.getpid(), "ready_at": datetime.now(UTC).isoformat()}
@@ -41,7 +46,7 @@ def run_until_shutdown(
             await run_planes(project, playbook, warehouse, shutdown, report_ready, is_reacting=is_reacting)
         except Exception as error:
             baton_error = as_baton_error(error)
-            for file in (ready_file, *([project.endpoint_file] if warehouse else [])):
+            for file in (ready_file, files.endpoint):
                 file.unlink(missing_ok=True)
             print(f"baton: {baton_error}", file=sys.stderr)
             end_process(int(baton_error.exit_code))

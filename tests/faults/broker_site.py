@@ -39,7 +39,6 @@ ACTIONS = (
     "partition added",
 )
 WAYS = ("plain", "committed", "aborted", "left open")
-DATA = ("--only", "data")
 
 
 class BrokerSite:
@@ -68,7 +67,7 @@ class BrokerSite:
 
     @property
     def file(self) -> Path:
-        return self._running.project.warehouse_file
+        return self._running.project.numbers.warehouse
 
     @property
     def playbook(self) -> str:
@@ -123,7 +122,7 @@ class BrokerSite:
         return RecordCounts(*(said["log"][name] for name in ("good", "failed", "duplicate", "total")))
 
     def _start(self) -> None:
-        self._worker = self._living.enter_context(self._running.worker(*DATA))
+        self._worker = self._living.enter_context(self._running.worker())
         self._running.wait_ready(self._worker)
 
     def _stop(self) -> None:
@@ -189,7 +188,7 @@ class BrokerSite:
     def _fill_disk(self, share: float) -> bool:
         """A worker that may write files up to so many bytes only; whether that ended it."""
         self._kill()
-        limited = self._running.worker(*DATA, largest_file=50_000 + int(share * 200_000))
+        limited = self._running.worker(largest_file=50_000 + int(share * 200_000))
         with limited as worker:
             try:
                 code = worker.wait(10)

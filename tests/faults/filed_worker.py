@@ -23,7 +23,7 @@ import duckdb
 
 from projections.playbook import parse_playbook
 from streams.worker import marks, sink
-from streams.worker.measurement_loop import MeasurementLoop
+from streams.worker.refresh_loop import RefreshLoop
 from tests.faults.filed_log import ABORTED, COMMITTED, FiledConsumer, FiledLog, FiledWatch, LogReader, Place
 from tests.faults.mixture import ODD_SCHEMAS, PLAYBOOK, Item, Mixture, Step
 from tests.signed import KEYS
@@ -131,7 +131,8 @@ async def _follow(warehouse: Warehouse, ordered: Ordered, reports: Connection) -
         parts.create_task(reading.run(stop))
         if ordered.mixture.is_measuring:
             measurement = Measurement(warehouse.read_models())
-            measuring = MeasurementLoop(measurement, lambda: True, lambda: reading.progress.batches)
+            read_models, commits = warehouse.read_models(), lambda: reading.progress.batches
+            measuring = RefreshLoop(read_models, measurement, lambda: True, commits)
             parts.create_task(measuring.run(stop))
 
 

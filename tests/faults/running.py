@@ -27,7 +27,7 @@ from projections.playbook import read_playbook
 from schemas.codec import encode
 from schemas.validation import read_event
 from streams.kafka.topics import PARTITIONS
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries.warehouse_access import ask_warehouse
 from streams.simulator import simulate
 from tests.given import all_hashes
@@ -133,6 +133,7 @@ class Running:
         self.folder = folder
         self.kafka = kafka or ""
         self.project = Project(home=folder / ".baton", cwd=folder, kafka=kafka)
+        self._files: dict[int, WorkerFiles] = {}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         jars = {k: v for k, v in os.environ.items() if k == "BATON_KAFKA_JARS"}
         self.env = {**kept, **jars, "PYTHONPATH": str(ROOT), **({"BATON_KAFKA": kafka} if kafka else {})}
@@ -157,7 +158,15 @@ class Running:
         return said
 
     @contextmanager
-    def worker(self, *arguments: str, largest_file: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    def workers(self) -> Iterator[tuple[subprocess.Popen[str], subprocess.Popen[str]]]:
+        """Both workers: that of numbers, and that of reactions."""
+        with self.worker("numbers") as numbers, self.worker("reactions") as reactions:
+            yield numbers, reactions
+
+    @contextmanager
+    def worker(
+        self, purpose: str = "numbers", largest_file: int | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
         """A worker of this project; killed at the end if it still runs. `largest_file`: in bytes, as a disk
         that is full would have it."""
 
@@ -165,10 +174,11 @@ class Running:
             if largest_file is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 
-        self.project.worker_ready_file.unlink(missing_ok=True)
+        files = self.project.worker(purpose)
+        files.ready.unlink(missing_ok=True)
         with self.log_file.open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli.main", "worker", *arguments],
+                [sys.executable, "-m", "streams.cli.main", "worker", purpose],
                 cwd=self.folder,
                 env=self.env,
                 stdout=log,
@@ -176,6 +186,7 @@ class Running:
                 text=True,
                 preexec_fn=limit,
             )
+        self._files[process.pid] = files
         try:
             yield process
         finally:
@@ -192,7 +203,7 @@ class Running:
 
     def wait_ready(self, process: subprocess.Popen[str], seconds: float = 60.0) -> None:
         """Until the worker follows the log."""
-        self._wait(process, self.project.worker_ready_file.exists, seconds)
+        self._wait(process, self._files[process.pid].ready.exists, seconds)
 
     def wait_end(self, process: subprocess.Popen[str], seconds: float = 30.0) -> int:
         """The exit code of a worker that ends by itself, or was asked to."""
@@ -203,11 +214,13 @@ class Running:
 
     def wait_for(self, process: subprocess.Popen[str], records: int, seconds: float = 90.0) -> None:
         """Until the worker has committed so many records; alerts, which it writes itself, do not count."""
-        self._wait(process, lambda: self.records_read() >= records, seconds)
+        files = self._files[process.pid]
+        self._wait(process, lambda: self.records_read(files) >= records, seconds)
 
-    def records_read(self) -> int:
-        """Records committed, as the worker says through its endpoint; 0 while it does not answer."""
-        endpoint = SqlEndpoint.read(self.project.endpoint_file)
+    def records_read(self, files: WorkerFiles | None = None) -> int:
+        """Records committed, as a worker says through its endpoint (numbers, unless other files are given); 0
+        while it does not answer."""
+        endpoint = SqlEndpoint.read((files or self.project.numbers).endpoint)
         if endpoint is None:
             return 0
         try:
@@ -224,13 +237,13 @@ class Running:
         load_extensions(connection)
         return connection
 
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """The answer to a SELECT."""
-        return ask_warehouse(self.project, statement)[1]
+    def rows(self, statement: str, files: WorkerFiles | None = None) -> list[tuple[Any, ...]]:
+        """The answer to a SELECT, of the numbers unless other files are given."""
+        return ask_warehouse(self.project, statement, files)[1]
 
     def tables_at(self, instant: datetime) -> dict[str, str]:
         """The hash of each table with open clocks read at an instant. The worker must be stopped."""
-        with Warehouse.open(self.project.warehouse_file, read_playbook()) as warehouse:
+        with Warehouse.open(self.project.numbers.warehouse, read_playbook()) as warehouse:
             return {name: t.content for name, t in all_hashes(warehouse.connection, instant).items()}
 
     def _wait(self, process: subprocess.Popen[str], is_done: Callable[[], bool], seconds: float) -> None:

@@ -20,7 +20,6 @@ from streams.queries.wait import wait_until_read
 from tests.faults.running import Record, Running, make_load
 
 pytestmark = pytest.mark.kafka
-DATA = ("--only", "data")
 TOPIC = "funnel.sales"
 
 
@@ -80,7 +79,7 @@ def test_transactions_leave_no_lag_and_no_difference(running: Running, records: 
     asyncio.run(transactions(running.kafka, records, are_committed=True))
     asyncio.run(transactions(running.kafka, records, are_committed=False))
 
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_ready(worker)
         assert wait_until_read(running.project, seconds=60) == len(records)
         said = running.verify()
@@ -98,7 +97,7 @@ def test_a_partition_that_nobody_has_read_is_not_equal_until_it_is(
     first, second = records[: len(records) // 2], records[len(records) // 2 :]
     try:
         asyncio.run(transactions(running.kafka, first, are_committed=True))
-        with running.worker(*DATA) as worker:
+        with running.worker() as worker:
             running.wait_ready(worker)
             running.wait_for(worker, len(first))
         with admin(running.kafka) as client:
@@ -109,7 +108,7 @@ def test_a_partition_that_nobody_has_read_is_not_equal_until_it_is(
         said = running.verify()
         assert not said["equal"] and list(said["unread"]) == [f"{TOPIC}/{PARTITIONS[TOPIC]}"]
 
-        with running.worker(*DATA) as worker:
+        with running.worker() as worker:
             running.wait_ready(worker)
             running.wait_for(worker, len(first) + len(added))
             assert running.verify()["equal"]

@@ -18,7 +18,6 @@ from tests.faults.running import Load, Running, make_load, produce
 from warehouse.warehouse import Warehouse
 
 pytestmark = pytest.mark.kafka
-DATA = ("--only", "data")
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +34,19 @@ def test_a_topic_that_lost_its_tail_stops_the_worker_which_resets_nothing(
     running: Running, load: Load
 ) -> None:
     produce(running.kafka, load.records)
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_for(worker, len(load.records))
     stood_at = running.rows("select * from warehouse.next_offset order by all")
     _recreate(running.kafka, "funnel.sales")
 
     for _ in range(2):  # a second start is no way around it
-        run = running.baton("worker", *DATA, seconds=60)
+        run = running.baton("worker", "numbers", seconds=60)
         assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
         assert "A topic was deleted and recreated since the warehouse read it" in run.stderr
         assert "funnel.sales" in run.stderr and "restore the topic" in run.stderr
-    with Warehouse.open(running.project.warehouse_file, read_playbook()) as warehouse:
+    with Warehouse.open(running.project.numbers.warehouse, read_playbook()) as warehouse:
         warehouse.connection.execute("delete from warehouse.topic")  # as with a broker that has no ids
-    run = running.baton("worker", *DATA, seconds=60)
+    run = running.baton("worker", "numbers", seconds=60)
     assert run.returncode == int(ExitCode.DATA_PROBLEMS), run.stderr
     assert "Kafka lost its tail of a topic that the warehouse has read" in run.stderr
     assert "funnel.sales, partition" in run.stderr and "restore the topic" in run.stderr
@@ -58,21 +57,21 @@ def test_a_loss_that_is_accepted_costs_no_event_that_was_read(running: Running, 
     """The topic is lost with everything in it, and goes on. What Baton had read of it is published again."""
     first, then = load.records[:600], load.records[600:900]
     produce(running.kafka, first)
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_for(worker, len(first))
     (before,) = running.rows("select count(*) from facts.event")[0]
     _recreate(running.kafka, "funnel.sales")
     produce(running.kafka, then)
-    run = running.baton("worker", *DATA, seconds=60)
+    run = running.baton("worker", "numbers", seconds=60)
     assert "baton repair --log-lost-events" in run.stderr
 
     loss = json.loads(running.baton("repair", "--log-lost-events", "--json").stdout)
-    assert Path(loss["set_aside"]).exists() and not running.project.warehouse_file.exists()
+    assert Path(loss["set_aside"]).exists() and not running.project.numbers.warehouse.exists()
     assert loss["events"] == before
     assert any(place.startswith("funnel.sales/") for place in loss["partitions"])
     published = running.baton("publish", loss["kept"])
     assert published.returncode == 0, published.stderr
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_ready(worker)
         wait_until_read(running.project, seconds=60)
         assert running.verify()["equal"]

@@ -1,4 +1,4 @@
-"""One record never stops the worker: each odd one among good ones, read by a worker with all its parts."""
+"""One record never stops a worker: each odd one among good ones, read by both."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from streams.project import WorkerFiles
 from tests.faults.running import Record, Running, produce
 from tests.schemas.test_codec import GOOD, WON, sized
 from tests.schemas.test_hostile_schemas import BODY, ORACLE_NUMBER, framed, with_extra, with_money
@@ -53,10 +54,10 @@ async def send_large(kafka: str, records: Sequence[Record]) -> None:
             await producer.send_and_wait(record.topic, record.value, record.key, record.partition)
 
 
-def wait_until_none(running: Running, worker: subprocess.Popen[str], rows: str) -> None:
-    """Until there are no such rows; the worker must go on."""
+def wait_until_none(running: Running, worker: subprocess.Popen[str], rows: str, files: WorkerFiles) -> None:
+    """Until a worker has no such rows; it must go on."""
     deadline = time.monotonic() + 200  # what is withheld is tried again after 2, 4, 8, ... seconds
-    while running.rows(f"select count(*) from {rows}") != [(0,)]:
+    while running.rows(f"select count(*) from {rows}", files) != [(0,)]:
         assert worker.poll() is None and time.monotonic() < deadline, running.log[-3000:]
         time.sleep(0.2)
 
@@ -73,25 +74,32 @@ def test_odd_records_among_good_ones_end_nothing(
     good = [Record(WON.topic, 0, b"k", value) for value in READABLE]
     small = [r for record in odd if record not in large for r in (record, *good)]
 
-    with running.worker() as worker:
-        running.wait_ready(worker)
+    files = running.project.workers
+    with running.workers() as workers:
+        for worker in workers:
+            running.wait_ready(worker)
         asyncio.run(send_large(running.kafka, large))
         produce(running.kafka, small)
         read = len(large) + len(small) - len(derived)
-        running.wait_for(worker, read)
+        for worker in workers:
+            running.wait_for(worker, read)
 
         stages = "select stage, count(*) from warehouse.failed_event group by all order by all"
-        assert running.rows(stages) == [("frame", 4), ("registry", 2), ("schema", 2)]
         events = small.count(good[0]) * len(good)
-        assert running.rows("select count(*) from log.opportunity_won") == [(events,)]
-        wait_until_none(running, worker, "warehouse.outbox where not is_sent")
+        for each in files:
+            assert running.rows(stages, each) == [("frame", 4), ("registry", 2), ("schema", 2)]
+            assert running.rows("select count(*) from log.opportunity_won", each) == [(events,)]
+        wait_until_none(running, workers[1], "warehouse.outbox where not is_sent", files[1])
         deadline = time.monotonic() + 30
         while len(dead_letters(running.kafka)) < 2 * len(FAILED) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert len(dead_letters(running.kafka)) == 2 * len(FAILED)
 
         server.answers = dict.fromkeys(server.answers, (200, json.dumps({"schema": WHOLE}).encode()))
-        wait_until_none(running, worker, "warehouse.failed_event where stage = 'registry'")
+        withheld = "warehouse.failed_event where stage = 'registry'"
+        for worker, each in zip(workers, files, strict=True):
+            wait_until_none(running, worker, withheld, each)
         produce(running.kafka, good)
-        running.wait_for(worker, read + len(good))
-        assert worker.poll() is None
+        for worker in workers:
+            running.wait_for(worker, read + len(good))
+            assert worker.poll() is None

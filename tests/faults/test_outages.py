@@ -29,10 +29,10 @@ from schemas.errors import ExitCode
 from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
 from streams.kafka.topics import PARTITIONS, ensure_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
+from streams.project import WorkerFiles
 from tests.faults.running import Load, Running, make_load, produce
 
 pytestmark = pytest.mark.kafka
-DATA = ("--only", "data")
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -46,13 +46,16 @@ def running(tmp_path: Path, clean_kafka: str) -> Running:
     return Running(tmp_path, clean_kafka)
 
 
-def read_to_the_end(running: Running, load: Load, *arguments: str) -> None:
-    """A worker that reads everything and is then stopped, as a user would stop it."""
-    with running.worker(*arguments) as worker:
-        running.wait_ready(worker)
-        running.wait_for(worker, len(load.records))
-        worker.send_signal(signal.SIGTERM)
-        assert running.wait_end(worker) == 0, running.log[-2000:]
+def read_to_the_end(running: Running, load: Load) -> None:
+    """The worker of numbers reads everything and is then stopped, as a user would stop it; that of reactions,
+    too, if it has begun."""
+    begun = [files for files in running.project.workers if files.warehouse.exists()]
+    for files in begun or [running.project.numbers]:
+        with running.worker(files.name) as worker:
+            running.wait_ready(worker)
+            running.wait_for(worker, len(load.records))
+            worker.send_signal(signal.SIGTERM)
+            assert running.wait_end(worker) == 0, running.log[-2000:]
 
 
 def assert_equal(running: Running, load: Load) -> dict[str, Any]:
@@ -70,12 +73,12 @@ def test_the_whole_load_published_again_is_counted_as_copies_and_changes_no_numb
     running: Running, load: Load
 ) -> None:
     produce(running.kafka, load.records)
-    read_to_the_end(running, load, *DATA)
+    read_to_the_end(running, load)
     before = running.tables_at(AS_OF)
 
     produce(running.kafka, load.records)
     twice = Load([*load.records, *load.records], 0, 0)
-    read_to_the_end(running, twice, *DATA)
+    read_to_the_end(running, twice)
 
     books = running.verify()
     readable = len(load.records) - load.unreadable
@@ -92,7 +95,8 @@ def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_wher
 ) -> None:
     hurry = threading.Event()
     publishing = threading.Thread(target=produce, args=(running.kafka, load.records, 60.0, hurry))
-    with running.worker() as worker:
+    reactions = running.project.reactions
+    with running.worker("reactions") as worker:
         running.wait_ready(worker)
         publishing.start()
         running.wait_for(worker, 500)
@@ -102,17 +106,20 @@ def test_a_worker_under_load_ends_within_ten_seconds_of_sigterm_and_goes_on_wher
         assert time.monotonic() - asked < 10.0
     hurry.set()
     publishing.join()
-    stood_at = running.rows("select sum(records)::bigint from warehouse.next_offset")[0][0]
+    stood_at = running.rows("select sum(records)::bigint from warehouse.next_offset", reactions)[0][0]
 
-    read_to_the_end(running, load, *DATA)
+    read_to_the_end(running, load)
 
     assert 500 <= stood_at < len(load.records)
     assert_equal(running, load)
 
 
-def test_a_worker_that_has_read_everything_costs_next_to_nothing(running: Running, load: Load) -> None:
+@pytest.mark.parametrize("purpose", ["numbers", "reactions"])
+def test_a_worker_that_has_read_everything_costs_next_to_nothing(
+    purpose: str, running: Running, load: Load
+) -> None:
     produce(running.kafka, load.records)
-    with running.worker() as worker:
+    with running.worker(purpose) as worker:
         running.wait_ready(worker)
         running.wait_for(worker, len(load.records))
         shares = [_cpu_share(worker.pid, seconds=4)]
@@ -151,20 +158,25 @@ def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
 ) -> None:
     running, half = own_broker, len(load.records) // 2
     produce(running.kafka, load.records[:half])
-    with running.worker() as worker:
-        running.wait_ready(worker)
-        running.wait_for(worker, 1_000)
+    with running.workers() as workers:
+        for worker in workers:
+            running.wait_ready(worker)
+            running.wait_for(worker, 1_000)
         broker = find_broker(running.project)
         assert broker is not None
         os.kill(broker.pid, signal.SIGKILL)
         time.sleep(3)
         assert start_broker(running.project).bootstrap == running.kafka
         produce(running.kafka, load.records[half:])
-        with_it = _reads_on(running, worker, len(load.records))
-        if with_it:
-            worker.send_signal(signal.SIGTERM)
-            assert running.wait_end(worker) == 0, running.log[-2000:]
-    if not with_it:
+        with_it = [
+            _reads_on(running, worker, files, len(load.records))
+            for worker, files in zip(workers, running.project.workers, strict=True)
+        ]
+        for worker, has_read in zip(workers, with_it, strict=True):
+            if has_read:
+                worker.send_signal(signal.SIGTERM)
+                assert running.wait_end(worker) == 0, running.log[-2000:]
+    if not all(with_it):
         assert "next:" in running.log, "a worker that gives up says what to do"
         read_to_the_end(running, load)
 
@@ -222,11 +234,11 @@ def _values(kafka: str, topic: str) -> list[bytes]:
     return [value for place in places for value in found[place]]
 
 
-def _reads_on(running: Running, worker: subprocess.Popen[str], records: int) -> bool:
+def _reads_on(running: Running, worker: subprocess.Popen[str], files: WorkerFiles, records: int) -> bool:
     """Whether the worker reaches this many records; False when it ends before."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and worker.poll() is None:
-        if running.records_read() >= records:
+        if running.records_read(files) >= records:
             return True
         time.sleep(0.2)
     assert worker.poll() is not None, "the worker neither reads on nor ends:\n" + running.log[-3000:]
@@ -237,7 +249,7 @@ def _reads_on(running: Running, worker: subprocess.Popen[str], records: int) -> 
 def test_a_worker_without_its_broker_says_so_and_ends(tmp_path: Path, load: Load) -> None:
     running = Running(tmp_path, "127.0.0.1:9")
 
-    run = running.baton("worker", seconds=60)
+    run = running.baton("worker", "reactions", seconds=60)
 
     assert run.returncode == int(ExitCode.UNREACHABLE)
     assert "Kafka does not answer" in run.stderr and "next:" in run.stderr
@@ -249,26 +261,26 @@ def test_a_worker_without_its_broker_says_so_and_ends(tmp_path: Path, load: Load
 def test_a_full_disk_stops_the_worker_and_space_heals_it(running: Running, load: Load) -> None:
     few = replace(load, records=load.records[:500])
     produce(running.kafka, few.records)
-    read_to_the_end(running, few, *DATA)
+    read_to_the_end(running, few)
     produce(running.kafka, load.records[500:])
 
     for _ in range(2):  # while it is full, every start ends the same way
-        with running.worker(*DATA, largest_file=1 << 20) as worker:
+        with running.worker(largest_file=1 << 20) as worker:
             assert running.wait_end(worker, 60) == int(ExitCode.FAILED), running.log[-3000:]
         assert "free disk space" in running.log[-1500:], running.log[-3000:]
-    read_to_the_end(running, load, *DATA)
+    read_to_the_end(running, load)
 
     assert_equal(running, load)
 
 
 def test_a_disk_that_is_full_as_the_sql_endpoint_opens_is_said_in_words(running: Running) -> None:
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_ready(worker)
         worker.send_signal(signal.SIGTERM)
         assert running.wait_end(worker) == 0, running.log[-2000:]
 
     run = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", "worker", *DATA],
+        [sys.executable, "-m", "streams.cli.main", "worker", "numbers"],
         cwd=running.folder,
         env=running.env,
         capture_output=True,  # through pipes: a file would have the same limit
@@ -310,14 +322,14 @@ def test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_t
     running: Running, load: Load, tmp_path: Path
 ) -> None:
     produce(running.kafka, load.records)
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         running.wait_ready(worker)
         running.wait_for(worker, len(load.records) // 2)
-    wal = Path(f"{running.project.warehouse_file}.wal")
+    wal = Path(f"{running.project.numbers.warehouse}.wal")
     assert wal.stat().st_size > 50_000, "killed with work in the log"
     whole = tmp_path / "whole"
     shutil.copytree(running.project.home, whole)
-    read_to_the_end(running, load, *DATA)
+    read_to_the_end(running, load)
     undamaged = running.tables_at(AS_OF)
 
     for name, damage in DAMAGE.items():
@@ -336,7 +348,7 @@ def test_a_damaged_log_of_the_warehouse_is_read_on_from_or_refused_with_advice_t
 
 def _goes_on(running: Running, load: Load) -> bool:
     """Whether a worker reads everything; False when it ends with an error."""
-    with running.worker(*DATA) as worker:
+    with running.worker() as worker:
         deadline = time.monotonic() + 60
         while worker.poll() is None and not _has_read(running, load):
             assert time.monotonic() < deadline, running.log[-2000:]
@@ -349,4 +361,4 @@ def _goes_on(running: Running, load: Load) -> bool:
 
 
 def _has_read(running: Running, load: Load) -> bool:
-    return running.project.worker_ready_file.exists() and running.records_read() >= len(load.records)
+    return running.project.numbers.ready.exists() and running.records_read() >= len(load.records)

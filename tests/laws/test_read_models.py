@@ -28,7 +28,8 @@ from warehouse.warehouse import Warehouse
 
 MOST_DISTANT = datetime(2030, 1, 1, tzinfo=UTC)
 CONNECTING = sorted(
-    event.name for event in CATALOGUE.facts if event in read_events() or event.table in MERGE_FACTS
+    {event.name for event in read_events(stored_views())}
+    | {event.name for event in CATALOGUE.facts if event.table in MERGE_FACTS}
 )
 
 

@@ -74,12 +74,12 @@ def test_a_demo_whose_worker_runs_is_not_emptied_unasked(project: Project) -> No
     project.home.rename(demo.home)
     demo.run_dir.mkdir()
     with subprocess.Popen(["sleep", "60"]) as worker:
-        ProcessRecord.of(worker.pid).write(demo.worker_record_file)
+        ProcessRecord.of(worker.pid).write(demo.numbers.record)
         run = CliRunner().invoke(baton, ["demo", "--once"])
         worker.kill()
 
-    assert isinstance(run.exception, BatonError) and run.exception.why == "its worker is running"
-    assert demo.warehouse_file.exists()
+    assert isinstance(run.exception, BatonError) and run.exception.why == "its workers are running"
+    assert demo.numbers.warehouse.exists()
 
 
 def test_dismissed_records_no_longer_make_redrive_fail(project: Project) -> None:

@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a long path, a loss, a longer name of a proposal, and a hundred leads."""
     folder = tmp_path_factory.mktemp("a folder whose name is as long as those with customers in them")
     project = Project(home=folder / ".baton", cwd=folder)
-    with Warehouse.open(project.warehouse_file, read_playbook()) as warehouse:
+    with Warehouse.open(project.numbers.warehouse, read_playbook()) as warehouse:
         given(warehouse, as_bytes(stories(3, 100)))
     partitions = ["funnel.sales/0: was read to 1234567890, Kafka holds 1234560000 to 1234567000, as it says"]
     record_loss(project, LogLoss("2026-03-01T10:00:00+00:00", str(folder / "kept"), 7, "", partitions))

@@ -109,13 +109,13 @@ def empty(file: Path, place: float) -> None:
 def test_a_damaged_file_is_named_and_the_next_command_sets_it_aside(
     project: Project, harm: Callable[[Path, float], None]
 ) -> None:
-    file = project.warehouse_file
+    file = project.numbers.warehouse
     harm(file, 0.3)
     damaged, log = file.read_bytes(), Path(f"{file}.wal").read_bytes()
 
     said = baton(project, "sql", "from facts.handoff_offered", exit_code=5).stderr
     assert "The warehouse is damaged" in said and "baton repair" in said and "in use" not in said
-    said = json.loads(baton(project, "repair", "--json").stdout)
+    (said,) = json.loads(baton(project, "repair", "--json").stdout)["warehouses"]
 
     aside = sorted(map(Path, said["set_aside"]))
     assert [path.read_bytes() for path in aside] == [damaged, log], "nothing is lost"
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_named_and_the_next_command_sets_it_aside(
 
 
 def test_a_damaged_write_ahead_log_is_set_aside_alone(project: Project) -> None:
-    log = Path(f"{project.warehouse_file}.wal")
+    log = Path(f"{project.numbers.warehouse}.wal")
     flip(log, 0.5)
     damaged = log.read_bytes()
 
@@ -135,7 +135,7 @@ def test_a_damaged_write_ahead_log_is_set_aside_alone(project: Project) -> None:
     assert "last checkpoint" in said.stderr and not log.exists()
     (aside,) = project.home.glob("baton.duckdb.damaged-*")
     assert aside.read_bytes() == damaged
-    assert handoffs(project.warehouse_file) == 300
+    assert handoffs(project.numbers.warehouse) == 300
 
 
 def test_a_sound_file_stays(project: Project) -> None:
@@ -151,10 +151,10 @@ def test_a_text_about_damage_is_no_damage(project: Project) -> None:
 
 @pytest.mark.parametrize("words", [("repair",), ("backup", "copy.duckdb")], ids=["repair", "backup"])
 def test_a_file_that_is_written_to_is_left_alone(project: Project, words: tuple[str, ...]) -> None:
-    ProcessRecord.of(os.getpid()).write(project.worker_record_file)
+    ProcessRecord.of(os.getpid()).write(project.numbers.record)
     assert "baton down && baton " in baton(project, *words, exit_code=1).stderr
-    project.worker_record_file.unlink()
-    with Warehouse.open(project.warehouse_file, read_playbook()):
+    project.numbers.record.unlink()
+    with Warehouse.open(project.numbers.warehouse, read_playbook()):
         said = baton(project, *words, exit_code=1).stderr
     assert "in use by another process" in said and str(os.getpid()) in said
     assert not (project.cwd / "copy.duckdb").exists()
@@ -169,18 +169,18 @@ def test_a_backup_holds_everything_and_is_restored_by_the_page(project: Project)
     assert sorted(path.name for path in project.cwd.iterdir()) == [".baton", "baton-backup.duckdb"]
     assert baton(project, "backup", "baton-backup.duckdb", exit_code=2).stderr, "never over another file"
 
-    empty(project.warehouse_file, 0)
+    empty(project.numbers.warehouse, 0)
     page = (ROOT / "docs" / "guides" / "backup.md").read_text().partition("## Restore")[2]
     steps = [line for line in page.splitlines() if line.startswith(("mkdir ", "cp "))]
     for step in steps:
         subprocess.run(step, shell=True, cwd=project.cwd, check=True)
 
-    with Warehouse.open(project.warehouse_file, read_playbook()) as restored:
+    with Warehouse.open(project.numbers.warehouse, read_playbook()) as restored:
         assert all_hashes(restored.connection, NOON) == expected
 
 
 def test_a_damaged_file_is_not_backed_up(project: Project) -> None:
-    flip(project.warehouse_file, 0.6)
+    flip(project.numbers.warehouse, 0.6)
     said = baton(project, "backup", "copy.duckdb", exit_code=5).stderr
     assert "The warehouse is damaged" in said
     assert [path.name for path in project.cwd.iterdir()] == [".baton"]
@@ -192,7 +192,7 @@ def test_a_new_file_stands_at_the_pinned_instant_and_says_what_the_log_lost(
 ) -> None:
     project.pinned_as_of_file.write_text(NOON.isoformat())
     if words == ("repair",):
-        project.warehouse_file.write_bytes(b"x" * 50_000)
+        project.numbers.warehouse.write_bytes(b"x" * 50_000)
     said = json.loads(baton(project, *words, "--json").stdout)
 
     with open_warehouse(project) as warehouse:

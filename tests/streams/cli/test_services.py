@@ -73,10 +73,10 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
         first = shell.json("up", "--no-worker")
         assert first["started"] == ["broker", "topics"]
         assert first["topics"]["created"] == list(PARTITIONS)
-        assert first["worker"] is None
+        assert first["workers"] == {}
 
         second = shell.json("up")
-        assert second["started"] == ["worker"]
+        assert second["started"] == ["numbers", "reactions"]
         assert second["broker"]["bootstrap"] == first["broker"]["bootstrap"]
         again = shell.baton("up")
         assert "Everything was already running." in again.stderr
@@ -84,41 +84,45 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
 
         status = shell.json("status")
         assert status["broker"]["is_reachable"] and status["broker"]["pid"] == first["broker"]["pid"]
-        assert status["worker"]["is_ready"] and status["worker"]["pid"] == second["worker"]["pid"]
+        for name, worker in status["workers"].items():
+            assert worker["is_ready"] and worker["pid"] == second["workers"][name]["pid"]
+            assert worker["lag"] == 0 and worker["not_in_tables"] == 0
         assert {t["topic"]: (t["partitions"], t["events"]) for t in status["topics"]} == {
             name: (partitions, 0) for name, partitions in PARTITIONS.items()
         }
         assert status["bytes"]["kafka"] > 0
 
-        supervisor = json.loads((tmp_path / ".baton" / "run" / "supervisor.json").read_text())
-        for pid in (supervisor["pid"], second["worker"]["pid"]):
+        supervisor = json.loads((tmp_path / ".baton" / "run" / "numbers-supervisor.json").read_text())
+        for pid in (supervisor["pid"], second["workers"]["numbers"]["pid"]):
             os.kill(pid, signal.SIGKILL)
             while started_mark(pid) is not None:
                 time.sleep(0.02)
         killed = shell.baton("status", exit_code=4)
-        assert "worker     not running: IT DIED" in killed.stdout
+        assert "numbers    not running: IT DIED" in killed.stdout
         assert "next:  baton up" in killed.stderr
-        assert "The worker died" in shell.baton("doctor", exit_code=5).stdout
+        assert "The worker of numbers died" in shell.baton("doctor", exit_code=5).stdout
         numbers = shell.baton("sql", "select 1")
         assert "as of 20" in numbers.stderr and "the worker died" in numbers.stderr
         third = shell.json("up")
-        assert third["started"] == ["worker"] and third["worker"]["pid"] != second["worker"]["pid"]
+        assert third["started"] == ["numbers"]
+        assert third["workers"]["numbers"]["pid"] != second["workers"]["numbers"]["pid"]
 
-        os.kill(third["worker"]["pid"], signal.SIGSTOP)
+        os.kill(third["workers"]["numbers"]["pid"], signal.SIGSTOP)
         stopped = shell.baton("status", exit_code=4)
         assert "DOES NOT RESPOND" in stopped.stdout and "baton down && baton up" in stopped.stderr
         assert "The worker does not respond" in shell.baton("up", exit_code=4).stderr
-        os.kill(third["worker"]["pid"], signal.SIGCONT)
-        assert shell.json("status")["worker"]["problem"] is None
-        os.kill(third["worker"]["pid"], signal.SIGSTOP)
+        os.kill(third["workers"]["numbers"]["pid"], signal.SIGCONT)
+        assert shell.json("status")["workers"]["numbers"]["problem"] is None
+        os.kill(third["workers"]["numbers"]["pid"], signal.SIGSTOP)
 
         assert shell.json("down") == {
             "project": str(tmp_path / ".baton"),
-            "worker": "stopped",
+            "numbers": "stopped",
+            "reactions": "stopped",
             "broker": "stopped",
         }
         assert started_mark(first["broker"]["pid"]) is None
-        assert started_mark(third["worker"]["pid"]) is None
+        assert started_mark(third["workers"]["numbers"]["pid"]) is None
         assert "Kafka      not running" in shell.baton("status", exit_code=4).stdout
     finally:
         shell.baton("down")
@@ -127,7 +131,8 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
 def test_a_broker_of_ones_own_is_used_and_never_stopped(clean_kafka: str, tmp_path: Path) -> None:
     shell = Shell(tmp_path, BATON_KAFKA=clean_kafka)
     assert shell.json("up", "--no-worker")["broker"]["is_local"] is False
-    assert shell.json("down") == {"project": str(tmp_path / ".baton"), "worker": "none", "broker": "none"}
+    outcomes = dict.fromkeys(("numbers", "reactions", "broker"), "none")
+    assert shell.json("down") == {"project": str(tmp_path / ".baton"), **outcomes}
     assert shell.json("status")["broker"]["is_reachable"]
 
 
@@ -207,12 +212,12 @@ def test_a_playbook_is_the_project_s_until_another_is_adopted(clean_kafka: str, 
     home = {"BATON_HOME": str(ours / ".baton"), "BATON_KAFKA": clean_kafka}
     here, there = Shell(ours, **home), Shell(theirs, **home)
     try:
-        first = here.json("up")["worker"]
+        first = here.json("up")["workers"]
         for command in (("up",), ("sql", "select 1"), ("verify",), ("explain", "funnel")):
             refused = there.baton(*command, exit_code=3).stderr
             assert str(ours / "playbook.toml") in refused and str(theirs / "playbook.toml") in refused
-        adopted = there.json("up", "--adopt-settings")["worker"]
-        assert adopted["pid"] != first["pid"]
+        adopted = there.json("up", "--adopt-settings")["workers"]
+        assert all(adopted[name]["pid"] != first[name]["pid"] for name in first)
         assert "verify: equal (" in there.baton("verify").stdout
         assert "another playbook.toml" in here.baton("sql", "select 1", exit_code=3).stderr
     finally:
@@ -263,11 +268,11 @@ def test_the_settings_of_topics_are_given_and_checked(clean_kafka: str, tmp_path
 def test_a_worker_that_cannot_start_shows_its_last_lines(tmp_path: Path) -> None:
     project = Project.here({"BATON_KAFKA": "127.0.0.1:1"}, tmp_path)
     with pytest.raises(BatonError) as caught:
-        worker_process.start_worker(project, ready_seconds=60)
-    assert caught.value.what == "The worker ended before it was ready"
+        worker_process.start_workers(project, ready_seconds=60)
+    assert caught.value.what == "The worker of numbers ended before it was ready"
     assert "last lines" in caught.value.why and str(project.logs_dir) in caught.value.where
-    assert worker_process.find_worker(project) is None
-    assert worker_process.stop_worker(project) == "none"
+    assert worker_process.find_worker(project.numbers) is None
+    assert set(worker_process.stop_workers(project).values()) == {"none"}
 
 
 def test_a_worker_is_ready_only_by_its_own_word(tmp_path: Path) -> None:
@@ -275,14 +280,14 @@ def test_a_worker_is_ready_only_by_its_own_word(tmp_path: Path) -> None:
     project.make_folders()
     sleeper = subprocess.Popen(["sleep", "60"])
     try:
-        ProcessRecord.of(sleeper.pid).write(project.worker_record_file)
-        write_json(project.worker_ready_file, {"pid": 1, "ready_at": "2026-03-02T09:00:00Z"})
-        worker = worker_process.find_worker(project)
+        ProcessRecord.of(sleeper.pid).write(project.numbers.record)
+        write_json(project.numbers.ready, {"pid": 1, "ready_at": "2026-03-02T09:00:00Z"})
+        worker = worker_process.find_worker(project.numbers)
         assert worker is not None and not worker.is_ready, "the file of an earlier worker counts for nothing"
-        write_json(project.worker_ready_file, {"pid": sleeper.pid, "ready_at": "2026-03-02T09:00:00Z"})
-        worker = worker_process.find_worker(project)
+        write_json(project.numbers.ready, {"pid": sleeper.pid, "ready_at": "2026-03-02T09:00:00Z"})
+        worker = worker_process.find_worker(project.numbers)
         assert worker is not None and worker.is_ready and worker.ready_at == "2026-03-02T09:00:00Z"
-        assert worker_process.stop_worker(project) == "stopped"
+        assert worker_process.stop_workers(project)["numbers"] == "stopped"
         assert sleeper.wait(timeout=5) != 0
     finally:
         sleeper.kill()

@@ -49,7 +49,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = folder / ".baton"
     with Warehouse.open(home / "baton.duckdb", read_playbook()) as warehouse:
         (home / "run").mkdir()
-        serve_sql(warehouse.connection, seconds=3).save(home / "run" / "sql-endpoint.json")
+        serve_sql(warehouse.connection, seconds=3).save(home / "run" / "numbers-sql.json")
         yield folder
 
 
@@ -244,7 +244,7 @@ def test_numbers_that_are_behind_the_records_say_so(tmp_path: Path) -> None:
     }
     with Warehouse.open(home / "baton.duckdb", read_playbook()) as warehouse:
         (home / "run").mkdir()
-        serve_sql(warehouse.connection, seconds=30).save(home / "run" / "sql-endpoint.json")
+        serve_sql(warehouse.connection, seconds=30).save(home / "run" / "numbers-sql.json")
         given(warehouse, as_bytes([captured]))
         behind = sql(tmp_path, "--csv", "select count(*) as n from funnel.lead")
         warehouse.refresh()

@@ -106,19 +106,22 @@ def test_everything_runs_with_a_login_over_tls_under_a_prefix(
         assert run.returncode == 0, run.stderr
     send_hostile(secured, "funnel.marketing", LATENCY)
 
-    with running.worker() as worker:
-        running.wait_ready(worker)
+    with running.workers() as workers:
+        for worker in workers:
+            running.wait_ready(worker)
         arguments = Path(f"/proc/{worker.pid}/cmdline")
         assert not arguments.exists() or SECRET.encode() not in arguments.read_bytes()
-        running.wait_for(worker, len(lines) + 1)
+        for worker in workers:
+            running.wait_for(worker, len(lines) + 1)
         until(lambda: len(dead_letters(secured)) == 2, 60, running)
         assert dead_letters(secured) == [LATENCY, "funnel.marketing"], "by Baton's own names"
         assert running.rows("select topic from funnel.failed_events") == [("funnel.marketing",)]
         until(lambda: sum(committed_offsets(running.project).values()) > len(lines), 30, running)
         assert running.verify()["equal"]
         doctor = running.baton("doctor", "--json")
-        worker.terminate()
-        assert running.wait_end(worker) == ExitCode.OK
+        for worker in workers:
+            worker.terminate()
+            assert running.wait_end(worker) == ExitCode.OK
 
     checks = json.loads(doctor.stdout)["checks"]
     assert [c for c in checks if c["level"] != "ok" and c["name"] in ("kafka", "topics", "clock")] == []
@@ -191,7 +194,7 @@ def test_a_token_logs_in(secured: SecuredBroker, tmp_path: Path) -> None:
     running = running_with(settings, tmp_path / "project")
     assert running.baton("up", "--no-worker").returncode == 0
     before = len(dead_letters(secured))
-    with running.worker("--only", "reaction") as worker:
+    with running.worker("agents") as worker:
         send_hostile(secured, LATENCY)
         until(lambda: len(dead_letters(secured)) > before, 60, running)
         worker.terminate()

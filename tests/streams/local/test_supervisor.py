@@ -20,7 +20,7 @@ from streams.kafka.admin import admin
 from streams.kafka.topics import ensure_topics
 from streams.local import supervisor
 from streams.local.supervisor import LastDeath, Supervisor
-from streams.local.worker_process import find_worker, worker_log, worker_problem
+from streams.local.worker_process import find_worker, worker_problem
 from streams.process_record import ProcessRecord
 from streams.project import Project
 
@@ -53,9 +53,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 def supervised(project: Project, *codes: str) -> LastDeath | None:
     """Run it to its end with workers that end so; the last death. It must have started no more than these."""
     (project.cwd / "codes").write_text(" ".join(codes))
-    Supervisor(project, worker_log(project)).run()
+    Supervisor(project.numbers, project.memory_limit).run()
     assert (project.cwd / "codes").read_text() == "", "every worker was started"
-    return LastDeath.read(project)
+    return LastDeath.read(project.numbers)
 
 
 @pytest.mark.parametrize("code", [ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.DATA_PROBLEMS])
@@ -81,7 +81,7 @@ def test_it_gives_up_after_many_failures_in_a_row(
 
 def test_while_kafka_does_not_answer_it_goes_on(project: Project) -> None:
     assert supervised(project, *["4"] * 15, "0") is None
-    assert not project.supervisor_record_file.exists() and not project.worker_record_file.exists()
+    assert not project.numbers.supervisor.exists() and not project.numbers.record.exists()
 
 
 def test_a_worker_that_lasted_begins_the_count_anew(
@@ -94,14 +94,14 @@ def test_a_worker_that_lasted_begins_the_count_anew(
 def test_the_death_of_an_earlier_worker_is_not_told_of_the_last(project: Project) -> None:
     """The supervisor was killed too, so nobody saw how the last one died."""
     death = supervised(project, "5")
-    assert death and "exit code 5" in str(worker_problem(project)), "what it saw it tells"
-    record = ProcessRecord.read(project.worker_record_file)
+    assert death and "exit code 5" in str(worker_problem(project.numbers)), "what it saw it tells"
+    record = ProcessRecord.read(project.numbers.record)
     assert record is not None
-    replace(record, pid=record.pid + 1).write(project.worker_record_file)
+    replace(record, pid=record.pid + 1).write(project.numbers.record)
 
-    problem = worker_problem(project)
+    problem = worker_problem(project.numbers)
 
-    assert problem is not None and problem.what == "The worker died"
+    assert problem is not None and problem.what == "The worker of numbers died"
     assert "it was killed, or crashed" in problem.why and "exit code" not in problem.why
 
 
@@ -141,15 +141,15 @@ def until(is_so: Callable[[], bool], seconds: float = 40) -> None:
 
 
 def is_ready(project: Project, before: int) -> bool:
-    worker = find_worker(project)
+    worker = find_worker(project.numbers)
     return worker is not None and worker.is_ready and worker.pid != before
 
 
 @pytest.mark.kafka
 def test_a_worker_that_is_killed_is_started_again_and_down_ends_both(shell: Shell) -> None:
-    pid = shell.json("up")["worker"]["pid"]
+    pid = shell.json("up")["workers"]["numbers"]["pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: find_worker(shell.project) is None)
+    until(lambda: find_worker(shell.project.numbers) is None)
     said = shell.baton("status")
     assert said.returncode == ExitCode.UNREACHABLE or "restarts: 1" in said.stdout, said
     until(lambda: is_ready(shell.project, pid))
@@ -157,15 +157,15 @@ def test_a_worker_that_is_killed_is_started_again_and_down_ends_both(shell: Shel
     said = shell.baton("status")
     assert said.returncode == 0, said
     assert "restarts: 1, the last after killed by SIGKILL" in said.stdout
-    assert "The worker died 1 time, and was started again" in shell.baton("doctor").stdout
+    assert "The worker of numbers died 1 time, and was started again" in shell.baton("doctor").stdout
 
-    records = shell.project.supervisor_record_file, shell.project.worker_record_file
+    records = shell.project.numbers.supervisor, shell.project.numbers.record
     running = [ProcessRecord.read(record) for record in records]
     assert all(record is not None and record.is_running() for record in running)
-    assert shell.json("down")["worker"] == "stopped"
+    assert shell.json("down")["numbers"] == "stopped"
     assert not any(record is not None and record.is_running() for record in running)
     assert not any(record.exists() for record in records)
-    assert shell.json("status")["worker"]["problem"] is None, "it was stopped; that is no problem"
+    assert shell.json("status")["workers"]["numbers"]["problem"] is None, "it was stopped; that is no problem"
 
 
 @pytest.mark.kafka
@@ -175,9 +175,11 @@ def test_a_worker_whose_log_is_another_one_is_not_started_again_and_status_says_
         client.delete_topics(["funnel.sales"])
     until(lambda: "funnel.sales" in ensure_topics(shell.project).created)
 
-    until(lambda: not shell.json("status")["worker"]["is_running"])
+    for worker in ("numbers", "reactions"):
+        until(lambda: not shell.json("status")["workers"][worker]["is_running"])  # noqa: B023
     said = shell.baton("status")
     assert said.returncode == ExitCode.UNREACHABLE
-    assert "The worker died and is not started again" in said.stderr and "exit code 5" in said.stderr
+    assert "The worker of numbers died and is not started again" in said.stderr
+    assert "exit code 5" in said.stderr
     assert "A topic was deleted" in said.stderr, "its last lines are shown"
     assert "is not started again" in shell.baton("doctor").stdout

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from schemas.errors import BatonError
-from streams.local.worker_process import worker_log
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
 from streams.queries.failed_events import dismiss
@@ -118,9 +117,10 @@ def test_what_a_killed_run_left_behind(tmp_path: Path, what: str) -> None:
     dead = subprocess.Popen(["true"])
     record = ProcessRecord(dead.pid, "boot:1", {"bootstrap": "127.0.0.1:1", "cluster_id": "x"})
     dead.wait()
-    record.write(project.kafka_record_file if what == "broker" else project.worker_record_file)
+    record.write(project.kafka_record_file if what == "broker" else project.numbers.record)
     (found,) = [check for check in look("process", project) if check.level == "fail"]
-    assert found.what == ("The broker was killed or crashed" if what == "broker" else "The worker died")
+    died = {"broker": "The broker was killed or crashed", "worker": "The worker of numbers died"}
+    assert found.what == died[what]
     assert str(dead.pid) in found.why
 
 
@@ -158,12 +158,13 @@ def test_what_was_stopped_is_not_said_to_have_never_been_started(tmp_path: Path)
     with pytest.raises(BatonError, match="no local broker was started here"):
         project.bootstrap()
     project.make_folders()
-    worker_log(project).touch()
+    project.numbers.log.touch()
     write_json(project.kafka_ports_file, {"broker": 9092, "controller": 9093})
 
     with pytest.raises(BatonError, match="the local broker is stopped"):
         project.bootstrap()
     assert [check.what for check in look("process", project)] == [
         "the broker is stopped",
-        "the worker is stopped",
+        "the worker of numbers is stopped",
+        "no worker of reactions was started here",
     ]

@@ -44,7 +44,7 @@ def test_what_is_copied_is_one_moment_and_numbers_open_meanwhile(clean_kafka: st
         writing.start()
         try:
             running.wait_for(worker, 2_000)
-            endpoint = SqlEndpoint.read(running.project.endpoint_file)
+            endpoint = SqlEndpoint.read(running.project.numbers.endpoint)
             assert endpoint is not None
             sizes = []
             for _ in range(LOOKS):

@@ -20,13 +20,14 @@ from streams.kafka.admin import admin
 from streams.kafka.publisher import Publisher
 from streams.kafka.topics import PARTITIONS, ensure_topics, log_extent, topic_ids
 from streams.process_record import sole
-from streams.project import Project
+from streams.project import Project, WorkerFiles
 from streams.queries import verification
 from streams.queries.verification import verify
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.simulator import simulate
 from streams.worker.sink import Sink
 from warehouse.reading import took_too_long
+from warehouse.scope import HANDOFFS, NUMBERS
 from warehouse.writer import WarehouseWriter
 
 
@@ -71,15 +72,17 @@ def test_tables_that_take_too_long_together_are_hashed_apart(
 ) -> None:
     project = Project(home=tmp_path / ".baton", cwd=tmp_path, kafka=clean_kafka)
     project.make_folders()
-    with open_warehouse(project) as warehouse:
-        warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
+    for files, scope in zip(project.workers, (NUMBERS, HANDOFFS), strict=True):
+        with open_warehouse(project, files.warehouse, scope=scope) as warehouse:
+            warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
+            warehouse.refresh()
     whole = verify(project)
 
     # A real time limit would need millions of events: here it goes by the number of tables.
-    def limited(project: Project, statement: str) -> Any:
+    def limited(project: Project, statement: str, files: WorkerFiles | None = None) -> Any:
         if statement.count("::hugeint") > 10:
             raise took_too_long(statement, 30)
-        return ask_warehouse(project, statement)
+        return ask_warehouse(project, statement, files)
 
     monkeypatch.setattr(verification, "ask_warehouse", limited)
     in_parts = verify(project)

@@ -18,7 +18,7 @@ import pytest
 from projections.playbook import DEFAULT_PLAYBOOK
 from schemas.errors import BatonError, ExitCode
 from streams.local.broker import free_ports
-from streams.local.worker_process import stop_worker
+from streams.local.worker_process import stop_workers
 from streams.process_record import ProcessRecord, write_json
 from streams.project import Project
 from streams.queries.warehouse_access import (
@@ -90,7 +90,7 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(home=folder / ".baton", cwd=folder)
     project.make_folders()
     open_warehouse(project).close()
-    SqlEndpoint(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(project.endpoint_file)
+    SqlEndpoint(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(project.numbers.endpoint)
     return project
 
 
@@ -100,7 +100,7 @@ def test_without_a_warehouse_the_next_command_makes_one(way: str, empty: Project
         WAYS[way][0](empty)
     assert caught.value.what == "There is no warehouse yet"
     assert (caught.value.next_command, caught.value.exit_code) == ("baton up", ExitCode.CONFIGURATION)
-    assert not empty.warehouse_file.exists(), "asking creates nothing"
+    assert not empty.numbers.warehouse.exists(), "asking creates nothing"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -149,19 +149,19 @@ def test_an_answer_from_the_file_says_as_of_when_it_is(recorded_once: Project) -
     assert len(run.stderr.splitlines()) == 1
     stands_at = run.stdout.splitlines()[1][:19]
     assert run.stderr == f"as of {stands_at}Z; last event 2026-03-02 09:00:01Z; no worker runs\n"
-    SqlEndpoint(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(recorded_once.endpoint_file)
+    SqlEndpoint(f"quack:127.0.0.1:{free_ports()[0]}", "token").save(recorded_once.numbers.endpoint)
     killed = sql(recorded_once, "select as_of from warehouse.read_model")
     assert killed.stderr.endswith("; the worker died\n") and len(killed.stderr) <= 81
     assert sql(recorded_once, "select nope").stderr.startswith("baton: The query failed")
 
 
 def test_what_a_worker_left_undone_is_done_before_it_is_read(recorded_once: Project) -> None:
-    before = recorded_once.warehouse_file.read_bytes()
+    before = recorded_once.numbers.warehouse.read_bytes()
     assert sql(recorded_once, "select count(*) as n from funnel.lead").stdout == "n\n1\n"
-    after = recorded_once.warehouse_file.read_bytes()
+    after = recorded_once.numbers.warehouse.read_bytes()
     assert before != after, "the read models were brought up once"
     assert sql(recorded_once, "select count(*) as n from funnel.lead").stdout == "n\n1\n"
-    assert recorded_once.warehouse_file.read_bytes() == after, "a second reader writes nothing"
+    assert recorded_once.numbers.warehouse.read_bytes() == after, "a second reader writes nothing"
 
 
 def test_a_file_that_a_writer_holds_is_waited_for_and_then_named(recorded_once: Project) -> None:
@@ -179,7 +179,7 @@ from streams.queries.warehouse_access import open_warehouse
 from warehouse.sql_endpoint import serve_sql
 project = Project.here({}, Path(sys.argv[1]))
 with open_warehouse(project) as warehouse:
-    serve_sql(warehouse.connection).save(project.endpoint_file)
+    serve_sql(warehouse.connection).save(project.numbers.endpoint)
     print("serving", flush=True)
     time.sleep(300)
 """
@@ -212,8 +212,8 @@ def frozen(recorded_once: Project) -> Iterator[Project]:
     )
     try:
         assert serving.stdout is not None and serving.stdout.readline() == b"serving\n"
-        ProcessRecord.of(serving.pid).write(recorded_once.worker_record_file)
-        write_json(recorded_once.worker_ready_file, {"pid": serving.pid, "ready_at": "2026-03-02T09:00:00Z"})
+        ProcessRecord.of(serving.pid).write(recorded_once.numbers.record)
+        write_json(recorded_once.numbers.ready, {"pid": serving.pid, "ready_at": "2026-03-02T09:00:00Z"})
         assert ask_warehouse(recorded_once, "select 1")[1] == [(1,)]
         serving.send_signal(signal.SIGSTOP)
         yield recorded_once
@@ -241,7 +241,7 @@ def test_no_command_hangs_for_a_worker_that_says_nothing(frozen: Project, clean_
             said = f"{command}: {ended.stdout}{ended.stderr}"
             assert ended.returncode not in (0, 2), said
             assert "The worker does not respond" in said and "baton down && baton up" in said, said
-    assert stop_worker(frozen) == "stopped", "one that is frozen can be stopped, too"
+    assert stop_workers(frozen)["numbers"] == "stopped", "one that is frozen can be stopped, too"
 
 
 def test_a_statement_that_takes_long_is_no_silence(

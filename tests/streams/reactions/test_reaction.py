@@ -69,10 +69,10 @@ class Site:
         columns, rows = ask_warehouse(self.project, statement)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, purpose: str) -> subprocess.Popen[str]:
         with (self.folder / "log").open("a") as log:
             return subprocess.Popen(
-                self._command("worker", *arguments),
+                self._command("worker", purpose),
                 cwd=self.folder,
                 env=self.env,
                 stdout=log,
@@ -81,8 +81,8 @@ class Site:
             )
 
     @contextmanager
-    def worker(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        process = self.start(*arguments)
+    def worker(self, purpose: str = "reactions") -> Iterator[subprocess.Popen[str]]:
+        process = self.start(purpose)
         try:
             yield process
         finally:
@@ -184,8 +184,9 @@ def test_silence_becomes_an_alert_and_the_unreadable_lands_with_its_bytes(site: 
         producer.send(topic, HOSTILE, key=b"who")
     producer.close()
 
-    with site.worker() as worker:
-        until(lambda: site.file("worker-ready.json").exists(), site)
+    with site.worker("numbers"), site.worker() as worker:
+        for name in ("numbers", "reactions"):
+            until(lambda: site.file(f"{name}-ready.json").exists(), site)  # noqa: B023
         until(lambda: len(read(site.kafka, DEAD_LETTER)) == 2, site)
         until(lambda: site.rows("select opened_at from funnel.alert") == [{"opened_at": fifth}], site)
         (alert,) = json.loads(site.baton("alerts", "ls", "--json", "--state", "opened"))
@@ -194,7 +195,7 @@ def test_silence_becomes_an_alert_and_the_unreadable_lands_with_its_bytes(site: 
         assert worker.wait(timeout=10) == ExitCode.OK, site.log
 
     assert site.log == ""
-    assert not site.file("worker-ready.json").exists() and not site.file("sql-endpoint.json").exists()
+    assert not site.file("reactions-ready.json").exists() and not site.file("reactions-sql.json").exists()
     assert verification.is_equal, verification.differing
 
     measured = decoded(r for r in read(site.kafka, LATENCY) if r.value != HOSTILE)
@@ -231,10 +232,10 @@ def test_a_worker_killed_at_any_moment_repeats_ids_and_loses_none(site: Site) ->
     with site.worker() as worker:  # leaving kills it, with SIGKILL
         until(lambda: len(read(site.kafka, LATENCY)) >= len(expected) // 3, site)
         assert worker.poll() is None
-    with site.worker():
+    with site.worker(), site.worker("numbers"):
         until(lambda: ids(read(site.kafka, LATENCY)) >= expected.keys(), site, seconds=40)
         until(lambda: alerts_in(site) >= expected_alerts, site, seconds=40)
-        until(lambda: site.file("worker-ready.json").exists(), site)
+        until(lambda: site.file("numbers-ready.json").exists(), site)
         until(lambda: len(site.rows("select alert_id from funnel.alert")) >= len(expected_alerts), site)
         shown = site.rows("select alert_id, rule, subject, window_start_at from funnel.alert")
 
@@ -276,7 +277,7 @@ def windows_over_the_threshold(
 def test_an_error_in_the_sink_ends_the_worker_with_its_message_as_the_last_words(site: Site) -> None:
     with Publisher(site.kafka) as publisher:
         publisher.publish_many(offers(3, MONDAY))
-    with Warehouse.open(site.folder / ".baton" / "baton.duckdb", read_playbook()) as warehouse:
+    with Warehouse.open(site.folder / ".baton" / "reactions.duckdb", read_playbook()) as warehouse:
         warehouse.connection.execute("insert into warehouse.next_offset values ('funnel.sales', 0, 99, 99)")
 
     with site.worker() as worker:
@@ -287,7 +288,7 @@ def test_an_error_in_the_sink_ends_the_worker_with_its_message_as_the_last_words
     assert where == "  where: funnel.sales, partition 0"
     assert why == "  why:   the warehouse is at offset 99; the log now holds 0 to 0"
     assert next_command.startswith("  next:  ")
-    assert not site.file("worker-ready.json").exists() and not site.file("sql-endpoint.json").exists()
+    assert not site.file("reactions-ready.json").exists() and not site.file("reactions-sql.json").exists()
 
 
 def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: Site) -> None:
@@ -298,12 +299,12 @@ def test_an_agent_that_fails_ends_the_worker_and_its_event_is_read_again(site: S
     producer.close()
 
     allow_dead_letters_of(site.kafka, "100")  # not even one without its bytes
-    with site.worker("--only", "reaction") as worker:
+    with site.worker("agents") as worker:
         assert worker.wait(timeout=40) == ExitCode.UNREACHABLE, site.log
     said = site.log
     offset = committed_offsets(site.kafka, REACTION_GROUP).get((LATENCY, 0), 0)
     allow_dead_letters_of(site.kafka, "1048588")
-    with site.worker("--only", "reaction") as worker:
+    with site.worker("agents") as worker:
         until(lambda: len(read(site.kafka, DEAD_LETTER)) == 1, site)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=10) == ExitCode.OK, site.log

@@ -1,4 +1,4 @@
-"""The loop that refreshes read models and measures handoffs: soon after a commit, and when time has come."""
+"""The loop that refreshes read models, and measures handoffs: soon after a commit, and when time has come."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from streams.worker.shutdown import wait_for_stop
 from warehouse.measurement import Measured, Measurement
-from warehouse.read_models import Refreshed
+from warehouse.read_models import ReadModels, Refreshed
 
 EVERY_SECONDS = 0.1
 # Rest as long as the work took: the sink has its share, and what comes meanwhile is looked at together. While
@@ -19,17 +19,20 @@ REST_PER_WORK = 1
 REST_PER_WORK_BEHIND = 9
 
 
-class MeasurementLoop:
-    """Runs ReadModels.refresh, and Measurement once the sink is caught up, on a thread of its own."""
+class RefreshLoop:
+    """Runs ReadModels.refresh, or Measurement once the sink is caught up, on a thread of its own."""
 
     def __init__(
         self,
-        measurement: Measurement,
+        read_models: ReadModels,
+        measurement: Measurement | None,
         is_caught_up: Callable[[], bool],
         commits: Callable[[], int],
     ) -> None:
-        """is_caught_up: whether the sink has read what Kafka holds. Until then a missing answer may only be
-        unread, so nothing is measured. commits: how many batches the sink has committed."""
+        """measurement: None where handoffs are not measured. is_caught_up: whether the sink has read what
+        Kafka holds. Until then a missing answer may only be unread, so nothing is measured. commits: how many
+        batches the sink has committed."""
+        self.read_models = read_models
         self.measurement = measurement
         self.is_caught_up = is_caught_up
         self.commits = commits
@@ -39,22 +42,23 @@ class MeasurementLoop:
         loop = asyncio.get_running_loop()
         last: Measured | Refreshed | None = None
         seen_commits = -1
-        with ThreadPoolExecutor(1, "measure") as pool:
+        with ThreadPoolExecutor(1, "refresh") as pool:
             while not stop.is_set():
                 commits, is_caught_up = self.commits(), self.is_caught_up()
+                measurement = self.measurement if is_caught_up else None
                 work_seconds = 0.0
-                if commits != seen_commits or self._is_due(last, is_caught_up):
+                if commits != seen_commits or self._is_due(last, measurement is not None):
                     started = time.monotonic()
-                    work = self.measurement.measure if is_caught_up else self.measurement.read_models.refresh
+                    work = measurement.measure if measurement else self.read_models.refresh
                     last = await loop.run_in_executor(pool, work)
                     work_seconds = time.monotonic() - started
                     seen_commits = commits
                 rest = REST_PER_WORK if is_caught_up else REST_PER_WORK_BEHIND
                 await wait_for_stop(stop, max(EVERY_SECONDS, rest * work_seconds))
 
-    def _is_due(self, last: Measured | Refreshed | None, is_caught_up: bool) -> bool:
+    def _is_due(self, last: Measured | Refreshed | None, is_measuring: bool) -> bool:
         """Without new commits: whether something is left to do, or its time has come since."""
-        if last is None or (isinstance(last, Refreshed) and is_caught_up):
+        if last is None or (isinstance(last, Refreshed) and is_measuring):
             return True
         if isinstance(last, Measured) and not last.is_all:
             return True
