@@ -2,7 +2,7 @@
 
 Quack, the protocol of the SQL endpoint, cannot end a statement. Here a client sends one line of JSON on
 loopback and reads the rows as an Arrow stream while they are computed. What a statement may do is decided by
-the endpoint's own function, `main.may_run`.
+the endpoint's own function, `main.may_run`; what somebody with a role may ask, by warehouse/role_database.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 import duckdb
@@ -31,6 +32,8 @@ from warehouse.reading import (
     took_too_long,
     unique_names,
 )
+from warehouse.role_database import RoleDatabases
+from warehouse.role_statement import Readers, RoleStatement, ended
 
 MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
 LONGEST_STATEMENT = 1 << 20
@@ -44,16 +47,27 @@ _ALIVE, _DATA, _ERROR, _END = b"A", b"D", b"E", b"Z"
 _FORBIDDEN = "it calls a function that reaches outside the tables"
 
 
-def serve_statements(connection: duckdb.DuckDBPyConnection, token: str, seconds: float) -> int:
+@dataclass(frozen=True)
+class RoleAccess:
+    """Who may ask beside the owner of the token, and the databases of their roles."""
+
+    readers: Readers
+    databases: RoleDatabases
+
+
+def serve_statements(
+    connection: duckdb.DuckDBPyConnection, token: str, seconds: float, access: RoleAccess | None = None
+) -> int:
     """Serve from threads of this process until it ends; the port on loopback. `seconds`: the time limit."""
     connection.execute("set global arrow_lossless_conversion = true")
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     turns = threading.Semaphore(MOST_AT_ONCE)
+    turns_of_roles = threading.Semaphore(MOST_AT_ONCE - 1)  # one is always left for the owner
 
     def accept() -> None:
         while True:
             client, _ = listener.accept()
-            served = _Statement(connection, client, token, seconds, turns)
+            served = _Statement(connection, client, token, seconds, turns, turns_of_roles, access)
             threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
 
     threading.Thread(target=accept, name="baton-statements", daemon=True).start()
@@ -70,10 +84,13 @@ class _Statement:
         token: str,
         seconds: float,
         turns: threading.Semaphore,
+        turns_of_roles: threading.Semaphore,
+        access: RoleAccess | None,
     ) -> None:
         self.connection, self.client, self.token, self.turns = connection, client, token, turns
-        self.seconds = seconds
-        self.is_late = False
+        self.seconds, self.turns_of_roles, self.access = seconds, turns_of_roles, access
+        self.role: RoleStatement | None = None
+        self.is_late = self.is_short_of_memory = False
         self.is_done = threading.Event()
         self.sending = threading.Lock()
 
@@ -82,7 +99,8 @@ class _Statement:
         with closing(self.client), suppress(OSError, ValueError, KeyError):
             self.client.settimeout(self.seconds)
             request = json.loads(self.client.makefile("rb").readline(LONGEST_STATEMENT))
-            if not secrets.compare_digest(str(request["token"]).encode(), self.token.encode()):
+            is_owner = secrets.compare_digest(str(request["token"]).encode(), self.token.encode())
+            if not is_owner and not self._enter(str(request["token"])):
                 self.send(_ERROR, json.dumps({"kind": "token"}).encode())
                 return
             self.send(_ALIVE, b"")
@@ -90,36 +108,74 @@ class _Statement:
             self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
             statement = str(request["statement"])
             deadline = time.monotonic() + self.seconds
-            if not self.turns.acquire(timeout=self.seconds):
-                self.is_done.set()
-                self._fail("late", "")
-                return
             try:
-                self._answer(statement, deadline)
+                with self._turn(deadline) as has_turn:
+                    if has_turn:
+                        self._answer(statement, deadline)
+                    else:
+                        self.is_done.set()
+                        self._fail("late", "")
             finally:
                 self.is_done.set()
-                self.turns.release()
+                if self.role is not None:
+                    self.role.end(statement)
+
+    def _enter(self, token: str) -> bool:
+        """Whether this is the token of somebody with a role, whose statement it then is."""
+        reader = self.access.readers.enter(token) if self.access else None
+        database = self.access.databases.of(reader.role) if self.access and reader else None
+        if self.access is None or reader is None or database is None:
+            return False
+        self.role = RoleStatement(database, reader, self.access.readers)
+        return True
+
+    @contextmanager
+    def _turn(self, deadline: float) -> Iterator[bool]:
+        """Wait for a turn; whether there was one in time."""
+        with ExitStack() as held:
+            for turns in [self.turns_of_roles, self.turns] if self.role else [self.turns]:
+                if not turns.acquire(timeout=max(0, deadline - time.monotonic())):
+                    yield False
+                    return
+                held.callback(turns.release)
+            yield True
 
     def _answer(self, statement: str, deadline: float) -> None:
         with closing(self.connection.cursor()) as cursor:
             watcher = threading.Thread(target=self._watch, args=(cursor, deadline), daemon=True)
             watcher.start()
             try:
+                running = survivable(statement)
+                if self.role is not None:
+                    self.role.check(running)
                 if cursor.execute("select main.may_run('', ?)", [statement]).fetchall() != [(True,)]:
                     self._fail("refused", _FORBIDDEN)
                     return
-                rows = cursor.execute(survivable(statement)).to_arrow_reader(ROWS_AT_A_TIME)
-                with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
-                    for batch in rows:
-                        stream.write_batch(batch)
-                self.send(_END, b"")
+                self._send_rows(self.role.cursor if self.role else cursor, running)
             except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
                 why = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else ""
                 kind = "late" if self.is_late else "damaged" if is_damage(error) else "failed"
-                self._fail(kind, why or str(error))
+                self._fail("memory" if self.is_short_of_memory else kind, why or str(error))
+            except BatonError as error:
+                if self.is_late:
+                    self._fail("late", "")
+                else:
+                    self._fail("refused", "", error)
             finally:
                 self.is_done.set()
                 watcher.join()
+
+    def _send_rows(self, cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
+        rows = cursor.execute(statement).to_arrow_reader(ROWS_AT_A_TIME)
+        with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
+            for batch in rows:
+                if self.role is not None and not self.role.count(batch):
+                    self._fail("too_large", "")
+                    return
+                stream.write_batch(batch)
+        self.send(_END, b"")
+        if self.role is not None:
+            self.role.outcome = "answered"
 
     def _watch(self, cursor: duckdb.DuckDBPyConnection, deadline: float) -> None:
         """Interrupt the statement when its time is up or its client has gone; again until it has ended."""
@@ -128,10 +184,12 @@ class _Statement:
             if not is_ending:
                 readable, _, _ = select.select([self.client], [], [], CHECK_SECONDS)
                 self.is_late = time.monotonic() >= deadline
-                is_ending = bool(readable) or self.is_late  # a client that has asked says nothing more
+                self.is_short_of_memory = self.role is not None and self.role.is_short_of_memory()
+                # A client that has asked says nothing more.
+                is_ending = bool(readable) or self.is_late or self.is_short_of_memory
             if is_ending:
                 with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
-                    cursor.interrupt()
+                    (self.role or cursor).interrupt()
 
     def _say_alive(self) -> None:
         """Until the statement is done. A client that does not read what it has needs no sign of life."""
@@ -143,8 +201,13 @@ class _Statement:
                     finally:
                         self.sending.release()
 
-    def _fail(self, kind: str, why: str) -> None:
-        self.send(_ERROR, json.dumps({"kind": kind, "why": why, "seconds": self.seconds}).encode())
+    def _fail(self, kind: str, why: str, error: BatonError | None = None) -> None:
+        answer: dict[str, Any] = {"kind": kind, "why": why, "seconds": self.seconds}
+        if self.role is not None:
+            self.role.outcome = kind
+        if error is not None:
+            answer |= {"kind": "error", "error": error.as_dict()}
+        self.send(_ERROR, json.dumps(answer).encode())
 
     def send(self, kind: bytes, content: bytes) -> None:
         with self.sending:
@@ -245,6 +308,17 @@ def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
             return only_reading(statement, answer["why"])
         case "late":
             return took_too_long(statement, answer["seconds"])
+        case "error":
+            said = answer["error"]
+            return BatonError(
+                said["error"],
+                where=said["where"],
+                why=said["why"],
+                next_command=said["next"],
+                exit_code=ExitCode.USAGE,
+            )
+        case "too_large" | "memory":
+            return ended(answer["kind"], statement)
         case "damaged":
             return damaged(statement[:200], answer["why"])
         case "token":
