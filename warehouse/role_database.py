@@ -18,7 +18,7 @@ import duckdb
 
 from schemas.errors import BatonError
 from warehouse.reading import only_reading, query_failed
-from warehouse.role_judge import TABLE_FUNCTIONS, catalog_of, is_forbidden, judge, nodes_of
+from warehouse.role_judge import TABLE_FUNCTIONS, catalog_of, judge, nodes_of, refusal_of
 from warehouse.roles import Role
 
 # Binding takes little; what a statement evaluates while it is bound may not take more.
@@ -77,8 +77,8 @@ class RoleDatabase:
             if node.get("type") == "LOGICAL_GET" and _called(node) not in TABLE_FUNCTIONS:
                 raise only_reading(statement, f"the table function {_called(node)} is not allowed")
             name = str(node.get("name") or node.get("function_name") or "").lower()
-            if str(node.get("expression_class", "")).startswith("BOUND_") and is_forbidden(name):
-                raise only_reading(statement, f"the function {name} is not allowed")
+            if str(node.get("expression_class", "")).startswith("BOUND_") and (why := refusal_of(name)):
+                raise only_reading(statement, why)
 
     def _unbound(self, statement: str, plan: Mapping[str, Any]) -> BatonError:
         why = str(plan.get("error_message", ""))

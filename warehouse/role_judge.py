@@ -32,6 +32,11 @@ GROWING = frozenset({
     "array_resize", "bitstring", "equi_width_bins", "format", "generate_series", "list_resize", "lpad",
     "printf", "range", "repeat", "rpad",
 })  # fmt: skip
+# One call of these compares two texts for hours, and cannot be interrupted either.
+COSTLY = frozenset({
+    "damerau_levenshtein", "editdist3", "jaccard", "jaro_similarity", "jaro_winkler_similarity",
+    "levenshtein",
+})  # fmt: skip
 # Of these the text that is put in is a short literal.
 REPLACING = frozenset({"replace", "regexp_replace"})
 LONGEST_REPLACEMENT = 100
@@ -127,18 +132,23 @@ def _refuse_call(statement: str, call: dict[str, Any], *, is_table: bool) -> Non
     name = str(call["function_name"]).lower()
     if is_table and (name not in TABLE_FUNCTIONS or _place(call)):
         raise only_reading(statement, f"the table function {name} is not allowed")
-    if _place(call) not in ("", "main", "system.main") or is_forbidden(name):
-        raise only_reading(statement, f"the function {name} is not allowed")
-    if name in GROWING and not is_table:
-        raise only_reading(statement, f"{name} makes large values of small ones (range, in FROM, is allowed)")
+    if _place(call) not in ("", "main", "system.main"):
+        raise only_reading(statement, f"the function {name} is not one of DuckDB's own")
+    if why := refusal_of(name, is_table=is_table):
+        raise only_reading(statement, why)
     if name in REPLACING and not _is_short_literal(call.get("children", [])[2:3]):
         why = f"what {name} puts in must be a literal of at most {LONGEST_REPLACEMENT} characters"
         raise only_reading(statement, why)
 
 
-def is_forbidden(function: str) -> bool:
-    """Whether no statement of a role may call it."""
-    return function in FORBIDDEN or function.startswith(FORBIDDEN_PREFIXES)
+def refusal_of(function: str, *, is_table: bool = False) -> str:
+    """Why no statement of a role may call it; empty when it may."""
+    if function in GROWING and not is_table:
+        return f"{function} makes large values of small ones (range, in FROM, is allowed)"
+    if function in COSTLY:
+        return f"{function} of long texts takes hours, and cannot be interrupted"
+    is_forbidden = function in FORBIDDEN or function.startswith(FORBIDDEN_PREFIXES)
+    return f"the function {function} is not allowed" if is_forbidden else ""
 
 
 def _place(call: dict[str, Any]) -> str:

@@ -38,6 +38,7 @@ from warehouse.role_statement import Readers, RoleStatement, ended
 MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
 LONGEST_STATEMENT = 1 << 20
 ROWS_AT_A_TIME = 10_000
+GRACE_SECONDS = 1.5  # in which an interrupted statement should have ended
 CHECK_SECONDS = 0.1
 # A server that computes says so every second. One that says nothing for longer than this is frozen.
 ALIVE_SECONDS = 1.0
@@ -178,7 +179,11 @@ class _Statement:
             self.role.outcome = "answered"
 
     def _watch(self, cursor: duckdb.DuckDBPyConnection, deadline: float) -> None:
-        """Interrupt the statement when its time is up or its client has gone; again until it has ended."""
+        """Interrupt the statement when its time is up or its client has gone; again until it has ended.
+
+        What DuckDB does not interrupt (one call of a function on long values) keeps its turn. Its client is
+        told all the same.
+        """
         is_ending = False
         while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):
             if not is_ending:
@@ -190,6 +195,10 @@ class _Statement:
             if is_ending:
                 with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
                     (self.role or cursor).interrupt()
+            if self.is_late and self.role is not None and time.monotonic() > deadline + GRACE_SECONDS:
+                with suppress(OSError):
+                    self._fail("late", "")
+                    self.client.shutdown(socket.SHUT_RDWR)
 
     def _say_alive(self) -> None:
         """Until the statement is done. A client that does not read what it has needs no sign of life."""

@@ -29,7 +29,7 @@ _NAME = re.compile(r"[\w.@+-]{1,80}")
 
 @dataclass(frozen=True)
 class Grant:
-    """A token's hash, whose it is, and what for. revoked: it means nothing any more, and is kept to be seen."""
+    """A token's hash, whose it is, and what for. A revoked one means nothing, and is kept to be seen."""
 
     name: str
     role: str

@@ -21,7 +21,7 @@ class ProjectReaders:
 
     @classmethod
     def of(cls, project: Project) -> ProjectReaders:
-        """Raises BatonError when the roles cannot be read; they are read once, the grants when they change."""
+        """Raises BatonError when the roles cannot be read: once. The grants are read when they change."""
         roles = read_roles(roles_file(project))
         return cls(Grants(grants_file(project)), roles, AccessLog(access_log_file(project), roles))
 

@@ -1,0 +1,238 @@
+"""Attempts at SQL access with a role's token: each is refused or bounded, by every line of defence alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from projections.playbook import read_playbook
+from schemas.errors import BatonError, ExitCode
+from streams.access.access_log import AccessLog
+from streams.access.grants import Grants
+from streams.access.readers import ProjectReaders
+from tests.given import as_bytes
+from tests.given import given as given_events
+from warehouse import role_database, role_statement
+from warehouse.role_database import RoleDatabase
+from warehouse.roles import read_roles
+from warehouse.sql_endpoint import SqlEndpoint, serve_sql
+from warehouse.statement_server import ask_server
+from warehouse.warehouse import Warehouse
+
+ATTEMPTS = tomllib.loads((Path(__file__).parent / "attempts.toml").read_text(encoding="utf-8"))
+SECONDS = 2.0
+SECRET = "open sesame"
+EMAIL = "maria.personal@example.com"
+# Which lines judge: both, or one alone. The settings of the instance and main.may_run stand in any case.
+LINES = ("parse and binding", "binding alone", "parse alone")
+LEAD = {
+    "type": "LeadCaptured",
+    "source": "crm",
+    "occurred_at": "2026-03-02T09:00:00Z",
+    "recorded_at": "2026-03-02T09:00:01Z",
+    "lead_id": "lead-1",
+    "channel": "web",
+    "email": EMAIL,
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A warehouse that serves Maria of marketing, and a file beside it that it must not give away."""
+
+    warehouse: Warehouse
+    endpoint: SqlEndpoint
+    folder: Path
+    token: str
+    log: Path
+
+    def ask(self, statement: str, token: str = "", seconds: float | None = None) -> list[dict[str, object]]:
+        stream = ask_server(self.endpoint.port, token or self.token, statement, seconds)
+        with closing(stream):
+            try:
+                return list(stream.reader().read_all().to_pylist())
+            except BatonError:
+                raise
+            except Exception as error:
+                raise (stream.failure or error) from error
+
+    def filled(self, statement: str) -> str:
+        values = {
+            "{folder}": self.folder,
+            "{secret}": self.folder / "secret.csv",
+            "{address}": self.endpoint.address,
+            "{token}": self.endpoint.token,
+        }
+        for name, value in values.items():
+            statement = statement.replace(name, str(value))
+        return statement
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "secret.csv").write_text(f"word\n{SECRET}\n")
+    roles = read_roles()
+    grants = Grants(folder / "grants" / "access.json")
+    readers = ProjectReaders(grants, roles, AccessLog(folder / "grants" / "access.log", roles))
+    token = grants.grant("maria", "marketing")
+    path = folder / "baton.duckdb"
+    with Warehouse.open(path, read_playbook(), memory_limit="400MB") as warehouse:
+        given_events(warehouse, as_bytes([LEAD]))
+        warehouse.refresh()
+        endpoint = serve_sql(warehouse.connection, SECONDS, readers, roles)
+        yield Served(warehouse, endpoint, folder, token, readers.log.path)
+
+
+@pytest.fixture(params=LINES)
+def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One line of defence is switched off: what is left has to hold."""
+    if request.param == "binding alone":
+        monkeypatch.setattr(role_database, "judge", lambda shape, role, statement: ())
+    if request.param == "parse alone":
+        monkeypatch.setattr(RoleDatabase, "bind", lambda self, shape, statement: None)
+    return str(request.param)
+
+
+def test_there_are_more_than_eighty() -> None:
+    assert len(ATTEMPTS["refused"]) + len(ATTEMPTS["bounded"]) > 200
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS["refused"], ids=[a["statement"] for a in ATTEMPTS["refused"]])
+def test_it_is_refused(served: Served, lines: str, attempt: dict[str, str]) -> None:
+    if lines == "binding alone" and attempt.get("by") == "parse":
+        assert set(served.ask(attempt["statement"])[0].values()) <= {None, True}
+        return
+
+    with pytest.raises(BatonError) as raised:
+        served.ask(served.filled(attempt["statement"]))
+
+    error = raised.value
+    assert error.exit_code == ExitCode.USAGE, str(error)
+    assert error.why and error.next_command
+    assert SECRET not in str(error) and EMAIL not in str(error)
+
+
+@pytest.mark.parametrize("statement", [a["statement"] for a in ATTEMPTS["bounded"]],
+                         ids=[a["what"] for a in ATTEMPTS["bounded"]])  # fmt: skip
+def test_it_is_bounded(served: Served, lines: str, statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(role_statement, "MOST_ROWS", 100_000)
+    monkeypatch.setattr(role_statement, "MOST_BYTES", 16 << 20)
+    started = time.monotonic()
+    with Resident() as resident:
+        try:
+            answered = len(served.ask(statement))
+        except BatonError as error:
+            assert error.why and error.next_command
+        else:
+            assert answered <= 100_000
+
+    assert time.monotonic() - started < SECONDS + 3
+    assert resident.most < 2_500 << 20
+    assert served.ask("select count(*) as n from funnel.lead") == [{"n": 1}], "the others are served on"
+
+
+def test_nothing_has_changed_by_all_these_attempts(served: Served) -> None:
+    served.ask("select 1")  # the database of a role is made when it first asks
+    before = _contents(served)
+    for attempt in ATTEMPTS["refused"]:
+        with pytest.raises(BatonError):
+            served.ask(served.filled(attempt["statement"]))
+
+    assert _contents(served) == before
+    assert {path.name for path in served.folder.iterdir()} <= {
+        "baton.duckdb", "baton.duckdb.wal", "baton.duckdb.tmp", "secret.csv", "grants",
+    }  # fmt: skip
+
+
+def _contents(served: Served) -> list[tuple[object, ...]]:
+    """Everything a writer could have changed."""
+    return served.warehouse.connection.cursor().execute(
+        """
+        select 'table', database_name, schema_name, table_name, estimated_size::varchar from duckdb_tables()
+        union all select 'view', database_name, schema_name, view_name, sql from duckdb_views()
+        union all select 'macro', database_name, schema_name, function_name, macro_definition
+            from duckdb_functions() where not internal
+        union all select 'setting', '', '', name, value from duckdb_settings()
+        union all select 'database', database_name, path, '', '' from duckdb_databases()
+        order by all
+        """
+    ).fetchall()  # fmt: skip
+
+
+BUILT = {
+    "a thousand brackets": f"select {'(' * 1500}1{')' * 1500}",
+    "not, two thousand times": f"select {'not ' * 2000}true",
+    "queries in queries": f"from {'(from ' * 400}range(3){')' * 400}",
+    "a long list": f"select 1 in ({', '.join(['12345'] * 200_000)})",
+    "bytes that are no text": "select '\udcff' from funnel.lead",
+}
+
+
+@pytest.mark.parametrize("statement", BUILT.values(), ids=BUILT)
+def test_a_statement_that_is_hard_to_read_is_refused_or_answered_in_time(
+    served: Served, lines: str, statement: str
+) -> None:
+    started = time.monotonic()
+    with pytest.raises((BatonError, UnicodeError)):
+        served.ask(statement)
+
+    assert time.monotonic() - started < SECONDS + 3
+
+
+# What a fuzzed statement is put together from: what is allowed, and what must not come through.
+PIECES = (
+    "select", "from", "where", "with", "recursive", "as", "(", ")", ",", ".", "*", ";", "union all", "join",
+    "on true", "lateral", "exists", "in", "a", "lead", "funnel.lead", "funnel.lead_attribute", "lead_id",
+    "email", "last_value", "columns(*)", "#1", "unnest", "log.lead_captured", "baton.log.lead_captured",
+    "facts.lead_captured", "stored.lead", "resolved.lead_captured", "role_sales.funnel.lead",
+    "read_csv('{secret}')", "'{secret}'", "query('from log.lead_captured')",
+    "query_table('log.lead_captured')", "duckdb_tables()", "list(a)", "max(email)", "order by", "limit 3",
+    "1", "'x'", "/*", "*/", "--", "\n", "exclude (lead_id)", "replace (1 as lead_id)", "summarize",
+    "describe", "pivot", "values", "set", "attach", "copy", "to", "into", "insert", "drop", "over ()",
+    "group by all", "filter", "case when", "end",
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=14))
+@pytest.mark.parametrize("begun", ["", "select * from (", "with a as (select email from "])
+def test_no_fuzzed_statement_reads_what_is_not_granted(served: Served, begun: str, pieces: list[str]) -> None:
+    statement = served.filled(begun + " ".join(pieces))
+    try:
+        rows = served.ask(statement)
+    except BatonError as error:
+        assert EMAIL not in str(error) and SECRET not in str(error)
+    else:
+        assert EMAIL not in str(rows) and SECRET not in str(rows)
+
+
+class Resident:
+    """The most memory that this process had while it was entered."""
+
+    most = 0
+
+    def __enter__(self) -> Resident:
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(0.02):
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.most = max(self.most, pages * os.sysconf("SC_PAGE_SIZE"))
