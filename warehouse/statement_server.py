@@ -242,6 +242,11 @@ class _Frames:
 def ask_server(port: int, token: str, statement: str, seconds: float | None) -> RowStream:
     """Send one SELECT. Raises BatonError when it is refused, fails, the server says nothing, or there is none
     (exit 4)."""
+    return RowStream(send_statement(port, token, statement, seconds), statement)
+
+
+def send_statement(port: int, token: str, statement: str, seconds: float | None) -> socket.socket:
+    """Send it, and do not wait: RowStream reads the answer. Closing the socket ends the statement."""
     check_is_reading(statement)
     try:
         server = socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS)
@@ -251,7 +256,7 @@ def ask_server(port: int, token: str, statement: str, seconds: float | None) -> 
         raise _silent() from error
     except OSError as error:
         raise _gone(port, str(error)) from error
-    return RowStream(server, statement)
+    return server
 
 
 class RowStream:
