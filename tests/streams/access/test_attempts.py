@@ -11,23 +11,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
-from streams.access.access_log import AccessLog
-from streams.access.grants import Grants
-from streams.access.readers import ProjectReaders
-from tests.given import as_bytes
-from tests.given import given as given_events
+from tests.streams.access.served import Served, served
 from warehouse import role_database, role_statement
 from warehouse.role_database import RoleDatabase
-from warehouse.roles import read_roles
-from warehouse.sql_endpoint import SqlEndpoint, serve_sql
 from warehouse.statement_server import ask_server
-from warehouse.warehouse import Warehouse
 
 ATTEMPTS = tomllib.loads((Path(__file__).parent / "attempts.toml").read_text(encoding="utf-8"))
 SECONDS = 2.0
@@ -47,31 +40,26 @@ LEAD = {
 
 
 @dataclass(frozen=True)
-class Served:
-    """A warehouse that serves Maria of marketing, and a file beside it that it must not give away."""
+class Asking:
+    """Maria of marketing asks; a file beside the warehouse that must not be given away."""
 
-    warehouse: Warehouse
-    endpoint: SqlEndpoint
-    folder: Path
+    served: Served
     token: str
-    log: Path
 
-    def ask(self, statement: str, token: str = "", seconds: float | None = None) -> list[dict[str, object]]:
-        stream = ask_server(self.endpoint.port, token or self.token, statement, seconds)
+    def ask(self, statement: str) -> list[dict[str, object]]:
+        stream = ask_server(self.served.endpoint.port, self.token, statement, None)
         with closing(stream):
             try:
                 return list(stream.reader().read_all().to_pylist())
-            except BatonError:
-                raise
-            except Exception as error:
+            except pa.ArrowException as error:  # what Arrow makes of an answer that breaks off
                 raise (stream.failure or error) from error
 
     def filled(self, statement: str) -> str:
         values = {
-            "{folder}": self.folder,
-            "{secret}": self.folder / "secret.csv",
-            "{address}": self.endpoint.address,
-            "{token}": self.endpoint.token,
+            "{folder}": self.served.folder,
+            "{secret}": self.served.folder / "secret.csv",
+            "{address}": self.served.endpoint.address,
+            "{token}": self.served.endpoint.token,
         }
         for name, value in values.items():
             statement = statement.replace(name, str(value))
@@ -79,19 +67,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def maria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "secret.csv").write_text(f"word\n{SECRET}\n")
-    roles = read_roles()
-    grants = Grants(folder / "grants" / "access.json")
-    readers = ProjectReaders(grants, roles, AccessLog(folder / "grants" / "access.log", roles))
-    token = grants.grant("maria", "marketing")
-    path = folder / "baton.duckdb"
-    with Warehouse.open(path, read_playbook(), memory_limit="400MB") as warehouse:
-        given_events(warehouse, as_bytes([LEAD]))
-        warehouse.refresh()
-        endpoint = serve_sql(warehouse.connection, SECONDS, readers, roles)
-        yield Served(warehouse, endpoint, folder, token, readers.log.path)
+    with served(folder, [LEAD], SECONDS) as found:
+        yield Asking(found, found.readers.grants.grant("maria", "marketing"))
 
 
 @pytest.fixture(params=LINES)
@@ -109,13 +89,13 @@ def test_there_are_more_than_eighty() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS["refused"], ids=[a["statement"] for a in ATTEMPTS["refused"]])
-def test_it_is_refused(served: Served, lines: str, attempt: dict[str, str]) -> None:
+def test_it_is_refused(maria: Asking, lines: str, attempt: dict[str, str]) -> None:
     if lines == "binding alone" and attempt.get("by") == "parse":
-        assert set(served.ask(attempt["statement"])[0].values()) <= {None, True}
+        assert set(maria.ask(attempt["statement"])[0].values()) <= {None, True}
         return
 
     with pytest.raises(BatonError) as raised:
-        served.ask(served.filled(attempt["statement"]))
+        maria.ask(maria.filled(attempt["statement"]))
 
     error = raised.value
     assert error.exit_code == ExitCode.USAGE, str(error)
@@ -125,13 +105,13 @@ def test_it_is_refused(served: Served, lines: str, attempt: dict[str, str]) -> N
 
 @pytest.mark.parametrize("statement", [a["statement"] for a in ATTEMPTS["bounded"]],
                          ids=[a["what"] for a in ATTEMPTS["bounded"]])  # fmt: skip
-def test_it_is_bounded(served: Served, lines: str, statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_bounded(maria: Asking, lines: str, statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role_statement, "MOST_ROWS", 100_000)
     monkeypatch.setattr(role_statement, "MOST_BYTES", 16 << 20)
     started = time.monotonic()
     with Resident() as resident:
         try:
-            answered = len(served.ask(statement))
+            answered = len(maria.ask(statement))
         except BatonError as error:
             assert error.why and error.next_command
         else:
@@ -139,25 +119,25 @@ def test_it_is_bounded(served: Served, lines: str, statement: str, monkeypatch: 
 
     assert time.monotonic() - started < SECONDS + 3
     assert resident.most < 2_500 << 20
-    assert served.ask("select count(*) as n from funnel.lead") == [{"n": 1}], "the others are served on"
+    assert maria.ask("select count(*) as n from funnel.lead") == [{"n": 1}], "the others are served on"
 
 
-def test_nothing_has_changed_by_all_these_attempts(served: Served) -> None:
-    served.ask("select 1")  # the database of a role is made when it first asks
-    before = _contents(served)
+def test_nothing_has_changed_by_all_these_attempts(maria: Asking) -> None:
+    maria.ask("select 1")  # the database of a role is made when it first asks
+    before = _contents(maria)
     for attempt in ATTEMPTS["refused"]:
         with pytest.raises(BatonError):
-            served.ask(served.filled(attempt["statement"]))
+            maria.ask(maria.filled(attempt["statement"]))
 
-    assert _contents(served) == before
-    assert {path.name for path in served.folder.iterdir()} <= {
-        "baton.duckdb", "baton.duckdb.wal", "baton.duckdb.tmp", "secret.csv", "grants",
+    assert _contents(maria) == before
+    assert {path.name for path in maria.served.folder.iterdir()} <= {
+        "baton.duckdb", "baton.duckdb.wal", "baton.duckdb.tmp", "secret.csv", "kept", "sql-endpoint.json",
     }  # fmt: skip
 
 
-def _contents(served: Served) -> list[tuple[object, ...]]:
+def _contents(maria: Asking) -> list[tuple[object, ...]]:
     """Everything a writer could have changed."""
-    return served.warehouse.connection.cursor().execute(
+    return maria.served.warehouse.connection.cursor().execute(
         """
         select 'table', database_name, schema_name, table_name, estimated_size::varchar from duckdb_tables()
         union all select 'view', database_name, schema_name, view_name, sql from duckdb_views()
@@ -181,11 +161,11 @@ BUILT = {
 
 @pytest.mark.parametrize("statement", BUILT.values(), ids=BUILT)
 def test_a_statement_that_is_hard_to_read_is_refused_or_answered_in_time(
-    served: Served, lines: str, statement: str
+    maria: Asking, lines: str, statement: str
 ) -> None:
     started = time.monotonic()
     with pytest.raises((BatonError, UnicodeError)):
-        served.ask(statement)
+        maria.ask(statement)
 
     assert time.monotonic() - started < SECONDS + 3
 
@@ -207,10 +187,10 @@ PIECES = (
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=14))
 @pytest.mark.parametrize("begun", ["", "select * from (", "with a as (select email from "])
-def test_no_fuzzed_statement_reads_what_is_not_granted(served: Served, begun: str, pieces: list[str]) -> None:
-    statement = served.filled(begun + " ".join(pieces))
+def test_no_fuzzed_statement_reads_what_is_not_granted(maria: Asking, begun: str, pieces: list[str]) -> None:
+    statement = maria.filled(begun + " ".join(pieces))
     try:
-        rows = served.ask(statement)
+        rows = maria.ask(statement)
     except BatonError as error:
         assert EMAIL not in str(error) and SECRET not in str(error)
     else:

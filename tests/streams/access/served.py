@@ -1,0 +1,67 @@
+"""A warehouse that serves people with roles, as a worker does, and the same over HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from projections.playbook import read_playbook
+from streams.access.access_log import AccessLog
+from streams.access.grants import Grants
+from streams.access.readers import ProjectReaders
+from streams.access.worker_source import WorkerSource
+from streams.web.api import routes
+from tests.given import as_bytes, given
+from warehouse.roles import read_roles
+from warehouse.sql_endpoint import SqlEndpoint, serve_sql
+from warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Served:
+    """`folder` holds the warehouse and the file of its endpoint; `kept` what access keeps."""
+
+    warehouse: Warehouse
+    endpoint: SqlEndpoint
+    readers: ProjectReaders
+    folder: Path
+    kept: Path
+
+    @property
+    def endpoint_file(self) -> Path:
+        return self.folder / "sql-endpoint.json"
+
+
+@contextmanager
+def served(folder: Path, events: list[dict[str, Any]], seconds: float) -> Iterator[Served]:
+    kept = folder / "kept"
+    roles = read_roles()
+    readers = ProjectReaders(Grants(kept / "access.json"), roles, AccessLog(kept / "access.log", roles))
+    with Warehouse.open(folder / "baton.duckdb", read_playbook(), memory_limit="400MB") as warehouse:
+        given(warehouse, as_bytes(events))
+        warehouse.refresh()
+        endpoint = serve_sql(warehouse.connection, seconds, readers, roles)
+        endpoint.save(folder / "sql-endpoint.json")
+        yield Served(warehouse, endpoint, readers, folder, kept)
+
+
+@contextmanager
+def over_http(source: Served) -> Iterator[int]:
+    """The port on loopback that answers."""
+    app = Starlette(routes=routes(WorkerSource(source.endpoint_file), source.readers))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield int(server.servers[0].sockets[0].getsockname()[1])
+    server.should_exit = True
+    thread.join()
