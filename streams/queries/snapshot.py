@@ -94,9 +94,10 @@ def refuse_to_replace(project: Project, target: Path) -> None:
 
 
 def dbt_sources(role: Role | None, name: str = "baton") -> str:
-    """sources.yml for dbt over a snapshot: what each view and column says. A text in JSON is one in YAML."""
+    """sources.yml for dbt over a snapshot attached by this name: what each view and column says."""
     columns = _columns(role)
-    lines = ["version: 2", "sources:", f"  - name: {name}", "    schema: funnel", "    tables:"]
+    lines = ["version: 2", "sources:", f"  - name: {name}", f"    database: {name}", "    schema: funnel"]
+    lines.append("    tables:")
     for view in _written(columns):
         lines += [
             f"      - name: {view.name}",
@@ -117,6 +118,7 @@ def _describes(view: Projection) -> str:
 
 
 def _text(text: str) -> str:
+    """In YAML: what is a text in JSON is one there too."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,6 @@ import pytest
 from click.testing import CliRunner
 
 from projections.projection import views
-from schemas.catalogue import CATALOGUE
-from schemas.codec import ROW, decode
 from schemas.errors import BatonError
 from streams.cli.snapshot import snapshot
 from streams.project import Project
@@ -22,7 +21,7 @@ from streams.queries import snapshot as written
 from streams.queries.snapshot import dbt_sources, write_snapshot
 from streams.queries.warehouse_access import open_warehouse
 from tests.given import as_bytes, given
-from warehouse.commit import Batch
+from tests.streams.access.served import committed
 from warehouse.roles import read_roles
 from warehouse.sql_endpoint import serve_sql
 from warehouse.warehouse import Warehouse
@@ -46,34 +45,27 @@ def captures(first: int, count: int) -> list[bytes]:
     )
 
 
-def commit(warehouse: Warehouse, first: int, count: int) -> None:
-    """As the sink does: with the offsets of the topic, by which a copy knows how far to read."""
-    values = captures(first, count)
-    facts = {
-        name: frame.with_columns(
-            pl.lit(0, pl.Int32).alias("kafka_partition"), (pl.col(ROW) + 2 * first).alias("kafka_offset")
-        ).drop(ROW)
-        for name, frame in decode(values, CATALOGUE).frames.items()
-    }
-    offsets = {("funnel.marketing", 0): (2 * first + len(values), len(values))}
-    warehouse.committer().commit(Batch(facts, offsets=offsets))
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    found = Project.here({}, tmp_path)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Of three leads, and no worker."""
+    found = Project.here({}, tmp_path_factory.mktemp("project"))
     found.make_folders()
+    with open_warehouse(found) as warehouse:
+        given(warehouse, captures(0, 3))
+        warehouse.refresh()
     return found
 
 
 @pytest.fixture
-def serving(project: Project) -> Iterator[Warehouse]:
+def serving(tmp_path: Path) -> Iterator[tuple[Project, Warehouse]]:
     """A worker's warehouse, which others cannot open."""
+    project = Project.here({}, tmp_path)
+    project.make_folders()
     with open_warehouse(project) as warehouse:
-        commit(warehouse, 0, 10)
+        committed(warehouse, captures(0, 10))
         warehouse.refresh()
         serve_sql(warehouse.connection).save(project.endpoint_file)
-        yield warehouse
+        yield project, warehouse
 
 
 def asked(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -81,16 +73,19 @@ def asked(path: Path, statement: str) -> list[tuple[object, ...]]:
         return copy.execute(statement).fetchall()
 
 
+@pytest.mark.slow
 def test_a_copy_is_of_one_moment_while_a_worker_writes(
-    project: Project, serving: Warehouse, tmp_path: Path
+    serving: tuple[Project, Warehouse], tmp_path: Path
 ) -> None:
+    project, warehouse = serving
     is_over = threading.Event()
 
     def write() -> None:
         first = 10
         while not is_over.is_set():
-            commit(serving, first, 5)
+            committed(warehouse, captures(first, 5), 2 * first)
             first += 5
+            time.sleep(0.05)
 
     writing = threading.Thread(target=write)
     writing.start()
@@ -110,9 +105,6 @@ def test_a_copy_is_of_one_moment_while_a_worker_writes(
 
 
 def test_a_role_gets_its_views_and_columns_and_no_facts(project: Project, tmp_path: Path) -> None:
-    with open_warehouse(project) as warehouse:
-        given(warehouse, captures(0, 3))
-        warehouse.refresh()
     role = read_roles()["marketing"]
 
     write_snapshot(project, tmp_path / "m.duckdb", role)
@@ -131,9 +123,6 @@ def test_a_role_gets_its_views_and_columns_and_no_facts(project: Project, tmp_pa
 def test_a_folder_has_a_file_per_view_and_always_a_whole_current_one(
     project: Project, tmp_path: Path
 ) -> None:
-    with open_warehouse(project) as warehouse:
-        given(warehouse, captures(0, 3))
-        warehouse.refresh()
     role = read_roles()["finance"]
 
     made = [write_snapshot(project, tmp_path / "out", role).path.resolve() for _ in range(3)]
@@ -149,8 +138,6 @@ def test_a_folder_has_a_file_per_view_and_always_a_whole_current_one(
 
 
 def test_what_is_no_snapshot_is_not_written_over(project: Project, tmp_path: Path) -> None:
-    with open_warehouse(project):
-        pass
     (tmp_path / "mine.duckdb").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "mine.txt").write_text("mine")
@@ -163,10 +150,8 @@ def test_what_is_no_snapshot_is_not_written_over(project: Project, tmp_path: Pat
 def test_one_that_fails_leaves_the_old_one_and_nothing_else(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_warehouse(project) as warehouse:
-        given(warehouse, captures(0, 3))
-        warehouse.refresh()
-    write_snapshot(project, tmp_path / "copy.duckdb", None)
+    finance = read_roles()["finance"]
+    write_snapshot(project, tmp_path / "copy.duckdb", finance)
     before = (tmp_path / "copy.duckdb").read_bytes()
 
     def full(*_: object) -> None:
@@ -174,7 +159,7 @@ def test_one_that_fails_leaves_the_old_one_and_nothing_else(
 
     monkeypatch.setattr(written, "_put_in_place", full)
     with pytest.raises(BatonError, match="cannot be written") as raised:
-        write_snapshot(project, tmp_path / "copy.duckdb", None)
+        write_snapshot(project, tmp_path / "copy.duckdb", finance)
     assert "No space left" in raised.value.why
     assert (tmp_path / "copy.duckdb").read_bytes() == before
     assert not list(tmp_path.glob(".copy*"))
@@ -183,10 +168,7 @@ def test_one_that_fails_leaves_the_old_one_and_nothing_else(
 def test_the_command_names_what_it_wrote_and_describes_it_for_dbt(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_warehouse(project) as warehouse:
-        given(warehouse, captures(0, 3))
-        warehouse.refresh()
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(project.cwd)
 
     done = CliRunner().invoke(
         snapshot,
@@ -195,7 +177,7 @@ def test_the_command_names_what_it_wrote_and_describes_it_for_dbt(
     )
 
     assert json.loads(done.stdout)["rows"]["funnel.lead"] == 3
-    assert (tmp_path / "sources.yml").read_text() == dbt_sources(read_roles()["sales"])
+    assert (project.cwd / "sources.yml").read_text() == dbt_sources(read_roles()["sales"])
     with pytest.raises(BatonError, match="There is no role boss"):
         CliRunner().invoke(snapshot, ["x.duckdb", "--role", "boss"], catch_exceptions=False)
 

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from streams.access.worker_source import WorkerSource
 from tests.streams.access.served import Served, over_http, served
 
 PERSONAL = "maria.personal@example.com"
@@ -62,7 +63,7 @@ def http_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     with served(tmp_path_factory.mktemp("api"), EVENTS, 3) as source:
         source.warehouse.pin_as_of(datetime(2026, 3, 3, tzinfo=UTC))
         token = source.readers.grants.grant("maria", "marketing")
-        with over_http(source) as port:
+        with over_http(WorkerSource(source.endpoint_file), source.readers) as port:
             yield Http(source, port, token)
 
 
