@@ -100,14 +100,14 @@ class _Statement:
         with closing(self.client), suppress(OSError, ValueError, KeyError):
             self.client.settimeout(self.seconds)
             request = json.loads(self.client.makefile("rb").readline(LONGEST_STATEMENT))
+            statement = str(request["statement"])
+            self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
             is_owner = secrets.compare_digest(str(request["token"]).encode(), self.token.encode())
             if not is_owner and not self._enter(str(request["token"])):
                 self.send(_ERROR, json.dumps({"kind": "token"}).encode())
                 return
             self.send(_ALIVE, b"")
             threading.Thread(target=self._say_alive, daemon=True).start()
-            self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
-            statement = str(request["statement"])
             deadline = time.monotonic() + self.seconds
             try:
                 with self._turn(deadline) as has_turn:
@@ -187,11 +187,11 @@ class _Statement:
         is_ending = False
         while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):
             if not is_ending:
-                readable, _, _ = select.select([self.client], [], [], CHECK_SECONDS)
+                has_gone = _is_ready(self.client, select.POLLIN, CHECK_SECONDS)
                 self.is_late = time.monotonic() >= deadline
                 self.is_short_of_memory = self.role is not None and self.role.is_short_of_memory()
                 # A client that has asked says nothing more.
-                is_ending = bool(readable) or self.is_late or self.is_short_of_memory
+                is_ending = has_gone or self.is_late or self.is_short_of_memory
             if is_ending:
                 with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
                     (self.role or cursor).interrupt()
@@ -204,7 +204,7 @@ class _Statement:
         """Until the statement is done. A client that does not read what it has needs no sign of life."""
         with suppress(OSError, ValueError):  # the client has gone
             while not self.is_done.wait(ALIVE_SECONDS):
-                if select.select([], [self.client], [], 0)[1] and self.sending.acquire(blocking=False):
+                if _is_ready(self.client, select.POLLOUT, 0) and self.sending.acquire(blocking=False):
                     try:
                         self.client.sendall(_HEAD.pack(_ALIVE, 0))
                     finally:
@@ -221,6 +221,13 @@ class _Statement:
     def send(self, kind: bytes, content: bytes) -> None:
         with self.sending:
             self.client.sendall(_HEAD.pack(kind, len(content)) + content)
+
+
+def _is_ready(client: socket.socket, event: int, seconds: float) -> bool:
+    """Whether it can be read or written within so long; select() would fail from the 1,024th file on."""
+    poll = select.poll()
+    poll.register(client, event)
+    return bool(poll.poll(seconds * 1000))
 
 
 class _Frames:
@@ -269,7 +276,11 @@ class RowStream:
         self._file: IO[bytes] = server.makefile("rb")
         self._read = bytearray()
         self.failure: BatonError | None = None
-        self._arrow = pa.ipc.open_stream(self)
+        try:
+            self._arrow = pa.ipc.open_stream(self)
+        except BaseException:
+            self.close()
+            raise
 
     def reader(self) -> pa.RecordBatchReader:
         """The rows; no two columns have the same name."""

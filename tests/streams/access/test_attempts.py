@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +28,8 @@ ATTEMPTS = tomllib.loads((Path(__file__).parent / "attempts.toml").read_text(enc
 SECONDS = 2.0
 SECRET = "open sesame"
 EMAIL = "maria.personal@example.com"
+# How many functions DuckDB has, and the hash of their names.
+LOOKED_AT = (905, "6a12639e742a1ea4")
 # Which lines judge: both, or one alone. The settings of the instance and main.may_run stand in any case.
 LINES = ("parse and binding", "binding alone", "parse alone")
 LEAD = {
@@ -164,10 +168,25 @@ def test_a_statement_that_is_hard_to_read_is_refused_or_answered_in_time(
     maria: Asking, lines: str, statement: str
 ) -> None:
     started = time.monotonic()
-    with pytest.raises((BatonError, UnicodeError)):
-        maria.ask(statement)
+    try:
+        assert maria.ask(statement)
+    except (BatonError, UnicodeError) as error:
+        assert not isinstance(error, BatonError) or error.why
 
     assert time.monotonic() - started < SECONDS + 3
+
+
+def test_refusals_leave_no_file_open(maria: Asking) -> None:
+    open_files = Path("/proc/self/fd")
+    kept = []  # as whoever logs errors keeps them
+    before = len(list(open_files.iterdir()))
+    for _ in range(50):
+        with pytest.raises(BatonError) as raised:
+            maria.ask("from log.lead_captured")
+        kept.append(raised.value)
+
+    time.sleep(0.2)
+    assert len(list(open_files.iterdir())) < before + 10
 
 
 # What a fuzzed statement is put together from: what is allowed, and what must not come through.
@@ -187,14 +206,60 @@ PIECES = (
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=14))
 @pytest.mark.parametrize("begun", ["", "select * from (", "with a as (select email from "])
-def test_no_fuzzed_statement_reads_what_is_not_granted(maria: Asking, begun: str, pieces: list[str]) -> None:
-    statement = maria.filled(begun + " ".join(pieces))
+def test_no_fuzzed_text_reads_what_is_not_granted(maria: Asking, begun: str, pieces: list[str]) -> None:
+    _reads_nothing_else(maria, begun + " ".join(pieces))
+
+
+TABLES = (
+    "lead", "funnel.lead", "funnel.lead_attribute", "log.lead_captured", "baton.log.lead_captured",
+    "range(3)", "facts.lead_captured", "resolved.lead_captured", "role_sales.funnel.lead", "a", "b",
+    "read_text('{secret}')", "'{secret}'", "query('from log.lead_captured')", "duckdb_columns()",
+    "information_schema.columns",
+)  # fmt: skip
+# Queries around queries: well formed, so that most of them come to be bound.
+AROUND = (
+    "select * from ({0})", "with a as ({0}) from a", "with a as ({0}), b as (from a) from b",
+    "{0} union all {1}", "with lead_captured as ({0}) select * from lead_captured",
+    "select count(*) as n, max(x) as x from ({0}) as t(x)", "select (select count(*) from ({0})) as n",
+    "from ({0}) as s, lateral ({1}) as t", "summarize {0}", "select * exclude (lead_id) from ({0})",
+    "select columns(*)::varchar from ({0})", "select 1 where exists ({0})",
+    "select list(s) as l from ({0}) as s", "select s from ({0}) as s", "from ({0}) positional join ({1})",
+    "with recursive a as ({0} union all select * from a where false) from a", "select * from ({0}) limit 2",
+    "select list_transform([1], lambda x: (select count(*) from ({0}))) as l",
+    "pivot ({0}) on lead_id in ('lead-1')", "(with lead as ({0}) from lead) union all by name ({1})",
+    "select email from ({0})", "describe {0}",
+)  # fmt: skip
+QUERIES = st.recursive(
+    st.sampled_from(TABLES).map("select * from {}".format),
+    lambda inner: st.tuples(st.sampled_from(AROUND), inner, inner).map(
+        lambda drawn: drawn[0].replace("{0}", drawn[1]).replace("{1}", drawn[2])
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(statement=QUERIES)
+def test_no_fuzzed_query_reads_what_is_not_granted(maria: Asking, lines: str, statement: str) -> None:
+    _reads_nothing_else(maria, statement)
+
+
+def _reads_nothing_else(maria: Asking, statement: str) -> None:
     try:
-        rows = maria.ask(statement)
+        said = str(maria.ask(maria.filled(statement)))
     except BatonError as error:
-        assert EMAIL not in str(error) and SECRET not in str(error)
-    else:
-        assert EMAIL not in str(rows) and SECRET not in str(rows)
+        said = str(error)
+    assert EMAIL not in said and SECRET not in said
+
+
+def test_every_function_of_this_duckdb_was_looked_at() -> None:
+    """What is not refused by name may be called. A newer DuckDB has others: look at them, then change it."""
+    with duckdb.connect() as connection:
+        names = connection.execute(
+            "select distinct function_name from duckdb_functions()"
+            " where internal and function_type <> 'pragma' order by all"
+        ).fetchall()
+    assert (len(names), hashlib.sha256(str(names).encode()).hexdigest()[:16]) == LOOKED_AT
 
 
 class Resident:
