@@ -19,7 +19,7 @@ import duckdb
 from schemas.errors import BatonError
 from warehouse.reading import only_reading, query_failed
 from warehouse.role_judge import TABLE_FUNCTIONS, catalog_of, judge, nodes_of, refusal_of
-from warehouse.roles import Role
+from warehouse.roles import LIST_VIEWS, Role
 
 # Binding takes little; what a statement evaluates while it is bound may not take more.
 SHAPE_MEMORY = "256MB"
@@ -89,7 +89,7 @@ class RoleDatabase:
                 f"The statement names what role {self.role.name} does not read, or what is not there",
                 where=statement[:200],
                 why=why.split("\n\nLINE")[0].strip(),
-                next_command=f"select what it reads: {columns or ', '.join(sorted(self.role.columns))}",
+                next_command=f"{LIST_VIEWS}   (it reads {columns or ', '.join(sorted(self.role.columns))})",
             )
         return query_failed(statement, why)
 

@@ -116,7 +116,7 @@ def ended(outcome: str, statement: str) -> BatonError:
         "The answer is too large" if outcome == "too_large" else "The statement was ended",
         where=statement[:200],
         why=TOO_LARGE if outcome == "too_large" else SHORT_OF_MEMORY,
-        next_command="ask for less: limit, where, group by   (baton snapshot writes whole views to files)",
+        next_command="baton snapshot FILE.duckdb   (whole views; or ask for less: limit, where, group by)",
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from projections.projection import Projection, views
 from schemas.errors import BatonError, ExitCode
 
+# The command that lists what the bearer of a token reads.
+LIST_VIEWS = 'curl -H "Authorization: Bearer $BATON_TOKEN" $BATON_URL/views'
 DEFAULT_ROLES = Path(__file__).parent / "roles.toml"
 
 
@@ -27,7 +29,7 @@ class Role:
             f"Role {self.name} does not read this",
             where=view,
             why=why,
-            next_command=f"select a view that role {self.name} reads: {', '.join(sorted(self.columns))}",
+            next_command=f"{LIST_VIEWS}   (role {self.name} reads {', '.join(sorted(self.columns))})",
             exit_code=ExitCode.USAGE,
         )
 
@@ -97,6 +99,6 @@ def _unusable(path: Path, why: str) -> BatonError:
         "The roles cannot be read",
         where=str(path),
         why=why,
-        next_command="baton access ls   (once it is mended; docs/reference/tables.md has every column)",
+        next_command="baton access ls   (once it is corrected; docs/reference/tables.md has every column)",
         exit_code=ExitCode.CONFIGURATION,
     )

@@ -181,8 +181,8 @@ class _Statement:
     def _watch(self, cursor: duckdb.DuckDBPyConnection, deadline: float) -> None:
         """Interrupt the statement when its time is up or its client has gone; again until it has ended.
 
-        What DuckDB does not interrupt (one call of a function on long values) keeps its turn. Its client is
-        told all the same.
+        What DuckDB does not interrupt (one call of a function on long values) keeps its turn. Its client gets
+        its answer all the same.
         """
         is_ending = False
         while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):

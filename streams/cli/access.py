@@ -60,7 +60,7 @@ def grant(name: str, role: str, until: str | None, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def rotate(name: str, as_json: bool) -> None:
-    """Give NAME a new token in the place of the old one, which ends at once.
+    """Give NAME a new token; the old one ends at once.
 
     \b
     Example:

@@ -46,7 +46,7 @@ def write_snapshot(project: Project, target: Path, role: Role | None) -> Snapsho
     """Write the views that a role reads, or without one all views and the facts; put it in place at once.
 
     `target`: a DuckDB file when its name ends in .duckdb, else a folder of Parquet files. What was there
-    before stays until then. Raises BatonError when something is there that is no snapshot.
+    before stays until then. Raises BatonError when something else is there than a snapshot.
     """
     is_file = is_duckdb_file(target)
     refuse_to_replace(project, target)
@@ -73,7 +73,7 @@ def is_duckdb_file(target: Path) -> bool:
 
 
 def refuse_to_replace(project: Project, target: Path) -> None:
-    """Raise BatonError when something is there that no snapshot has left."""
+    """Raise BatonError when something else is there than a snapshot."""
     if not target.exists():
         return
     is_ours = False
@@ -87,7 +87,7 @@ def refuse_to_replace(project: Project, target: Path) -> None:
         raise BatonError(
             "The snapshot is not written over something else",
             where=str(target),
-            why="what is there is no snapshot that Baton wrote",
+            why="Baton did not write what is there as a snapshot",
             next_command="baton snapshot FILE.duckdb   (a new name, or that of a snapshot)",
             exit_code=ExitCode.USAGE,
         )

@@ -33,7 +33,7 @@ from streams.queries.sql_answer import Rows
 from streams.queries.values import plain
 from warehouse.role_judge import LONGEST_STATEMENT
 from warehouse.role_statement import Reader
-from warehouse.roles import Role
+from warehouse.roles import LIST_VIEWS, Role
 
 CHECK_SECONDS = 0.2
 CHUNK_BYTES = 1 << 20
@@ -223,7 +223,7 @@ class _Chunks:
             "The query failed",
             where=self._statement[:200],
             why=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next_command="ask again   (baton status says whether the worker runs)",
+            next_command="baton status   (says whether the worker runs; then ask again)",
         )
 
 
@@ -370,7 +370,7 @@ def _usage(what: str, why: str) -> BatonError:
     return BatonError(
         what,
         why=why,
-        next_command="POST /sql   (the body is one SELECT, such as: from funnel.black_hole)",
+        next_command=f"{LIST_VIEWS}   (then POST /sql with one SELECT, such as: from funnel.black_hole)",
         exit_code=ExitCode.USAGE,
     )
 

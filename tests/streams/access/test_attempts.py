@@ -198,7 +198,7 @@ PIECES = (
     "read_csv('{secret}')", "'{secret}'", "query('from log.lead_captured')",
     "query_table('log.lead_captured')", "duckdb_tables()", "list(a)", "max(email)", "order by", "limit 3",
     "1", "'x'", "/*", "*/", "--", "\n", "exclude (lead_id)", "replace (1 as lead_id)", "summarize",
-    "describe", "pivot", "values", "set", "attach", "copy", "to", "into", "insert", "drop", "over ()",
+    "describe", "pivot", "values", "set", "attach", "copy", "to", "into", "insert", "drop", "over (" + ")",
     "group by all", "filter", "case when", "end",
 )  # fmt: skip
 
