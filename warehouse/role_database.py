@@ -9,7 +9,6 @@ What binds there reads what is granted, and the same text means the same in the 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ import duckdb
 
 from schemas.errors import BatonError
 from warehouse.reading import only_reading, query_failed
-from warehouse.role_judge import TABLE_FUNCTIONS, catalog_of, judge, nodes_of, refusal_of
+from warehouse.role_judge import TABLE_FUNCTIONS, catalog_of, judge, nodes_of, read_nested, refusal_of
 from warehouse.roles import LIST_VIEWS, Role
 
 # Binding takes little; what a statement evaluates while it is bound may not take more.
@@ -66,7 +65,7 @@ class RoleDatabase:
         reads more than views: a view without rows is planned without any scan."""
         try:
             found = shape.execute("select json_serialize_plan(?::varchar, optimize := false)", [statement])
-            plan: dict[str, Any] = json.loads(found.fetchall()[0][0])
+            plan = read_nested(statement, found.fetchall()[0][0])
         except duckdb.Error as error:
             raise query_failed(statement, str(error)) from error
         if plan.get("error"):

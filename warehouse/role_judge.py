@@ -69,7 +69,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, statement: str) -> dict[str, A
         [(text,)] = connection.execute("select json_serialize_sql(?::varchar)", [statement]).fetchall()
     except duckdb.Error as error:
         raise query_failed(statement, str(error)) from error
-    tree: dict[str, Any] = json.loads(text)
+    tree = read_nested(statement, text)
     if tree.get("error"):
         why = str(tree.get("error_message", ""))
         if tree.get("error_type") == "parser":
@@ -78,6 +78,15 @@ def _parse(connection: duckdb.DuckDBPyConnection, statement: str) -> dict[str, A
     if len(tree["statements"]) != 1:
         raise only_reading(statement, f"these are {len(tree['statements'])} statements")
     return tree
+
+
+def read_nested(statement: str, text: str) -> dict[str, Any]:
+    """What DuckDB says of a statement, as JSON. Raises BatonError when it is nested too deeply."""
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except RecursionError as error:
+        raise only_reading(statement, "it is nested too deeply") from error
+    return found
 
 
 def nodes_of(value: Any) -> Iterator[dict[str, Any]]:

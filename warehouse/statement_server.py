@@ -255,10 +255,12 @@ def ask_server(port: int, token: str, statement: str, seconds: float | None) -> 
 def send_statement(port: int, token: str, statement: str, seconds: float | None) -> socket.socket:
     """Send it, and do not wait: RowStream reads the answer. Closing the socket ends the statement."""
     check_is_reading(statement)
+    request = json.dumps({"token": token, "statement": statement, "seconds": seconds}).encode() + b"\n"
+    if len(request) > LONGEST_STATEMENT:
+        raise query_failed(statement, f"it is longer than {LONGEST_STATEMENT:,} bytes")
     try:
         server = socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS)
-        request = {"token": token, "statement": statement, "seconds": seconds}
-        server.sendall(json.dumps(request).encode() + b"\n")
+        server.sendall(request)
     except TimeoutError as error:
         raise _silent() from error
     except OSError as error:

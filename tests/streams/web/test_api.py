@@ -154,7 +154,12 @@ def test_a_format_that_there_is_not(http_of: Http) -> None:
 
 
 def test_a_body_that_is_no_statement(http_of: Http) -> None:
-    for body, kind in (("{", "application/json"), ('{"sql": 1}', "application/json"), ("\xff", "text/plain")):
+    for body, kind in (
+        ("{", "application/json"),
+        ('{"sql": 1}', "application/json"),
+        ("\xff", "text/plain"),
+        ('{"statement": "select \'\\udcff\'"}', "application/json"),
+    ):
         status, _, content = http_of.ask("POST", "/sql", body.encode("latin-1"), content_type=kind)
         assert status == 400 and json.loads(content)["next"]
 
