@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from schemas.errors import BatonError, ExitCode
 
 # The command that lists what the bearer of a token reads.
 LIST_VIEWS = 'curl -H "Authorization: Bearer $BATON_TOKEN" $BATON_URL/views'
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 DEFAULT_ROLES = Path(__file__).parent / "roles.toml"
 
 
@@ -35,25 +37,37 @@ class Role:
 
 
 def read_roles(path: Path = DEFAULT_ROLES) -> Mapping[str, Role]:
-    """The roles of a file by name. Raises BatonError for a name in it that no view, column or group has."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from error
-    except ValueError as error:  # neither TOML nor UTF-8
-        raise _unusable(path, str(error)) from error
+    """The roles of a file by name. Raises BatonError for a name in it that no view, column or group has.
+
+    What the packaged file withholds is withheld in every project, unless `also` of a role names it.
+    """
+    content = _content(path)
     if unknown := content.keys() - {"withheld", "group", "role"}:
         raise _unusable(path, f"unknown key {sorted(unknown)[0]!r}")
     known = {view.name: view for view in views()}
-    withheld = _columns(path, known, content.get("withheld", []))
+    withheld = _columns(
+        path, known, [*_content(DEFAULT_ROLES)["withheld"], *_texts(path, content.get("withheld", []))]
+    )
     groups = content.get("group", {})
     roles = content.get("role", {})
     if not isinstance(groups, dict) or not isinstance(roles, dict):
         raise _unusable(path, "group and role are tables")
+    for name in roles:
+        if not _NAME.fullmatch(name):
+            raise _unusable(path, f"{name!r} is no name of a role: lower-case letters, digits and _")
     return {
         name: Role(name, dict(_readable(path, known, groups, withheld, block)))
         for name, block in roles.items()
     }
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+    except ValueError as error:  # neither TOML nor UTF-8
+        raise _unusable(path, str(error)) from error
 
 
 def _readable(

@@ -22,6 +22,7 @@ from schemas.errors import BatonError, ExitCode
 from tests.streams.access.served import Served, served
 from warehouse import role_database, role_statement
 from warehouse.role_database import RoleDatabase
+from warehouse.sql_endpoint import REMOTE, load_extensions
 from warehouse.statement_server import ask_server
 
 ATTEMPTS = tomllib.loads((Path(__file__).parent / "attempts.toml").read_text(encoding="utf-8"))
@@ -187,6 +188,14 @@ def test_refusals_leave_no_file_open(maria: Asking) -> None:
 
     time.sleep(0.2)
     assert len(list(open_files.iterdir())) < before + 10
+
+
+def test_quack_knows_no_token_of_a_person(maria: Asking) -> None:
+    with duckdb.connect() as client:
+        load_extensions(client)
+        for statement in ("select 1", "from funnel.lead", "from role_marketing.funnel.lead"):
+            with pytest.raises(duckdb.Error, match="(?i)auth"):
+                client.execute(REMOTE, [maria.served.endpoint.address, statement, maria.token])
 
 
 # What a fuzzed statement is put together from: what is allowed, and what must not come through.

@@ -151,7 +151,8 @@ def test_the_log_has_the_shape_of_a_statement_and_none_of_its_data(tmp_path: Pat
 @pytest.mark.parametrize(
     "text",
     ["", "[role.x]\nreads = ['no_view']", "withheld = ['lead.no_column']", "[role.x]\nwrites = []", "x = 1",
-     "[role.x]\nreads = 'lead'", "role = 1", "not toml"],
+     "[role.x]\nreads = 'lead'", "[role.'x y']\nreads = ['lead']", "withheld = 'lead.segment'",
+     "role = 1", "not toml"],
 )  # fmt: skip
 def test_roles_with_a_fault_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "roles.toml"
@@ -173,6 +174,15 @@ def test_a_projects_own_roles_name_groups_views_and_exceptions(tmp_path: Path) -
     role = read_roles(path)["a"]
     assert role.columns["lead"] == ("lead_id", "segment", "first_seen_at", "source_system")
     assert "reason" not in role.columns["dispute"] and set(role.columns) == {"lead", "dispute"}
+
+
+def test_what_is_personal_stays_withheld_in_a_projects_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "roles.toml"
+    path.write_text("[role.a]\nreads = ['lead_attribute', 'failed_events']")
+
+    columns = read_roles(path)["a"].columns
+    assert not {"first_value", "last_value"} & set(columns["lead_attribute"])
+    assert not {"key", "value", "reason"} & set(columns["failed_events"])
 
 
 def test_no_packaged_role_reads_bytes_or_what_it_does_not_name() -> None:

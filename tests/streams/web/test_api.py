@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ import pyarrow as pa
 import pytest
 
 from streams.access.worker_source import WorkerSource
-from tests.streams.access.served import Served, over_http, served
+from tests.given import as_bytes
+from tests.streams.access.served import Served, committed, over_http, served
 
 PERSONAL = "maria.personal@example.com"
 EVENTS = [
@@ -244,6 +246,34 @@ def test_a_statement_ends_when_its_client_goes(http_of: Http) -> None:
         time.sleep(0.05)
     ended = json.loads(log.read_text().splitlines()[-1])
     assert ended["ms"] < 2_500 and ended["outcome"] != "late"
+
+
+def test_answers_are_each_of_one_moment_while_a_worker_commits(http_of: Http) -> None:
+    """Five people at once: a commit brings a lead and its company together, or neither."""
+    counted = "select (select count(*) from lead) - (select count(*) from lead_account) as n"
+    [(before,)] = {tuple(row.values()) for row in http_of.sql(counted)[1]}
+    is_over = threading.Event()
+    answers: list[tuple[int, Any]] = []
+
+    def ask() -> None:
+        while not is_over.is_set():
+            answers.append(http_of.sql(counted))
+
+    people = [threading.Thread(target=ask) for _ in range(5)]
+    for person in people:
+        person.start()
+    for number in range(4):
+        said = {**EVENTS[0], "lead_id": f"late-{number}"}
+        profile = {"type": "LeadProfiled", "account_id": f"account-{number}"}
+        profile |= {key: said[key] for key in ("source", "occurred_at", "recorded_at", "lead_id")}
+        committed(http_of.served.warehouse, as_bytes([said, profile]), 100 + 2 * number)
+        http_of.served.warehouse.refresh()
+    is_over.set()
+    for person in people:
+        person.join()
+
+    assert len(answers) > 10
+    assert {(status, row["n"]) for status, [row] in answers} == {(200, before)}
 
 
 def test_an_answer_that_breaks_off_is_no_whole_one(http_of: Http) -> None:
