@@ -4,7 +4,7 @@ Every role has a catalogue in the instance that serves, with one view for each g
 columns. A name with a catalogue before it would still reach everything in that instance. So the statement is
 bound first in another instance that holds nothing else: the same catalogue, the same columns, and no rows.
 What binds there reads what is granted, and the same text means the same in the serving instance
-(docs/adr/0017).
+(docs/adr/0018).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a role's statement may say, judged on DuckDB's own parse of it (docs/adr/0017).
+"""What a role's statement may say, judged on DuckDB's own parse of it (docs/adr/0018).
 
 The parse is DuckDB's, so that there is no second grammar to disagree with the one that runs. What names mean
 is decided afterwards, by binding (warehouse/role_database.py).
