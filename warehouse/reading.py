@@ -17,6 +17,10 @@ TOO_LONG = "The query took too long and was ended"
 
 def check_is_reading(statement: str) -> None:
     """Raise BatonError unless the text is one SELECT; one that does not parse says where it goes wrong."""
+    try:
+        statement.encode()
+    except UnicodeEncodeError as error:
+        raise query_failed(statement.encode(errors="replace").decode(), "it is not all text") from error
     with failing_plainly(statement):
         kinds = [found.type for found in duckdb.extract_statements(statement)]
     if kinds != [duckdb.StatementType.SELECT]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,10 @@ from duckdb_extensions import import_extension
 
 from schemas.errors import BatonError, ExitCode
 from warehouse.reading import failing_plainly
-from warehouse.statement_server import Limits, ask_server, serve_statements
+from warehouse.role_database import RoleDatabases
+from warehouse.role_statement import Readers
+from warehouse.roles import Role
+from warehouse.statement_server import Limits, RoleAccess, ask_server, serve_statements
 
 TABLE_FUNCTIONS = (
     "range",
@@ -102,17 +105,20 @@ def serve_sql(
     seconds: float = 30,
     most_bytes: int = 0,
     on_endless: Callable[[str], None] = lambda statement: None,
+    readers: Readers | None = None,
+    roles: Mapping[str, Role] | None = None,
 ) -> SqlEndpoint:
     """Serve this database on free loopback ports with a fresh token. `seconds`: a statement's time limit.
     `most_bytes`: memory of this process from which on statements are ended; 0 is without a limit.
     `on_endless`: called with a statement that does not end although it was told to.
-
+    `readers`: who else may ask, the statement server only; each with a token, for what their role reads.
     From then on the process can neither read other files through SQL nor change its settings.
     """
     load_extensions(connection)
     token = secrets.token_urlsafe(32)
     connection.execute(_MAY_RUN)
-    port = serve_statements(connection, Limits(seconds, most_bytes, on_endless), token)
+    access = RoleAccess(readers, RoleDatabases(connection, roles or {})) if readers else None
+    port = serve_statements(connection, Limits(seconds, most_bytes, on_endless), token, access)
     endpoint = SqlEndpoint(f"quack:127.0.0.1:{_free_port()}", token, port)
     connection.execute("set global quack_authorization_function = 'may_run'")
     connection.execute("call quack_serve(?, token = ?)", [endpoint.address, endpoint.token])

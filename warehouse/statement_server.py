@@ -2,7 +2,7 @@
 
 Quack, the protocol of the SQL endpoint, cannot end a statement. Here a client sends one line of JSON on
 loopback and reads the rows as an Arrow stream while they are computed. What a statement may do is decided by
-the endpoint's own function, `main.may_run`.
+the endpoint's own function, `main.may_run`; what somebody with a role may ask, by warehouse/role_database.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -34,10 +34,13 @@ from warehouse.reading import (
     took_too_much,
     unique_names,
 )
+from warehouse.role_database import RoleDatabases
+from warehouse.role_statement import Readers, RoleStatement, too_large
 
 MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
 LONGEST_STATEMENT = 1 << 20
 ROWS_AT_A_TIME = 10_000
+GRACE_SECONDS = 1.5  # in which an interrupted statement should have ended
 CHECK_SECONDS = 0.1
 # A server that computes says so every second. One that says nothing for longer than this is frozen.
 ALIVE_SECONDS = 1.0
@@ -46,6 +49,14 @@ SILENT_SECONDS = 5.0
 _HEAD = struct.Struct("!cI")
 _ALIVE, _DATA, _ERROR, _END = b"A", b"D", b"E", b"Z"
 _FORBIDDEN = "it calls a function that reaches outside the tables"
+
+
+@dataclass(frozen=True)
+class RoleAccess:
+    """Who may ask beside the owner of the token, and the databases of their roles."""
+
+    readers: Readers
+    databases: RoleDatabases
 
 
 @dataclass(frozen=True)
@@ -59,16 +70,19 @@ class Limits:
     on_endless: Callable[[str], None] = lambda statement: None
 
 
-def serve_statements(connection: duckdb.DuckDBPyConnection, limits: Limits, token: str) -> int:
+def serve_statements(
+    connection: duckdb.DuckDBPyConnection, limits: Limits, token: str, access: RoleAccess | None = None
+) -> int:
     """Serve from threads of this process until it ends; the port on loopback."""
     connection.execute("set global arrow_lossless_conversion = true")
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     turns = threading.Semaphore(MOST_AT_ONCE)
+    turns_of_roles = threading.Semaphore(MOST_AT_ONCE - 1)  # one is always left for the owner
 
     def accept() -> None:
         while True:
             client, _ = listener.accept()
-            served = _Statement(connection, client, token, limits, turns)
+            served = _Statement(connection, client, token, limits, turns, turns_of_roles, access)
             threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
 
     threading.Thread(target=accept, name="baton-statements", daemon=True).start()
@@ -85,9 +99,13 @@ class _Statement:
         token: str,
         limits: Limits,
         turns: threading.Semaphore,
+        turns_of_roles: threading.Semaphore,
+        access: RoleAccess | None,
     ) -> None:
         self.connection, self.client, self.token, self.turns = connection, client, token, turns
         self.limits, self.seconds = limits, limits.seconds
+        self.turns_of_roles, self.access = turns_of_roles, access
+        self.role: RoleStatement | None = None
         self.is_late = self.is_large = False
         self.is_done = threading.Event()
         self.sending = threading.Lock()
@@ -97,40 +115,67 @@ class _Statement:
         with closing(self.client), suppress(OSError, ValueError, KeyError):
             self.client.settimeout(self.seconds)
             request = json.loads(self.client.makefile("rb").readline(LONGEST_STATEMENT))
-            if not secrets.compare_digest(str(request["token"]).encode(), self.token.encode()):
+            statement = str(request["statement"])
+            self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
+            is_owner = secrets.compare_digest(str(request["token"]).encode(), self.token.encode())
+            if not is_owner and not self._enter(str(request["token"])):
                 self.send(_ERROR, json.dumps({"kind": "token"}).encode())
                 return
             self.send(_ALIVE, b"")
             threading.Thread(target=self._say_alive, daemon=True).start()
-            self.seconds = min(self.seconds, float(request.get("seconds") or self.seconds))
-            statement = str(request["statement"])
             deadline = time.monotonic() + self.seconds
-            if not self.turns.acquire(timeout=self.seconds):
-                self.is_done.set()
-                self._fail("late", "")
-                return
             try:
-                self._answer(statement, deadline)
+                with self._turn(deadline) as has_turn:
+                    if has_turn:
+                        self._answer(statement, deadline)
+                    else:
+                        self.is_done.set()
+                        self._fail("late", "")
             finally:
                 self.is_done.set()
-                self.turns.release()
+                if self.role is not None:
+                    self.role.end(statement)
+
+    def _enter(self, token: str) -> bool:
+        """Whether this is the token of somebody with a role, whose statement it then is."""
+        reader = self.access.readers.enter(token) if self.access else None
+        database = self.access.databases.of(reader.role) if self.access and reader else None
+        if self.access is None or reader is None or database is None:
+            return False
+        self.role = RoleStatement(database, reader, self.access.readers)
+        return True
+
+    @contextmanager
+    def _turn(self, deadline: float) -> Iterator[bool]:
+        """Wait for a turn; whether there was one in time."""
+        with ExitStack() as held:
+            for turns in [self.turns_of_roles, self.turns] if self.role else [self.turns]:
+                if not turns.acquire(timeout=max(0, deadline - time.monotonic())):
+                    yield False
+                    return
+                held.callback(turns.release)
+            yield True
 
     def _answer(self, statement: str, deadline: float) -> None:
         with closing(self.connection.cursor()) as cursor:
             watcher = threading.Thread(target=self._watch, args=(cursor, statement, deadline), daemon=True)
             watcher.start()
             try:
+                running = survivable(statement)
+                if self.role is not None:
+                    self.role.check(running)
                 if cursor.execute("select main.may_run('', ?)", [statement]).fetchall() != [(True,)]:
                     self._fail("refused", _FORBIDDEN)
                     return
-                rows = cursor.execute(survivable(statement)).to_arrow_reader(ROWS_AT_A_TIME)
-                with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
-                    for batch in rows:
-                        stream.write_batch(batch)
-                self.send(_END, b"")
+                self._send_rows(self.role.cursor if self.role else cursor, running)
             except (duckdb.Error, pa.ArrowException, UnicodeDecodeError, MemoryError) as error:
                 why = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else ""
                 self._fail(self._kind(error), why or str(error))
+            except BatonError as error:
+                if self.is_late:
+                    self._fail("late", "")
+                else:
+                    self._fail("refused", "", error)
             finally:
                 self.is_done.set()
                 watcher.join()
@@ -140,40 +185,73 @@ class _Statement:
             return "large"
         return "late" if self.is_late else "damaged" if is_damage(error) else "failed"
 
+    def _send_rows(self, cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
+        rows = cursor.execute(statement).to_arrow_reader(ROWS_AT_A_TIME)
+        with pa.ipc.new_stream(_Frames(self), rows.schema) as stream:
+            for batch in rows:
+                if self.role is not None and not self.role.count(batch):
+                    self._fail("too_large", "")
+                    return
+                stream.write_batch(batch)
+        self.send(_END, b"")
+        if self.role is not None:
+            self.role.outcome = "answered"
+
     def _watch(self, cursor: duckdb.DuckDBPyConnection, statement: str, deadline: float) -> None:
         """Interrupt the statement when its time is up, its client has gone, or memory runs out; again until
-        it has ended."""
+        it has ended.
+
+        What DuckDB does not interrupt (one call of a function on long values) keeps its turn. Its client gets
+        its answer all the same.
+        """
         is_ending, endless_at = False, 0.0
         while not self.is_done.wait(0 if not is_ending else CHECK_SECONDS):
             if not is_ending:
-                readable, _, _ = select.select([self.client], [], [], CHECK_SECONDS)
+                has_gone = _is_ready(self.client, select.POLLIN, CHECK_SECONDS)
                 self.is_late = time.monotonic() >= deadline
                 self.is_large = 0 < self.limits.most_bytes < resident_bytes()
+                self.is_large |= self.role is not None and self.role.is_short_of_memory()
                 # A client that has asked says nothing more.
-                is_ending = bool(readable) or self.is_late or self.is_large
+                is_ending = has_gone or self.is_late or self.is_large
                 endless_at = time.monotonic() + ENDLESS_SECONDS
             if is_ending:
                 if time.monotonic() > endless_at:
                     self.limits.on_endless(statement)
                 with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
-                    cursor.interrupt()
+                    (self.role or cursor).interrupt()
+            if self.is_late and self.role is not None and time.monotonic() > deadline + GRACE_SECONDS:
+                with suppress(OSError):
+                    self._fail("late", "")
+                    self.client.shutdown(socket.SHUT_RDWR)
 
     def _say_alive(self) -> None:
         """Until the statement is done. A client that does not read what it has needs no sign of life."""
         with suppress(OSError, ValueError):  # the client has gone
             while not self.is_done.wait(ALIVE_SECONDS):
-                if select.select([], [self.client], [], 0)[1] and self.sending.acquire(blocking=False):
+                if _is_ready(self.client, select.POLLOUT, 0) and self.sending.acquire(blocking=False):
                     try:
                         self.client.sendall(_HEAD.pack(_ALIVE, 0))
                     finally:
                         self.sending.release()
 
-    def _fail(self, kind: str, why: str) -> None:
-        self.send(_ERROR, json.dumps({"kind": kind, "why": why, "seconds": self.seconds}).encode())
+    def _fail(self, kind: str, why: str, error: BatonError | None = None) -> None:
+        answer: dict[str, Any] = {"kind": kind, "why": why, "seconds": self.seconds}
+        if self.role is not None:
+            self.role.outcome = kind
+        if error is not None:
+            answer |= {"kind": "error", "error": error.as_dict()}
+        self.send(_ERROR, json.dumps(answer).encode())
 
     def send(self, kind: bytes, content: bytes) -> None:
         with self.sending:
             self.client.sendall(_HEAD.pack(kind, len(content)) + content)
+
+
+def _is_ready(client: socket.socket, event: int, seconds: float) -> bool:
+    """Whether it can be read or written within so long; select() would fail from the 1,024th file on."""
+    poll = select.poll()
+    poll.register(client, event)
+    return bool(poll.poll(seconds * 1000))
 
 
 class _Frames:
@@ -195,16 +273,23 @@ class _Frames:
 def ask_server(port: int, token: str, statement: str, seconds: float | None) -> RowStream:
     """Send one SELECT. Raises BatonError when it is refused, fails, the server says nothing, or there is none
     (exit 4)."""
+    return RowStream(send_statement(port, token, statement, seconds), statement)
+
+
+def send_statement(port: int, token: str, statement: str, seconds: float | None) -> socket.socket:
+    """Send it, and do not wait: RowStream reads the answer. Closing the socket ends the statement."""
     check_is_reading(statement)
+    request = json.dumps({"token": token, "statement": statement, "seconds": seconds}).encode() + b"\n"
+    if len(request) > LONGEST_STATEMENT:
+        raise query_failed(statement, f"it is longer than {LONGEST_STATEMENT:,} bytes")
     try:
         server = socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS)
-        request = {"token": token, "statement": statement, "seconds": seconds}
-        server.sendall(json.dumps(request).encode() + b"\n")
+        server.sendall(request)
     except TimeoutError as error:
         raise _silent() from error
     except OSError as error:
         raise _gone(port, str(error)) from error
-    return RowStream(server, statement)
+    return server
 
 
 class RowStream:
@@ -217,7 +302,11 @@ class RowStream:
         self._file: IO[bytes] = server.makefile("rb")
         self._read = bytearray()
         self.failure: BatonError | None = None
-        self._arrow = pa.ipc.open_stream(self)
+        try:
+            self._arrow = pa.ipc.open_stream(self)
+        except BaseException:
+            self.close()
+            raise
 
     def reader(self) -> pa.RecordBatchReader:
         """The rows; no two columns have the same name."""
@@ -270,6 +359,17 @@ def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
             return only_reading(statement, answer["why"])
         case "late":
             return took_too_long(statement, answer["seconds"])
+        case "error":
+            said = answer["error"]
+            return BatonError(
+                said["error"],
+                where=said["where"],
+                why=said["why"],
+                next_command=said["next"],
+                exit_code=ExitCode.USAGE,
+            )
+        case "too_large":
+            return too_large(statement)
         case "large":
             return took_too_much(statement)
         case "damaged":

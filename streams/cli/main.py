@@ -32,6 +32,7 @@ COMMANDS = {
     "Read the numbers": {
         "sql": ("streams.cli.sql", "Run one SELECT on the warehouse."),
         "explain": ("streams.cli.explain", "Trace a number to its events."),
+        "snapshot": ("streams.cli.snapshot", "Copy the views to a file for BI tools."),
         "export": ("streams.cli.export", "Write the recorded events to a file."),
         "alerts": ("streams.cli.alerts", "List alerts."),
     },
@@ -45,6 +46,7 @@ COMMANDS = {
         "repair": ("streams.cli.repair", "Set a damaged warehouse file aside."),
         "backup": ("streams.cli.repair", "Copy the warehouse to a file."),
         "failed": ("streams.cli.failed", "Inspect and redrive unreadable records."),
+        "access": ("streams.cli.access", "Give somebody a token for their own tools."),
         "contract": ("streams.cli.contract", "Check the event contract, write its reference."),
     },
 }

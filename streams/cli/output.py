@@ -5,11 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from streams.queries.values import cell, printable
+from streams.queries.values import cell, plain, printable
 
 WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
 GAP = 2
@@ -51,24 +49,6 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("baton", _in_ascii)
-
-
-def plain(value: Any) -> Any:
-    """A value in JSON: instants in ISO 8601 with zone; decimals, and floats that JSON lacks, as text; bytes
-    in hex."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"inf": "Infinity", "-inf": "-Infinity"}.get(str(value), "NaN")
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {k if isinstance(k, str) else str(plain(k)): plain(inner) for k, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner) for inner in value]
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
 
 
 def print_json(value: Any) -> None:

@@ -64,7 +64,7 @@ def sql(
     \b
     Examples:
       baton sql "select state, handoffs from funnel.black_hole"
-      baton sql "select table_name, comment from duckdb_views() where schema_name = 'funnel'"
+      baton sql "select table_name, comment from duckdb_views() where comment is not null"
       baton sql --events events.jsonl --as-of 2026-04-01 "from funnel.lead_journey"
     """
     _check_options(events, playbook, as_of, as_known, [as_csv, parquet is not None, as_json])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -48,14 +48,16 @@ def texts(rows: Rows, limit: int | None) -> tuple[list[list[str]], int]:
 
 def dicts(rows: Rows, limit: int | None) -> tuple[list[dict[str, Any]], int]:
     """The first rows for JSON, and how many are left out. Instants and days are in ISO 8601."""
+    found = each_dict(rows)
+    return list(islice(found, limit)), count_rest(found)
+
+
+def each_dict(rows: Rows) -> Iterator[dict[str, Any]]:
+    """The rows for JSON, one after another."""
     types = [str(type_) for type_ in rows.types]
     names = unique_names(rows.columns)
-    found = _each(rows.project(", ".join(_column(place, type_) for place, type_ in enumerate(types, 1))))
-    shown = [
-        {name: _for_json(value, type_) for name, type_, value in zip(names, types, row, strict=True)}
-        for row in islice(found, limit)
-    ]
-    return shown, count_rest(found)
+    for row in _each(rows.project(", ".join(_column(place, type_) for place, type_ in enumerate(types, 1)))):
+        yield {name: _for_json(value, type_) for name, type_, value in zip(names, types, row, strict=True)}
 
 
 def write_csv(rows: Rows, limit: int | None, out: TextIO) -> int:
@@ -63,12 +65,33 @@ def write_csv(rows: Rows, limit: int | None, out: TextIO) -> int:
 
     What a terminal would act on is escaped when a terminal reads it.
     """
-    header = list(rows.columns)
     found = _each(rows.project("columns(*)::varchar"))
     shown = printable if out.isatty() else str
-    for row in chain([header], islice(found, limit)):
-        out.write(",".join("" if text is None else _csv_field(shown(text)) for text in row) + "\n")
+    for row in chain([list(rows.columns)], islice(found, limit)):
+        out.write(_csv_line(row, shown))
     return count_rest(found)
+
+
+def spreadsheet_lines(rows: Rows) -> Iterator[str]:
+    """CSV for spreadsheets: a text that one would compute as a formula has an apostrophe before it."""
+    numbers = is_number(rows)
+    yield _csv_line(rows.columns, _no_formula)
+    for row in _each(rows.project("columns(*)::varchar")):
+        yield _csv_line(
+            [
+                text if text is None or number else _no_formula(text)
+                for text, number in zip(row, numbers, strict=True)
+            ],
+            str,
+        )
+
+
+def _csv_line(row: Sequence[str | None], shown: Callable[[str], str]) -> str:
+    return ",".join("" if text is None else _csv_field(shown(text)) for text in row) + "\n"
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r", "\n") else text
 
 
 def write_parquet(rows: Rows, limit: int | None, file: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -107,3 +108,21 @@ def _list(values: list[Any]) -> str:
     if len(values) > _LONGEST_LIST:
         lines.append(f"... {len(values) - _LONGEST_LIST} more")
     return "\n".join(lines) or NULL
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON: instants in ISO 8601 with zone; decimals, and floats that JSON lacks, as text; bytes
+    in hex."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": "Infinity", "-inf": "-Infinity"}.get(str(value), "NaN")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {k if isinstance(k, str) else str(plain(k)): plain(inner) for k, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
