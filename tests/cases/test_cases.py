@@ -14,7 +14,7 @@ import re
 import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from schemas.json_form import json_form
 from schemas.validation import read_event
 from tests import oracle
 from tests.given import as_bytes, asked_anew, emptied, given, in_memory
-from tests.oracle.comparison import differences
+from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
 FOLDER = Path(__file__).parent
@@ -67,10 +67,7 @@ def test_the_oracle_says_the_same(file: Path, tmp_path: Path) -> None:
     asked = {view for question in case["ask"] for view in VIEW.findall(question["sql"])}
     for view in sorted(asked & oracle.KEYS.keys()):
         expected = oracle.rows(view, log, rules, as_of)
-        columns = list(expected[0]) if expected else list(oracle.KEYS[view])
-        said = asked_anew(warehouse, as_of, f"select {', '.join(columns)} from funnel.{view}").fetchall()
-        rows = [dict(zip(columns, row, strict=True)) for row in said]
-        found = differences(view, oracle.KEYS[view], rows, expected)
+        found = compare(partial(asked_anew, warehouse, as_of), view, oracle.KEYS[view], expected)
         assert not found.differences, f"{view}: {found.differences[0]}"
 
 

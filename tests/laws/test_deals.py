@@ -138,4 +138,4 @@ def test_whoever_reads_the_events_from_the_top_tells_the_same_story(
     log = oracle.Log.from_events(story)
     for view in COMPARED:
         expected = oracle.rows(view, log, PLAYBOOK, as_of)
-        assert not compare(shared.connection, view, oracle.KEYS[view], expected).differences, view
+        assert not compare(shared.connection.execute, view, oracle.KEYS[view], expected).differences, view
