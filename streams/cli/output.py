@@ -8,7 +8,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from textwrap import TextWrapper
@@ -179,6 +179,25 @@ def print_labelled(label: str, text: str, width: int = 10, color: str = "") -> N
 def say(text: str) -> None:
     """A message on stderr; on a terminal it wraps between words."""
     messages.print(printable(text, keep="\n"), markup=False, soft_wrap=not messages.is_terminal)
+
+
+def advancing(bar: Progress, words: str, then: str = "") -> Callable[[int, int], None]:
+    """A line of the bar, and what moves it: (done, all there is). It never goes back, though more may turn up
+    on the way or a part be done again; once all is done it says what comes `then`, which has no measure."""
+    task, most, is_over = bar.add_task(words, total=None), 0.0, False
+
+    def advance(done: int, total: int) -> None:
+        nonlocal task, most, is_over
+        if is_over or not total:
+            return
+        most = max(most, min(done / total, 1.0))
+        bar.update(task, completed=most, total=1.0)
+        if done >= total and then:
+            is_over = True
+            bar.remove_task(task)
+            task = bar.add_task(then, total=None)
+
+    return advance
 
 
 def say_error(error: BatonError) -> None:
