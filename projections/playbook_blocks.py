@@ -28,7 +28,7 @@ class Blocks:
     """Walks the blocks of a playbook and knows the line each one stands on.
 
     Every method raises a BatonError (exit 3) for what cannot be used. `name` and `index` say which block.
-    What is read by each() and part() keeps its fault for check(), so that one run names all that can be found.
+    A fault met by each() or part() is kept for check(), so that one run names all that can be found.
     """
 
     def __init__(
