@@ -111,6 +111,5 @@ def shuffled(values: Sequence[bytes], seed: int) -> list[bytes]:
 
 def view(warehouse: Warehouse, name: str, columns: Sequence[str], as_of: datetime) -> list[tuple[Any, ...]]:
     """Rows of a public view at an instant, sorted."""
-    warehouse.pin_as_of(as_of)
-    rows = warehouse.connection.execute(f"select {', '.join(columns)} from funnel.{name}").fetchall()
-    return sorted(rows, key=repr)
+    query = f"select {', '.join(columns)} from funnel.{name}"
+    return sorted(asked_anew(warehouse, as_of, query).fetchall(), key=repr)
