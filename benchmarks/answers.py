@@ -23,7 +23,6 @@ QUESTIONS = {
     "one lead's life": "from funnel.lead_journey where lead_id = '{lead}'",
 }
 MOST_MS = {"one lead's life": 50.0}
-ASKED = 20
 TIMES = 10
 
 
@@ -35,7 +34,11 @@ def measure(bench: Bench) -> Case:
     with bench.new_folder() as folder:
         for name, times in (("short", batches), ("long", batches * TIMES)):
             found[name] = in_own_process(
-                ask, file=str(Path(folder) / f"{name}.duckdb"), batch=scale.batch, times=times
+                ask,
+                file=str(Path(folder) / f"{name}.duckdb"),
+                batch=scale.batch,
+                times=times,
+                asked=scale.times_asked,
             )
     short, long = found["short"], found["long"]
     what = f"on {long['events']:,} events"
@@ -58,7 +61,7 @@ def measure(bench: Bench) -> Case:
     return Case("reading", METHOD, figures, notes)
 
 
-def ask(file: str, batch: int, times: int) -> Measured:
+def ask(file: str, batch: int, times: int, asked: int) -> Measured:
     """Fill a warehouse with so many batches, build its read models and ask every question. Milliseconds."""
     fill(Path(file), Batches(batch), times)
     found: Measured = {"p50": {}, "p95": {}}
@@ -69,9 +72,9 @@ def ask(file: str, batch: int, times: int) -> Measured:
         found["events"] = times * batch
         _, [[lead]] = warehouse.ask("select max(lead_id) from funnel.lead")
         for question, statement in QUESTIONS.items():
-            spent = sorted(_seconds(warehouse, statement.format(lead=lead)) for _ in range(ASKED))
-            found["p50"][question] = 1000 * spent[ASKED // 2]
-            found["p95"][question] = 1000 * spent[int(ASKED * 0.95)]
+            spent = sorted(_seconds(warehouse, statement.format(lead=lead)) for _ in range(asked))
+            found["p50"][question] = 1000 * spent[asked // 2]
+            found["p95"][question] = 1000 * spent[int(asked * 0.95)]
     return found
 
 

@@ -98,6 +98,7 @@ class Scale:
     rate: int = 5_000
     times_longer: int = 50
     answer_events: int = 2_000_000
+    times_asked: int = 20
     is_quick: bool = False
 
 
@@ -112,6 +113,7 @@ QUICK = Scale(
     rate=2_000,
     times_longer=10,
     answer_events=2_000,
+    times_asked=1,
     is_quick=True,
 )
 

@@ -78,16 +78,10 @@ class Definition:
 
 def read_definition(blocks: Blocks) -> Definition:
     """The definition in a playbook. Faults are BatonErrors that name the line."""
-    criteria = [*_icp(blocks), *(_criterion(blocks, i, block) for i, block in blocks.blocks("criterion"))]
+    icp = blocks.part(lambda: list(_icp(blocks))) or []
+    criteria = [*icp, *blocks.each("criterion", lambda i, block: _criterion(blocks, i, block))]
     group = {"engaged_within": "90 days", "complete_within": "30 days", **blocks.single("buying_group")}
-    roles = tuple(_role(blocks, i, block) for i, block in blocks.blocks("role"))
-    known = {role.id for role in roles}
-    for index, criterion in enumerate(c for c in criteria if not c.id.startswith("icp_")):
-        for role in criterion.roles:
-            if role not in known:
-                raise blocks.fault(
-                    "criterion", index, f"no role {role!r}; known: {', '.join(sorted(known)) or 'none'}"
-                )
+    roles = tuple(blocks.each("role", lambda i, block: _role(blocks, i, block)))
     return Definition(
         criteria=tuple(criteria),
         roles=roles,
@@ -127,6 +121,10 @@ def _criterion(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Criterio
     count = blocks.count("criterion", index, block, "count") if "count" in block else 1
     if kind == "group":
         roles = _some(blocks, "criterion", index, block, "roles")
+        named = blocks.ids("role")
+        if unknown := [role for role in roles if role not in named]:
+            why = f"no role {unknown[0]!r}; known: {', '.join(sorted(named)) or 'none'}"
+            raise blocks.fault("criterion", index, why)
         return Criterion(own, kind, is_required, roles=roles, count=count)
     activities = _some(blocks, "criterion", index, block, "activities")
     within = blocks.duration("criterion", index, block, "within")

@@ -82,8 +82,9 @@ def unknown_slices(query: str) -> list[str]:
 
 def read_dimensions(blocks: Blocks) -> Dimensions:
     """The dimensions in a playbook; default bands when it has none. Faults are BatonErrors with the line."""
-    segments = tuple(_segment(blocks, index, block) for index, block in blocks.blocks("segment"))
-    return Dimensions(tuple(_size_bands(blocks)) or DEFAULT_BANDS, segments)
+    segments = tuple(blocks.each("segment", lambda i, block: _segment(blocks, i, block)))
+    bands = blocks.part(lambda: tuple(_size_bands(blocks)))
+    return Dimensions(bands or DEFAULT_BANDS, segments)
 
 
 def _size_bands(blocks: Blocks) -> Iterator[SizeBand]:
@@ -94,6 +95,9 @@ def _size_bands(blocks: Blocks) -> Iterator[SizeBand]:
         is_last = index == len(found) - 1
         if is_last and "at_most" in block:
             why = "the last band takes all larger companies: leave its at_most out"
+            raise blocks.fault("size_band", index, why)
+        if not is_last and "at_most" not in block:
+            why = "at_most is missing: only the last band has no limit"
             raise blocks.fault("size_band", index, why)
         at_most = None if is_last else blocks.count("size_band", index, block, "at_most")
         if at_most is not None and at_most <= largest:

@@ -34,7 +34,7 @@ class Example:
 
 def read_examples(blocks: Blocks) -> tuple[Example, ...]:
     """The examples of a playbook. Faults are BatonErrors that name the line."""
-    return tuple(_example(blocks, i, block) for i, block in blocks.blocks("example"))
+    return tuple(blocks.each("example", lambda i, block: _example(blocks, i, block)))
 
 
 def _example(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Example:

@@ -130,7 +130,8 @@ class Playbook:
 
 
 def read_playbook(path: Path = DEFAULT_PLAYBOOK) -> Playbook:
-    """Read and check a playbook. Every fault is a BatonError with file, line, reason and remedy (exit 3)."""
+    """Read and check a playbook. Raises a BatonError with file, line, reason and remedy of every
+    fault that can be found at once (exit 3)."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -171,38 +172,38 @@ class _Reader:
         head = blocks.content.get("playbook")
         if not isinstance(head, dict):
             raise unusable(where, 1, "there is no [playbook] block with a name")
-        blocks.check_keys("playbook", 0, head)
-        head = {"fiscal_year_begins": 1, "week_begins": WEEKDAYS[0], **head}
-        calendars = tuple(self._calendar(i, block) for i, block in blocks.blocks("calendar"))
-        if not calendars:
+        said: Mapping[str, Any] = head
+        blocks.part(lambda: blocks.check_keys("playbook", 0, said))
+        head = {"fiscal_year_begins": 1, "week_begins": WEEKDAYS[0], **said}
+        if not blocks.content.get("calendar"):
             raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
-        names = {calendar.id for calendar in calendars}
-        teams = tuple(self._team(i, block, names) for i, block in blocks.blocks("team"))
-        team_names = {team.id for team in teams}
-        stages = self._stages()
-        return Playbook(
+        names, team_names, part = blocks.ids("calendar"), blocks.ids("team"), blocks.part
+        stages = part(self._stages) or []
+        found = Playbook(
             name=str(head.get("name", "playbook")),
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
-            zone=blocks.zone("playbook", 0, head.get("zone", "UTC")),
-            window=blocks.one_of("playbook", 0, head, "window", _WINDOWS),
-            fiscal_year_begins=blocks.count("playbook", 0, head, "fiscal_year_begins", 12),
-            week_begins=blocks.one_of("playbook", 0, head, "week_begins", WEEKDAYS),
-            at_risk_share=blocks.share("playbook", 0, head, "at_risk_share", 0.75),
-            calendars=calendars,
-            teams=teams,
-            members=dict(self._members(names, team_names)),
+            zone=part(lambda: blocks.zone("playbook", 0, head.get("zone", "UTC"))),
+            window=part(lambda: blocks.one_of("playbook", 0, head, "window", _WINDOWS)),
+            fiscal_year_begins=part(lambda: blocks.count("playbook", 0, head, "fiscal_year_begins", 12)),
+            week_begins=part(lambda: blocks.one_of("playbook", 0, head, "week_begins", WEEKDAYS)),
+            at_risk_share=part(lambda: blocks.share("playbook", 0, head, "at_risk_share", 0.75)),
+            calendars=tuple(blocks.each("calendar", self._calendar)),
+            teams=tuple(blocks.each("team", lambda i, block: self._team(i, block, names))),
+            members=part(lambda: dict(self._members(names, team_names))),
             stages=tuple((stage, event) for stage, event, _ in stages),
-            slas=self._slas(team_names),
-            alerts=tuple(self._alert(i, block, team_names) for i, block in blocks.blocks("alert")),
-            definition=definition.read_definition(blocks),
-            goals=goals.read_goals(blocks, team_names),
-            deal_stages=deal_stages.read_deal_stages(blocks),
+            slas=part(lambda: self._slas(team_names)),
+            alerts=tuple(blocks.each("alert", lambda i, block: self._alert(i, block, team_names))),
+            definition=part(lambda: definition.read_definition(blocks)),
+            goals=part(lambda: goals.read_goals(blocks, team_names)),
+            deal_stages=part(lambda: deal_stages.read_deal_stages(blocks)),
             buyer_steps={stage: buyer for stage, _, buyer in stages if buyer},
-            attributes=attributes.read_attributes(blocks),
-            dimensions=dimensions.read_dimensions(blocks),
-            examples=examples.read_examples(blocks),
+            attributes=part(lambda: attributes.read_attributes(blocks)),
+            dimensions=part(lambda: dimensions.read_dimensions(blocks)),
+            examples=part(lambda: examples.read_examples(blocks)),
             text=blocks.text_of_file,
         )
+        blocks.check()
+        return found
 
     def _calendar(self, index: int, block: Mapping[str, Any]) -> Calendar:
         zone = self.blocks.zone("calendar", index, self.blocks.text("calendar", index, block, "zone"))
@@ -291,14 +292,17 @@ class _Reader:
 
     def _slas(self, teams: set[str]) -> tuple[Sla, ...]:
         slas: list[Sla] = []
-        for index, block in self.blocks.blocks("sla"):
+
+        def take(index: int, block: Mapping[str, Any]) -> Sla:
             sla = self._sla(index, block, teams)
             if any((s.id, s.from_team, s.to_team) == (sla.id, sla.from_team, sla.to_team) for s in slas):
                 raise self.blocks.fault(
                     "sla", index, f"{sla.id} from {sla.from_team} to {sla.to_team} appears twice"
                 )
             slas.append(sla)
-        return tuple(slas)
+            return sla
+
+        return tuple(self.blocks.each("sla", take))
 
     def _sla(self, index: int, block: Mapping[str, Any], teams: set[str]) -> Sla:
         for side in ("from_team", "to_team"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
@@ -20,12 +21,14 @@ NAMED = ("calendar", "team", "alert", "criterion", "role", "goal", "example", "s
 _UNITS = {"minute": 1, "hour": 60, "day": 24 * 60}
 _LONGEST = timedelta(days=3650)
 _MOST = 1_000_000_000
+T = TypeVar("T")
 
 
 class Blocks:
     """Walks the blocks of a playbook and knows the line each one stands on.
 
     Every method raises a BatonError (exit 3) for what cannot be used. `name` and `index` say which block.
+    A fault met by each() or part() is kept for check(), so that one run names all that can be found.
     """
 
     def __init__(
@@ -37,9 +40,52 @@ class Blocks:
         self.where = where
         self.content = content
         self.keys = keys
-        for name in content:
-            if name not in keys:
-                raise self.fault(name, 0, f"unknown block {name!r}; known: {', '.join(sorted(keys))}")
+        self.faults = [
+            self.fault(name, 0, f"unknown block {name!r}; known: {', '.join(sorted(keys))}")
+            for name in content
+            if name not in keys
+        ]
+        self.check()
+
+    def check(self) -> None:
+        """Raise the faults found so far, by line, as one error."""
+        if not self.faults:
+            return
+        first, *others = sorted(self.faults, key=lambda fault: int(fault.where.rpartition(":")[2]))
+        why = "".join(f"\n{' ' * 9}{other.where}: {other.why}" for other in others)
+        raise BatonError(
+            first.what,
+            where=first.where,
+            why=first.why + why,
+            next_command=first.next_command,
+            exit_code=first.exit_code,
+        )
+
+    def each(self, name: str, read: Callable[[int, Mapping[str, Any]], T]) -> Iterator[T]:
+        """What is read of every [[name]] without a fault."""
+        with self._collecting():
+            for index, block in self.blocks(name):
+                with self._collecting():
+                    yield read(index, block)
+
+    def part(self, read: Callable[[], T]) -> T:
+        """What is read; None in its place when it has a fault, and check() then raises it."""
+        with self._collecting():
+            return read()
+        return cast(T, None)
+
+    @contextmanager
+    def _collecting(self) -> Iterator[None]:
+        try:
+            yield
+        except BatonError as fault:
+            self.faults.append(fault)
+
+    def ids(self, name: str) -> set[str]:
+        """The ids of all [[name]], those with a fault too: who names such a block has no fault by that."""
+        found = self.content.get(name)
+        blocks = [block for block in found if isinstance(block, dict)] if isinstance(found, list) else []
+        return {block["id"] for block in blocks if isinstance(block.get("id"), str)}
 
     def single(self, name: str) -> Mapping[str, Any]:
         """The block [name]; empty when it was left out."""
@@ -95,9 +141,14 @@ class Blocks:
                 raise self.fault(name, index, f"{key} holds {value!r}, which is not a text")
         return values
 
+    def _given(self, name: str, index: int, block: Mapping[str, Any], key: str) -> Any:
+        if key not in block:
+            raise self.fault(name, index, f"{key} is missing")
+        return block[key]
+
     def count(self, name: str, index: int, block: Mapping[str, Any], key: str, most: int = _MOST) -> int:
         """A whole number of at least 1. What a column cannot hold would stop every worker that reads it."""
-        value = block.get(key)
+        value = self._given(name, index, block, key)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
             raise self.fault(name, index, f"{key} must be a whole number of at least 1 and at most {most:,}")
         return value
@@ -106,7 +157,7 @@ class Blocks:
         self, name: str, index: int, block: Mapping[str, Any], key: str, choices: tuple[str, ...]
     ) -> str:
         """One of some texts."""
-        value = block.get(key)
+        value = self._given(name, index, block, key)
         if value not in choices:
             raise self.fault(name, index, f"{key} = {value!r}; it is one of {', '.join(choices)}")
         return str(value)
@@ -144,10 +195,11 @@ class Blocks:
 
     def day(self, name: str, index: int, block: Mapping[str, Any], key: str) -> date:
         """A day."""
+        value = str(self._given(name, index, block, key))
         try:
-            return date.fromisoformat(str(block.get(key)))
+            return date.fromisoformat(value)
         except ValueError as error:
-            why = f"{key} = {str(block.get(key))!r} is no day such as 2026-04-01"
+            why = f"{key} = {value!r} is no day such as 2026-04-01"
             raise self.fault(name, index, why) from error
 
     def duration(self, name: str, index: int, block: Mapping[str, Any], key: str) -> timedelta:

@@ -24,18 +24,20 @@ from streams.process_record import ProcessRecord
 from streams.project import Project
 
 TESTS = Path(__file__).parent
-# Folders whose tests start a broker or processes, and so run in one group.
-TOGETHER = ("benchmarks", "faults", "streams")
+# What shares the session's broker, or looks at times, runs in one group.
+BROKER = "kafka"
+TOGETHER = ("benchmarks", "faults")
 # Except this one of many seeds, which computes and needs no broker.
 APART = "test_a_mix_of_faults_in_files"
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `pytest -n 2 --dist loadgroup`: one process has the broker and everything that waits for
-    something, the other computes. (Without -n this changes nothing.)"""
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Under `pytest -n 2 --dist loadgroup`: one process has the broker and most of what waits for something;
+    it begins with this group, the largest, and then helps the other. (Without -n this changes nothing.)"""
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in TOGETHER and not item.name.startswith(APART):
+        is_of_them = item.path.relative_to(TESTS).parts[0] in TOGETHER or BROKER in item.fixturenames
+        if is_of_them and not item.name.startswith(APART):
             item.add_marker(pytest.mark.xdist_group("together"))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import duckdb
 
@@ -152,12 +153,11 @@ class ReadModels:
         as_of, playbooks = self._in_force()
         stands = execute("select as_of, playbooks from warehouse.read_model").fetchall()
         read = {} if is_rebuild else dict(execute("from warehouse.rows_read").fetchall())
-        held = {
-            event.table: execute(f"select {_length(event)}").fetchall()[0][0] for event in linked_events()
-        }
+        held = _held(self.connection)
         offsets = execute("from warehouse.next_offset").fetchall()
-        execute(f"insert into news {_news(read, held, stands[0][0] if stands else as_of, as_of)}")
-        join_components(self.connection)
+        if news := _news(read, held, stands[0][0] if stands else as_of, as_of):
+            execute(f"insert into news {news}")
+            join_components(self.connection)
         execute(f"{_MEMBER} where component in (select label from label)")
         is_new = is_rebuild or not stands or stands[0][1] != playbooks
         return _Log(as_of, playbooks, held, offsets, is_new)
@@ -173,13 +173,14 @@ class ReadModels:
     def _stand_at(self, log: _Log, rows: int, *, is_all: bool) -> Refreshed:
         execute = self.connection.execute
         execute("delete from warehouse.rows_read")
-        self.connection.executemany("insert into warehouse.rows_read values (?, ?)", list(log.held.items()))
+        if read := [f"('{table}', {rows})" for table, rows in log.held.items() if rows]:
+            execute(f"insert into warehouse.rows_read values {', '.join(read)}")
         execute("delete from warehouse.offset_read")
         if log.offsets:
             self.connection.executemany("insert into warehouse.offset_read values (?, ?, ?, ?)", log.offsets)
         execute("delete from warehouse.read_model")
         execute("insert into warehouse.read_model values (?, ?, now())", [log.as_of, log.playbooks])
-        [(next_event_at,)] = execute(_next_event(), {"as_of": log.as_of}).fetchall()
+        [(next_event_at,)] = execute(_next_event(log.held), {"as_of": log.as_of}).fetchall()
         return Refreshed(log.as_of, rows, is_all, next_event_at)
 
     def _changed_share(self) -> float:
@@ -202,11 +203,18 @@ class ReadModels:
         return rows
 
     def _evaluate(self, log: _Log) -> None:
-        """The rows of the members, into new_<view>."""
+        """The rows of the members, into new_<view>. Where nothing is read, there is none."""
+        filled: set[str] = set()
         for event in self.events:
-            self.connection.execute(f"insert into changed_{event.table} {_facts_of_members(event, log.held)}")
+            if not log.held[event.table]:
+                continue
+            insert = f"insert into changed_{event.table} {_facts_of_members(event, log.held)}"
+            if self.connection.execute(insert).fetchall() != [(0,)]:
+                filled.add(f"facts.{event.table}")
         for view in self.views:
-            self.connection.execute(f"insert into new_{view.name} {self._evaluated_over(view, log.as_of)}")
+            if not filled.isdisjoint(_facts_read(view)):
+                select = self._evaluated_over(view, log.as_of)
+                self.connection.execute(f"insert into new_{view.name} {select}")
 
     def _build_next(self, log: _Log) -> int | None:
         """Evaluate everything into tables that nobody reads yet, some components at a time; how many rows.
@@ -256,19 +264,27 @@ def _next(view: Projection) -> str:
     return f"stored.next_{view.name}"
 
 
+@cache
+def _facts_read(view: Projection) -> frozenset[str]:
+    return dependencies().upstream([view.relation])
+
+
 def read_events(stored: Sequence[Projection]) -> tuple[EventType, ...]:
     """The events that these views read."""
     read = dependencies().upstream(view.relation for view in stored)
     return tuple(event for event in linked_events() if f"facts.{event.table}" in read)
 
 
-def _next_event() -> str:
-    """SQL: when the next event that is reported already happens, or a playbook comes into force."""
+def _next_event(held: Mapping[str, int]) -> str:
+    """SQL: when the next event that is reported already happens, or a playbook comes into force. held: the
+    rows of each event type."""
     later = " union all ".join(
         f"select min({visible_from(event, _ZONE)}) as later_at from log.{event.table}"
         f" where {visible_from(event, _ZONE)} > $as_of{_after('$as_of')}"
         for event in linked_events()
+        if held[event.table]
     )
+    later = later or "select null::timestamptz as later_at"
     playbook = "select min(in_force_from) from playbook.all_version where in_force_from > $as_of"
     return f"select least((select min(later_at) from ({later})), ({playbook}))"
 
@@ -281,6 +297,12 @@ def _length(event: EventType) -> str:
 def _after(instant: str) -> str:
     """SQL: what holds of all that becomes visible after an instant, so that most of the log is skipped."""
     return f" and occurred_at > {instant}::timestamptz - interval 1 day"
+
+
+def _held(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The row after the last, by table of events."""
+    [lengths] = connection.execute(f"select {', '.join(map(_length, linked_events()))}").fetchall()
+    return dict(zip((event.table for event in linked_events()), lengths, strict=True))
 
 
 def unread_sql() -> str:
@@ -298,7 +320,7 @@ def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
         return False
     [(stood_at, playbooks)] = stands
     earlier, later = sorted((stood_at, as_of))
-    [(next_event_at,)] = execute(_next_event(), {"as_of": earlier}).fetchall()
+    [(next_event_at,)] = execute(_next_event(_held(connection)), {"as_of": earlier}).fetchall()
     has_changed = next_event_at is not None and next_event_at <= later
     return not has_changed and execute(_PLAYBOOKS, {"as_of": as_of}).fetchall() == [(playbooks,)]
 
@@ -313,7 +335,7 @@ def last_recorded_sql() -> str:
 
 def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime, as_of: datetime) -> str:
     """SQL: the records that each new event names, as a list; those of events that lay in the future at one
-    as-of only.
+    as-of only. Empty when there cannot be any: planning it takes longer than reading it.
 
     Copies of one event may name others. Which of them counts is decided over all: they belong together.
     """
@@ -322,10 +344,11 @@ def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime
     for event in linked_events():
         names = f"select {names_sql(event)} as names from log.{event.table}"
         visible = visible_from(event, _ZONE)
-        selects.append(
-            f"{names} where {visible} > {sql_literal(earlier)}{_after(sql_literal(earlier))}"
-            f" and {visible} <= {sql_literal(later)}"
-        )
+        if held[event.table] and earlier < later:
+            selects.append(
+                f"{names} where {visible} > {sql_literal(earlier)}{_after(sql_literal(earlier))}"
+                f" and {visible} <= {sql_literal(later)}"
+            )
         seen = read.get(event.table, 0)
         if held[event.table] > seen:
             new = f"select event_id from log.{event.table} where rowid >= {seen}"
@@ -335,7 +358,7 @@ def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime
                 f"select flatten(list({names_sql(event)})) as names from log.{event.table}"
                 f" where event_id in (select event_id {copied}) group by event_id"
             )
-    return f"select distinct names from ({' union all '.join(selects)})"
+    return f"select distinct names from ({' union all '.join(selects)})" if selects else ""
 
 
 def _facts_of_members(event: EventType, held: Mapping[str, int]) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import count
 
 import duckdb
 
+from projections.projection import views
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import damaged, is_damage
 
+_NO_TABLE = re.compile(r"Table with name \"?([\w.]+)\"? does not exist")
 TOO_LONG = "The query took too long and was ended"
 
 
@@ -59,9 +63,25 @@ def query_failed(statement: str, why: str) -> BatonError:
         "The query failed",
         where=statement[:200],
         why=why.split("\n\nLINE")[0].strip(),
-        next_command="baton sql --help",
+        next_command=_next_try(statement, why),
         exit_code=ExitCode.USAGE,
     )
+
+
+def _next_try(statement: str, why: str) -> str:
+    """What to type after a statement that failed: with the view that a misspelt one is nearest to."""
+    if missing := _NO_TABLE.search(why):
+        name = missing[1].rpartition(".")[2]
+        close = get_close_matches(name.lower(), (view.name for view in views()), n=1, cutoff=0.75)
+        said = rf"\b(?:\w+\.)?{re.escape(name)}\b"
+        if not close or statement.count("\n"):
+            return "baton explain --list   (every view)"
+        corrected = re.sub(said, f"funnel.{close[0]}", statement, flags=re.IGNORECASE)
+        quoted = shlex.quote(corrected) if set('"$`\\!') & set(corrected) else f'"{corrected}"'
+        return f"baton sql {quoted}"
+    if "Referenced column" in why and (view := re.search(r"\bfunnel\.\w+", statement)):
+        return f'baton sql "describe {view[0]}"'
+    return "baton sql --help"
 
 
 def took_too_long(statement: str, seconds: float) -> BatonError:

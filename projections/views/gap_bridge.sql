@@ -26,7 +26,8 @@
 --   playbook_version  the playbook whose goals, owners and cohort these are
 with
 attained as materialized (
-    select goal_id, period, metric, is_part, goal_amount, actual, gap, n, currency, playbook_version
+    select goal_id, period, metric, is_part, goal_amount, actual, goal_amount - actual as gap, n, currency,
+        playbook_version
     from funnel.goal_attainment
 ),
 retained as (

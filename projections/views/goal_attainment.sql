@@ -24,11 +24,11 @@
 --   actual            what is reached of it by as-of
 --   n                 deals, or companies, in that sum
 --   unpriced          deals, or companies, with an amount that is missing or has no rate: actual leaves it out
---   attained_share    actual / goal
+--   attained_share    actual / goal; null while the period has not begun
 --   elapsed_share     full days of the period that have passed at as-of / days of the period
 --   expected_by_now   the part of the goal that should be reached by now
 --   pace              actual / expected by now
---   gap               goal - actual
+--   gap               goal - actual; null while the period has not begun: nothing is missing yet
 --   currency          the playbook's currency
 --   playbook_version  the playbook whose goals, rates and zone these are
 with
@@ -36,6 +36,7 @@ goal as (
     select goal.*, version.currency as goals_currency, version.playbook_version,
         day_begins(starts_on, zone) as begins_at,
         day_begins((ends_on + 1)::date, zone) as ends_at,
+        begins_at <= $as_of as has_begun,
         ends_on - starts_on + 1 as days,
         greatest(0, least(days, ($as_of at time zone zone)::date - starts_on)) as days_passed
     from funnel.goal as goal
@@ -118,11 +119,11 @@ select
     actual,
     n,
     unpriced,
-    actual::double / nullif(goal_amount, 0)::double as attained_share,
+    case when has_begun then actual::double / nullif(goal_amount, 0)::double end as attained_share,
     days_passed / days as elapsed_share,
     expected_by_now,
     actual::double / nullif(expected_by_now, 0)::double as pace,
-    goal_amount - actual as gap,
+    case when has_begun then goal_amount - actual end as gap,
     goals_currency as currency,
     playbook_version
 from measured_goal

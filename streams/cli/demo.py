@@ -12,7 +12,7 @@ from projections.changes import changes
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams import demo as demonstration
-from streams.cli.output import data, json_option, print_json, print_rows, progress, say
+from streams.cli.output import advancing, data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
 from streams.project import Project
 from streams.queries.signing import playbook_in_force
@@ -85,13 +85,8 @@ def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
     project = demonstration.prepare(Project.here())
     try:
         with progress() as bar:
-            task = bar.add_task("events", total=None)
             run = demonstration.run(
-                project,
-                seed=seed,
-                leads=leads,
-                report=say,
-                advance=lambda done, total: bar.update(task, completed=done, total=total),
+                project, seed=seed, leads=leads, report=say, step=lambda words: advancing(bar, words)
             )
         say("Replaying the log into an empty warehouse to verify every number ...")
         verification = verify(project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from rich.padding import Padding
 from projections.projection import Projection, views
 from projections.resolved_facts import SUBJECTS
 from streams.cli.options import as_known_option, known_at
-from streams.cli.output import data, json_option, print_json, print_rows, print_texts, say
+from streams.cli.output import data, is_table, json_option, print_json, print_rows, print_texts, say
 from streams.project import Project
 from streams.queries.explanation import MOST_ROWS, Explanation
 from streams.queries.explanation import explain as explained
@@ -65,7 +66,7 @@ def explain(
     Examples:
       baton explain goal_attainment 2026-Q1 sales
       baton explain black_hole past_due
-      baton explain handoff-20260301-000017-1
+      baton explain ho-7-000001-1    # a handoff of the demo
     """
     if is_list or name is None:
         numbers = [(view.name, view.grain.removeprefix("one row per "), view.says) for view in _by_name()]
@@ -115,7 +116,10 @@ def _show_overview(name: str, explanations: list[Explanation], as_known: str | N
     last = [e for e in explanations if e.view.name not in repeated and not _is_read(e.view, explanations)]
     shown_here = sorted(last, key=lambda e: e.row_count)[:MOST_NUMBERS]
     for explanation in shown_here:
-        _say_line(f"{explanation.view.name}: {_in_a_line(explanation, name)}")
+        if explanation.row_count > 1:
+            _say_line(f"{explanation.view.name}: {explanation.row_count:,} rows; {explanation.view.says}")
+        else:
+            _say_fitting(f"{explanation.view.name}: ", _values(explanation.rows[0], name))
     others = [e.view.name for e in explanations if e not in shown_here]
     if others:
         _say(f"Also in {', '.join(others)}.")
@@ -124,20 +128,13 @@ def _show_overview(name: str, explanations: list[Explanation], as_known: str | N
         first = min(MOST_EVENTS_OF_AN_OVERVIEW, whole.event_count)
         _say(f"\n[bold]{whole.event_count:,} events behind it[/bold], the first {first}:")
     for event in whole.events[:MOST_EVENTS_OF_AN_OVERVIEW]:
-        about = ", ".join(event[subject] for subject in SUBJECTS if event[subject] is not None)
-        _say_line(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  {about}".rstrip())
+        about = [event[subject] for subject in SUBJECTS if event[subject] is not None]
+        _say_fitting(f"{shown('', event['occurred_at'], {})}  {event['event_type']}  ", about)
     say(f"next:  baton explain {name} --all --events {whole.event_count}   (every row and event)")
 
 
 def _is_read(view: Projection, explanations: list[Explanation]) -> bool:
     return any(view.relation in other.view.reads for other in explanations)
-
-
-def _in_a_line(explanation: Explanation, name: str) -> str:
-    """The values of its only row, or how many rows there are."""
-    if explanation.row_count > 1:
-        return f"{explanation.row_count:,} rows; {explanation.view.says}"
-    return ", ".join(_values(explanation.rows[0], name))
 
 
 def _values(row: Mapping[str, Any], name: str) -> list[str]:
@@ -146,6 +143,16 @@ def _values(row: Mapping[str, Any], name: str) -> list[str]:
         for column, value in row.items()
         if value is not None and value is not False and value != [] and value != name
     ]
+
+
+def _say_fitting(head: str, values: list[str]) -> None:
+    """One line of whole values; those for which a terminal has no room are counted."""
+    for kept in range(len(values), -1, -1):
+        more = [f"{len(values) - kept} more"] if kept < len(values) else []
+        line = printable(head + ", ".join([*values[:kept], *more]).replace("\n", " ")).rstrip()
+        if not data.is_terminal or cell_len(line) <= data.width:
+            break
+    _say(escape(line))
 
 
 def _say_line(text: str) -> None:
@@ -222,12 +229,15 @@ def _show_briefly(explanation: Explanation, most_rows: int) -> None:
     room = min(MOST_COLUMNS, data.width // COLUMN_WIDTH)
     columns = [*view.key, *others][: max(room, len(view.key) + 2)]
     values = [[shown(name, row[name], row) for name in columns] for row in rows]
+    if not is_table(columns, values):  # then each row takes a line for each of its columns
+        rows, values = rows[:MOST_ROWS_IN_FULL], values[:MOST_ROWS_IN_FULL]
     print_texts(columns, values, [False] * len(columns))
     left_out = len(view.columns) - len(columns)
     hints = [f"{len(rows)} of {explanation.row_count:,} rows"] if len(rows) < explanation.row_count else []
     hints += [f"{left_out} more columns"] if left_out else []
     if hints:
-        one = " ".join(str(rows[0][column]) for column in view.key)
+        said = [rows[0][column] for column in view.key]
+        one = " ".join(shlex.quote(str(value)) for value in said if value is not None)
         _say(escape(f"({' and '.join(hints)}; one row in full: baton explain {view.name} {one})"))
     _say("")
 

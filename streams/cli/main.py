@@ -12,8 +12,7 @@ from typing import NoReturn
 import click
 
 from schemas.errors import BatonError, ExitCode
-from streams.cli.output import survive_any_encoding
-from streams.queries.values import printable
+from streams.cli.output import say_error, survive_any_encoding
 
 # By group, in the order of `baton --help`.
 COMMANDS = {
@@ -94,7 +93,7 @@ def main(command: click.Command = baton) -> None:
     except BatonError as error:
         if "--json" in sys.argv:
             print(json.dumps(error.as_dict()))
-        click.echo(printable(f"baton: {error}", keep="\n"), err=True)
+        say_error(error)
         sys.exit(int(error.exit_code))
     except click.exceptions.Abort:
         _end_interrupted()

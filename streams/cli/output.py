@@ -7,8 +7,9 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from textwrap import TextWrapper
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from schemas.errors import BatonError
 from streams.queries.values import cell, plain, printable
 
 WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
@@ -87,6 +89,12 @@ def print_texts(
     wide.print(table, crop=False)
 
 
+def is_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether print_texts() would print these as a table."""
+    shown = [[_shown(text) for text in row] for row in (columns, *rows)]
+    return _widths(shown[0], shown[1:], data.width if data.is_terminal else None) is not None
+
+
 def _shown(text: str) -> str:
     """The text as stdout can show it, so that it is measured as it will be printed."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -151,6 +159,39 @@ def print_labelled(label: str, text: str, width: int = 10, color: str = "") -> N
 def say(text: str) -> None:
     """A message on stderr; on a terminal it wraps between words."""
     messages.print(printable(text, keep="\n"), markup=False, soft_wrap=not messages.is_terminal)
+
+
+def advancing(bar: Progress, words: str, then: str = "") -> Callable[[int, int], None]:
+    """A line of the bar, and what moves it: (done, all there is). It never goes back, though more may turn up
+    on the way or a part be done again; once all is done it says what comes `then`, which has no measure."""
+    task, most, is_over = bar.add_task(words, total=None), 0.0, False
+
+    def advance(done: int, total: int) -> None:
+        nonlocal task, most, is_over
+        if is_over or not total:
+            return
+        most = max(most, min(done / total, 1.0))
+        bar.update(task, completed=most, total=1.0)
+        if done >= total and then:
+            is_over = True
+            bar.remove_task(task)
+            task = bar.add_task(then, total=None)
+
+    return advance
+
+
+def say_error(error: BatonError) -> None:
+    """An error on stderr. On a terminal its reason wraps between words; a place or a command stays whole, to
+    be copied."""
+    lines = printable(f"baton: {error}", keep="\n").split("\n")
+    if messages.is_terminal:
+        wrapper = TextWrapper(messages.width, subsequent_indent=" " * 9, break_long_words=False)
+        wrapper.break_on_hyphens = False
+        whole = ("  where:", "  next:")
+        lines = [
+            part for line in lines for part in ([line] if line.startswith(whole) else wrapper.wrap(line))
+        ]
+    click.echo("\n".join(lines), err=True)
 
 
 def progress() -> Progress:

@@ -206,8 +206,9 @@ def keygen(team: str, key_id: str, file: Path) -> None:
     """
     key = signing.make_key(file, team, key_id)
     print(key_block(key), end="")
-    say(f"private key written to {file} (mode 0600); add the block above to {Project.here().keys_file}")
-    say("next: baton down && baton up   (a worker reads that file when it starts)")
+    say(f"private key written to {file} (mode 0600)")
+    say(f"next: add the block above to {Project.here().keys_file}, and only then: baton down && baton up")
+    say("      (a worker reads that file when it starts)")
 
 
 @playbook.command()

@@ -176,7 +176,7 @@ def _refuse_csv(name: str, first: bytes) -> None:
             "The file looks like CSV; events are JSON lines",
             where=f"{name}:1",
             why=f"its first line is {header[:60]!r}, and each line has to be one JSON object with its fields",
-            next_command="baton simulate --help   (writes events to look at)",
+            next_command="baton simulate --leads 10 --out story   (story/events.jsonl then has such lines)",
             exit_code=ExitCode.USAGE,
         )
 

@@ -8,7 +8,7 @@ import time
 import click
 
 from schemas.errors import ExitCode
-from streams.cli.output import json_option, print_json, print_rows, progress, say
+from streams.cli.output import advancing, json_option, print_json, print_rows, progress, say
 from streams.project import Project
 from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
@@ -32,12 +32,12 @@ def verify(as_json: bool) -> None:
     """
     project = Project.here()
     with progress() as bar:
-        task = bar.add_task("replaying the log", total=None)
+        advance = advancing(bar, "replaying the log", then="comparing the tables")
 
-        def advance(reached: SinkProgress) -> None:
-            bar.update(task, completed=reached.records, total=reached.records + reached.waiting)
+        def replayed(reached: SinkProgress) -> None:
+            advance(reached.records, reached.records + reached.waiting)
 
-        verification = verify_project(project, advance)
+        verification = verify_project(project, replayed)
     if as_json:
         print_json(verification.as_dict())
     else:

@@ -75,24 +75,27 @@ def _label(measure: Measure, currency: str) -> str:
     return ", ".join(parts)
 
 
+# Digits after the point of a value as it is shown; a share is shown in percent.
+DIGITS = {"share": 1, "money": 2, "per_week": 1}
+
+
 def _values(measure: Measure) -> tuple[str, str, str, str]:
-    was, would_be = (_shown(value, measure.unit) for value in (measure.in_force, measure.proposed))
-    change = _shown(measure.change, measure.unit, is_change=True)
+    """As they are printed. The change is that of the numbers printed, so that it can be checked by eye."""
+    was, would_be = (_rounded(value, measure.unit) for value in (measure.in_force, measure.proposed))
+    change = None if was is None or would_be is None else would_be - was
     cases = f"{measure.n_in_force:,}"
     if measure.n_proposed != measure.n_in_force:
         cases += f" → {measure.n_proposed:,}"
-    return was, would_be, change, cases
+    percent, points = (" %", " points") if measure.unit == "share" else ("", "")
+    return (
+        "–" if was is None else f"{was:,}{percent}",
+        "–" if would_be is None else f"{would_be:,}{percent}",
+        "–" if change is None else f"{change:+,}{points}",
+        cases,
+    )
 
 
-def _shown(value: Decimal | None, unit: str, *, is_change: bool = False) -> str:
+def _rounded(value: Decimal | None, unit: str) -> Decimal | None:
     if value is None:
-        return "–"
-    sign = "+" if is_change else ""
-    match unit:
-        case "share":
-            return f"{value * 100:{sign}.1f} {'points' if is_change else '%'}"
-        case "money":
-            return f"{value:{sign},.2f}"
-        case "per_week":
-            return f"{value:{sign},.1f}"
-    return f"{value:{sign},.0f}"
+        return None
+    return round(value * 100 if unit == "share" else value, DIGITS.get(unit, 0))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+from kafka.errors import CoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from schemas.errors import BatonError, ExitCode
@@ -228,7 +230,10 @@ def change_topics(
     has = existing_topics(client) if partitions else {}
     more = {topic: count for topic, count in partitions.items() if has.get(topic, 0) < count}
     if more:
-        client.create_partitions(more)
+        try:
+            client.create_partitions(more)
+        except KafkaError as error:
+            raise _unchanged(", ".join(more), f"{type(error).__name__}: {error}", ["partitions"]) from error
     if configs:
         kind = ConfigResourceType.TOPIC
         outcomes = client.alter_configs([ConfigResource(kind, name, dict(c)) for name, c in configs.items()])
@@ -253,9 +258,17 @@ def _not_shown(
     shown = client.describe_configs(resources, config_filter="all")["topic"] if resources else {}
     late = [topic for topic, count in partitions.items() if has.get(topic, 0) < count]
     for topic, values in configs.items():
-        if any(str(shown[topic][setting]["value"]) != value for setting, value in values.items()):
+        found = {setting: str(shown[topic][setting]["value"]) for setting in values}
+        if any(_plain(found[setting]) != _plain(value) for setting, value in values.items()):
             late.append(topic)
     return late[0] if late else None
+
+
+def _plain(setting: str) -> str | Decimal:
+    """A setting so that two ways to write it are equal: Kafka shows 0.50 as 0.5, and TRUE as true."""
+    with suppress(InvalidOperation):
+        return Decimal(setting)
+    return ",".join(part.strip() for part in setting.lower().split(","))
 
 
 def _unchanged(topic: str, why: str, settings: Iterable[str]) -> BatonError:

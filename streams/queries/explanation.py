@@ -21,6 +21,7 @@ from streams.queries.warehouse_access import Ask
 
 EVIDENCE_FOLDER = Path(projections.__file__).parent / "evidence"
 MOST_ROWS = 20
+SOME_IDS = 'baton sql "select lead_id, account_id from funnel.lead limit 5"   (ids that are there)'
 MOST_VALUES = 12
 _OTHER_EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 
@@ -74,12 +75,13 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
     found = [] if which else _of_id(ask, name, most_events)
     if not found:
         close = get_close_matches(name, known, n=3) if name.isidentifier() else _close_ids(ask, name)
+        others = "baton explain --list" if name.isidentifier() else SOME_IDS
         raise BatonError(
             "No number or id has this name",
             where=name,
             why="it is not a view of schema funnel, and no view contains it as an id"
             + (f"; did you mean {' or '.join(close)}?" if close else ""),
-            next_command="baton explain --list",
+            next_command=f"baton explain {close[0]}" if close else others,
             exit_code=ExitCode.USAGE,
         )
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 from projections.sql_literal import sql_literal
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
-from streams.queries.warehouse_access import ask_warehouse, asking
+from streams.queries.warehouse_access import Ask, ask_warehouse, asking
 
 _PLACE = "topic || '/' || kafka_partition || '/' || kafka_offset"
+PLACES_AT_A_TIME = 5_000  # of up to a hundred bytes each: half of what a statement may have
 _COLUMNS = ("place", "stage", "event_type", "bytes", "reason")
 
 
@@ -58,19 +59,26 @@ def list_failed(project: Project, limit: int, *, only_dismissed: bool = False) -
 
 def failed_with_dismissal(project: Project, among: str = "true") -> str:
     """CTEs: `with_dismissal`, the failed events with their place and the reason for which they are dismissed.
-    `among`: a condition on failed events. Ranges are named here, so that a million dismissed records are a
-    short statement."""
-    ranges = [
-        f"({sql_literal(d.topic)}, {d.kafka_partition}, {d.first_offset}, {d.last_offset},"
-        f" {sql_literal(d.reason)})"
-        for d in dismissals(project)
+    `among`: a condition on failed events. Ranges are named here, all of one reason in one text, so that a
+    million records dismissed at once, or many thousands one by one, are a short statement."""
+    spans: dict[tuple[str, int, str], list[str]] = {}
+    for d in dismissals(project):
+        spans.setdefault((d.topic, d.kafka_partition, d.reason), []).append(
+            f"{d.first_offset}-{d.last_offset}" if d.first_offset < d.last_offset else f"{d.first_offset}"
+        )
+    said = [
+        f"({sql_literal(topic)}, {partition}, {sql_literal(' '.join(offsets))}, {sql_literal(reason)})"
+        for (topic, partition, reason), offsets in spans.items()
     ]
     failed = f"(select {_PLACE} as place, * from funnel.failed_events where {among}) as failed"
-    if not ranges:
+    if not said:
         return f"with with_dismissal as (select *, null::varchar as dismissed_because from {failed})"
     return f"""
-        with dismissal(of_topic, of_partition, first_offset, last_offset, given_reason) as (
-            values {", ".join(ranges)}),
+        with said(of_topic, of_partition, spans, given_reason) as (values {", ".join(said)}),
+        dismissal as (
+            select * exclude (spans, span), split_part(span, '-', 1)::bigint as first_offset,
+                split_part(span, '-', -1)::bigint as last_offset
+            from (select *, unnest(string_split(spans, ' ')) as span from said)),
         with_dismissal as (
             select failed.*,
                 case when kafka_offset <= last_offset then given_reason end as dismissed_because
@@ -85,29 +93,49 @@ def dismiss(project: Project, places: Sequence[str], reason: str) -> int:
     Returns how many were not dismissed before. Raises BatonError for a place that has not failed.
     """
     failed = failed_with_dismissal(project)
-    named = f"list_contains([{', '.join(map(sql_literal, places))}]::varchar[], place)"
+    ranges = []
     with asking(project) as ask:
-        if places:
-            known = {place for (place,) in ask(f"{failed} select place from with_dismissal where {named}")[1]}
-            for place in places:
-                if place not in known:
-                    raise _no_such_record(place)
-        # A range is failed records with none between them that is left out.
-        _, ranges = ask(
-            f"""{failed}, numbered as (
-                select *, dismissed_because is null and ({named if places else "true"}) as is_new,
-                    row_number() over (partition by topic, kafka_partition order by kafka_offset)
-                    - row_number() over (partition by topic, kafka_partition, is_new order by kafka_offset)
-                    as part
-                from with_dismissal)
-            select topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(*) from numbered
-            where is_new group by topic, kafka_partition, part order by all"""
-        )
+        for part in _in_parts(places):
+            named = f"place in (select unnest(string_split({sql_literal(' '.join(part))}, ' ')))"
+            rows = ask(f"{failed} select place from with_dismissal where {named}")[1]
+            if missing := set(part) - {place for (place,) in rows}:
+                raise _no_such_record(min(missing))
+            ranges += _new_ranges(ask, failed, named)
+        if not places:
+            ranges = _new_ranges(ask, failed, "true")
     with _dismissed_file(project).open("a", encoding="utf-8") as file:
         for topic, partition, first, last, _ in ranges:
             dismissal = asdict(Dismissal(topic, partition, first, last, reason))
             file.write(json.dumps({**dismissal, "dismissed_at": datetime.now(UTC).isoformat()}) + "\n")
     return sum(count for *_, count in ranges)
+
+
+def _in_parts(places: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The places in order, as many at a time as one statement may hold."""
+    ordered = sorted(set(places), key=_by_offset)
+    for start in range(0, len(ordered), PLACES_AT_A_TIME):
+        yield ordered[start : start + PLACES_AT_A_TIME]
+
+
+def _by_offset(place: str) -> tuple[str, int, str]:
+    topic, _, offset = place.rpartition("/")
+    return topic, int(offset) if offset.isdecimal() else 0, offset
+
+
+def _new_ranges(ask: Ask, failed: str, named: str) -> list[tuple[Any, ...]]:
+    """(topic, partition, first offset, last offset, records) of what is named and not dismissed yet. A range
+    is failed records with none between them that is left out, so two of them never overlap."""
+    return ask(
+        f"""{failed}, chosen as (
+            select *, dismissed_because is null and {named} as is_new from with_dismissal),
+        numbered as (
+            select *, row_number() over (partition by topic, kafka_partition order by kafka_offset)
+                - row_number() over (partition by topic, kafka_partition, is_new order by kafka_offset)
+                as part
+            from chosen)
+        select topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(*) from numbered
+        where is_new group by topic, kafka_partition, part order by all"""
+    )[1]
 
 
 def dismissals(project: Project) -> list[Dismissal]:

@@ -127,8 +127,10 @@ def agreement_as_dict(found: Agreement) -> dict[str, Any]:
 
 
 def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
-    """Publish PlaybookProposed with the content of the file."""
+    """Publish PlaybookProposed with the content of the file. Raises BatonError when both teams have signed
+    just that, or are asked to already."""
     playbook = read_playbook(file)
+    _refuse_unchanged(agreed(project), playbook, file)
     event = {
         "type": "PlaybookProposed",
         "occurred_at": _now().isoformat(),
@@ -139,6 +141,26 @@ def propose(project: Project, file: Path, proposed_by: str | None) -> Playbook:
     }
     _publish(project, event)
     return playbook
+
+
+def _refuse_unchanged(found: Agreement, playbook: Playbook, file: Path) -> None:
+    governing = found.at(_now())
+    if governing.is_signed and governing.playbook.version == playbook.version:
+        raise _refused(
+            "The file changes nothing: both teams have signed it",
+            where=str(file),
+            why=f"its version {playbook.short_version} is in force; comments and layout are no part of it",
+            next_command=f"baton playbook diff {file} NEW_FILE   (what another file would change)",
+        )
+    for known in found.proposed:
+        is_pending = not known.fault and known.complete_at is None
+        if is_pending and known.proposal.playbook_version == playbook.version:
+            raise _refused(
+                f"Version {playbook.short_version} is proposed already",
+                where=str(file),
+                why=f"it {proposal_state(found, known)}",
+                next_command=f"baton playbook sign {playbook.short_version} --as TEAM --key FILE",
+            )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from projections.projection import views
 from streams.cli.main import baton
+from tests.oracle import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -91,3 +93,9 @@ def test_a_link_leads_somewhere(page: Path) -> None:
     local = [link.split("#")[0] for link in LINK.findall(page.read_text()) if "://" not in link]
     lost = [link for link in local if link and not (page.parent / link).exists()]
     assert not lost
+
+
+def test_how_many_views_have_a_second_opinion_is_said_as_it_is() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "guides" / "verification.md"):
+        [(held, all_of_them)] = re.findall(r"(\d+) of the (\d+) views", page.read_text())
+        assert (int(held), int(all_of_them)) == (len(KEYS), len(views())), page

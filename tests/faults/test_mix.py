@@ -39,10 +39,10 @@ from warehouse.warehouse import Warehouse
 
 __all__ = ["server"]  # the fixture
 
-COUNT = int(os.environ.get("BATON_MIX_SEEDS", "20"))
+COUNT = int(os.environ.get("BATON_MIX_SEEDS", "50"))
 ONLY = os.environ.get("BATON_MIX_SEED")
 SEEDS_IN_FILES = [int(ONLY)] if ONLY else range(1, COUNT + 1)
-SEEDS_WITH_A_BROKER = [int(ONLY)] if ONLY else range(1, max(COUNT // 25, 1) + 1)
+SEEDS_WITH_A_BROKER = [int(ONLY)] if ONLY else range(1, (COUNT // 25 if COUNT > 50 else 1) + 1)
 STEPS_IN_FILES, STEPS_WITH_A_BROKER = 5, 6
 
 

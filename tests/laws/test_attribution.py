@@ -13,9 +13,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, asked_anew, emptied, given, in_memory
 from tests.laws.records import effort
-from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
 
 MODELS = {"first", "last", "linear", "position", "w"}
@@ -46,8 +45,7 @@ def shared() -> Iterator[Warehouse]:
 def rows(warehouse: Warehouse, values: Sequence[bytes], select: str) -> list[tuple[Any, ...]]:
     """What the query says of just these events, sorted."""
     given(emptied(warehouse), values)
-    warehouse.pin_as_of(AS_OF)
-    return sorted(warehouse.connection.execute(select).fetchall(), key=repr)
+    return sorted(asked_anew(warehouse, AS_OF, select).fetchall(), key=repr)
 
 
 def touched(at: datetime, event_id: str, lead_id: str, **said: Any) -> Event:
@@ -108,8 +106,8 @@ def test_credit_sums_to_one_and_money_to_what_was_booked_to_the_cent(
     shared: Warehouse, emitted: list[Event]
 ) -> None:
     found = rows(shared, as_bytes(emitted), f"select {COLUMNS} from funnel.attribution")
-    wins = shared.connection.execute("select opportunity_id, period, booked from funnel.win").fetchall()
-    teams = shared.connection.execute("select model, period, amount, credit from funnel.attribution_team")
+    wins = asked_anew(shared, AS_OF, "select opportunity_id, period, booked from funnel.win").fetchall()
+    teams = asked_anew(shared, AS_OF, "select model, period, amount, credit from funnel.attribution_team")
 
     credit: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     amount: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -173,8 +171,6 @@ def test_what_comes_after_the_last_win_and_in_which_order_changes_nothing(
     after = max(datetime.fromisoformat(event["occurred_at"]) for event in emitted) + ONE
     late = [touched(after, "too-late", "lead-1", account_id="account-1", team="sales")]
     mixed = data.draw(st.permutations(values), label="order")
-    given(emptied(shared), [*mixed, *as_bytes(late)])
-    shared.pin_as_of(AS_OF)
-    as_it_came = [sorted(shared.connection.execute(s).fetchall(), key=repr) for s in selects]
+    as_it_came = [rows(shared, [*mixed, *as_bytes(late)], select) for select in selects]
 
     assert as_it_came == at_once

@@ -12,9 +12,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, asked_anew, emptied, given, in_memory
 from tests.laws.records import effort
-from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
 
 Event = dict[str, Any]
@@ -134,8 +133,7 @@ GROUPS = st.lists(st.one_of(members(), members(), signals(), deals()), min_size=
 def rows(warehouse: Warehouse, events: Sequence[Event], query: str) -> list[tuple[Any, ...]]:
     """What a query says of just these events."""
     given(emptied(warehouse), as_bytes(events))
-    warehouse.pin_as_of(AS_OF)
-    return warehouse.connection.execute(query).fetchall()
+    return asked_anew(warehouse, AS_OF, query).fetchall()
 
 
 @effort(25)
@@ -214,10 +212,10 @@ def test_what_happens_in_one_instant_does_not_depend_on_names_or_order(
     renamed = [{**event, "event_id": name} for event, name in zip(named, names, strict=True)]
 
     rows(shared, named, "select 1")
-    before = [shared.connection.execute(query).fetchall() for query in queries]
+    before = [asked_anew(shared, AS_OF, query).fetchall() for query in queries]
     rows(shared, data.draw(st.permutations(renamed)), "select 1")
 
-    assert [shared.connection.execute(query).fetchall() for query in queries] == before
+    assert [asked_anew(shared, AS_OF, query).fetchall() for query in queries] == before
 
 
 @effort(20)
@@ -246,9 +244,11 @@ def test_completeness_lies_between_nothing_and_everything(shared: Warehouse, eve
         "select account_id, is_required, wanted, assigned, engaged, assigned_completeness,"
         " engaged_completeness, filled_at from funnel.buying_group",
     )
-    groups = shared.connection.execute(
+    groups = asked_anew(
+        shared,
+        AS_OF,
         "select account_id, assigned_completeness, engaged_completeness, completed_at, state"
-        " from funnel.buying_group_account"
+        " from funnel.buying_group_account",
     ).fetchall()
 
     for _, _, wanted, assigned, engaged, known, talking, filled_at in roles:
@@ -287,15 +287,14 @@ def test_every_customer_is_in_one_promise_state(shared: Warehouse, events: list[
     happened = [e for e in events if datetime.fromisoformat(e["occurred_at"]) <= AS_OF]
     customers = {e["account_id"] for e in happened if not e["type"].startswith("Promise")}
     ended = {e["account_id"] for e in happened if e["type"] == "SubscriptionChurned"}
-    left = shared.connection.execute("select distinct account_id from funnel.account_churn").fetchall()
+    left = asked_anew(shared, AS_OF, "select distinct account_id from funnel.account_churn").fetchall()
     assert {account for (account,) in left} <= ended, "who left has ended a subscription"
     assert (sum(row[0] for row in found), sum(row[1] for row in found)) == (len(customers), len(left))
     assert all(rate is None if not all_of_them else 0 <= rate <= 1 for all_of_them, _, rate in found)
 
 
 def _said(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
-    warehouse.pin_as_of(AS_OF)
     return {
-        view: sorted(warehouse.connection.execute(f"from funnel.{view}").fetchall(), key=repr)
+        view: sorted(asked_anew(warehouse, AS_OF, f"from funnel.{view}").fetchall(), key=repr)
         for view in VIEWS
     }

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
 from tests import oracle
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, asked_anew, emptied, given, in_memory
 from tests.laws.records import effort
-from tests.laws.test_semilattice import emptied
 from tests.oracle.comparison import compare
 from warehouse.warehouse import Warehouse
 
@@ -62,6 +61,7 @@ def reports(draw: st.DrawFn) -> Event:
     return event
 
 
+OPEN_DEALS = "select count(*) from funnel.opportunity where status = 'open'"
 STORIES = st.lists(reports(), min_size=1, max_size=14, unique_by=lambda event: event["event_id"])
 
 
@@ -71,8 +71,8 @@ def shared() -> Iterator[Warehouse]:
         yield warehouse
 
 
-def asked(warehouse: Warehouse, query: str) -> Sequence[tuple[Any, ...]]:
-    return warehouse.connection.execute(query).fetchall()
+def asked(warehouse: Warehouse, as_of: datetime, query: str) -> Sequence[tuple[Any, ...]]:
+    return asked_anew(warehouse, as_of, query).fetchall()
 
 
 @effort(10)
@@ -81,16 +81,15 @@ def test_the_rows_of_coverage_add_up_to_the_open_deals_of_every_day(
     shared: Warehouse, story: list[Event], as_of: datetime
 ) -> None:
     given(emptied(shared), as_bytes(story))
-    shared.pin_as_of(as_of)
     looks = asked(
         shared,
+        as_of,
         "select looked_on, sum(deals_now)::int, case when looked_on = max(looked_on) over (partition by true)"
         f" then timestamptz '{as_of.isoformat()}' else day_begins(looked_on, 'UTC') end"
         " from funnel.pipeline_coverage group by looked_on",
     )
     for looked_on, deals, looked_at in looks:
-        shared.pin_as_of(looked_at)
-        ((open_deals,),) = asked(shared, "select count(*) from funnel.opportunity where status = 'open'")
+        ((open_deals,),) = asked(shared, looked_at, OPEN_DEALS)
         assert deals == open_deals, f"on {looked_on}"
 
 
@@ -100,32 +99,32 @@ def test_the_parts_of_the_win_rate_add_up_to_the_deals_and_bookings_to_what_was_
     shared: Warehouse, story: list[Event], as_of: datetime
 ) -> None:
     given(emptied(shared), as_bytes(story))
-    shared.pin_as_of(as_of)
-    of_deals = asked(shared, "select status, count(*)::int from funnel.deal group by status")
+    of_deals = asked(shared, as_of, "select status, count(*)::int from funnel.deal group by status")
     count = {"open": 0, "won": 0, "lost": 0, "credit": 0, **dict(of_deals)}
     for parts in asked(
         shared,
+        as_of,
         "select sum(opened)::int, sum(won)::int, sum(lost)::int, sum(still_open)::int,"
         " sum(won_in_period)::int, sum(lost_in_period)::int from funnel.win_rate group by unit",
     ):
         decided = [count["won"], count["lost"]]
         assert [*parts] == [sum(decided) + count["open"], *decided, count["open"], *decided]
 
-    ((booked, wins),) = asked(shared, "select cents(sum(exact_booked)), count(*) from funnel.win")
+    ((booked, wins),) = asked(shared, as_of, "select cents(sum(exact_booked)), count(*) from funnel.win")
     for total, won, credits, rows in asked(
         shared,
+        as_of,
         "select sum(booked), sum(won)::int, sum(credits)::int, count(*) from funnel.booking group by unit",
     ):
         assert [won, credits, won + credits] == [count["won"], count["credit"], wins]
         assert abs((booked or 0) - total) <= rows / 200, "a row is rounded once, to the cent"
 
     stages = asked(
-        shared, "select deals, entered, forward + back + elsewhere + won + lost, n from funnel.deal_stage"
+        shared,
+        as_of,
+        "select deals, entered, forward + back + elsewhere + won + lost, n from funnel.deal_stage",
     )
-    assert (
-        sum(deals for deals, *_ in stages)
-        == asked(shared, "select count(*) from funnel.opportunity where status = 'open'")[0][0]
-    )
+    assert [(sum(deals for deals, *_ in stages),)] == asked(shared, as_of, OPEN_DEALS)
     assert all(ended == n <= entered for _, entered, ended, n in stages)
 
 
@@ -139,4 +138,4 @@ def test_whoever_reads_the_events_from_the_top_tells_the_same_story(
     log = oracle.Log.from_events(story)
     for view in COMPARED:
         expected = oracle.rows(view, log, PLAYBOOK, as_of)
-        assert not compare(shared.connection, view, oracle.KEYS[view], expected).differences, view
+        assert not compare(shared.connection.execute, view, oracle.KEYS[view], expected).differences, view

@@ -15,9 +15,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given, in_memory, shuffled
+from tests.given import as_bytes, asked_anew, emptied, given, in_memory, shuffled
 from tests.laws.records import effort
-from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
 
 Event = dict[str, Any]
@@ -84,8 +83,7 @@ def quarters(draw: st.DrawFn) -> list[Event]:
 
 def _asked(warehouse: Warehouse, values: list[bytes], as_of: datetime, query: str) -> list[tuple[Any, ...]]:
     given(emptied(warehouse), values)
-    warehouse.pin_as_of(as_of)
-    return warehouse.connection.execute(query).fetchall()
+    return asked_anew(warehouse, as_of, query).fetchall()
 
 
 def _to_the_cent(value: Fraction) -> Decimal:
@@ -134,7 +132,9 @@ def test_the_causes_add_up_to_the_gap_and_no_order_favours_anybody(
             actual = [row[4] if row[5] is None else row[5] for row in causes[:6]]
             taken = _walked(plan, actual)
             assert [float(row[2]) for row in causes[:6]] == pytest.approx(taken, rel=1e-9, abs=0.0051)
-    attained = shared.connection.execute("select period, metric, gap from funnel.goal_attainment").fetchall()
+    attained = asked_anew(
+        shared, as_of, "select period, metric, goal_amount - actual from funnel.goal_attainment"
+    ).fetchall()
     whole = sum(gap for period, metric, gap in attained if period == "2026-Q2" and metric != "pipeline")
     assert {row[3] for row in rows if row[0] == "revenue"} == {whole}
 
@@ -179,8 +179,8 @@ def test_goals_count_what_the_views_of_deals_and_customers_count(
 
     won = "select cents(coalesce(sum(exact_booked), 0)) from funnel.win where period = '2026-Q2'"
     kept = "select opening_arr - contraction - churn from funnel.retention where period = '2026-Q2'"
-    assert shared.connection.execute(won).fetchone() == (actual["revenue"],)
-    retained = shared.connection.execute(kept).fetchone()
+    assert asked_anew(shared, as_of, won).fetchone() == (actual["revenue"],)
+    retained = asked_anew(shared, as_of, kept).fetchone()
     assert (retained or (Decimal("0.00"),)) == (actual["retained_revenue"],)
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
 
 from projections.playbook import read_playbook
-from tests.given import given, in_memory
+from tests.given import asked_anew, emptied, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import MOMENTS, Emitted, funnels
-from tests.laws.test_semilattice import emptied
 from warehouse.warehouse import Warehouse
 
+Asked = Callable[[str], list[tuple[Any, ...]]]
 STATES = (
     "not_arrived",
     "waiting",
@@ -48,11 +49,10 @@ def shared() -> Iterator[Warehouse]:
         yield warehouse
 
 
-def looked_at(warehouse: Warehouse, emitted: list[Emitted], as_of: datetime) -> Warehouse:
-    """A warehouse that holds just this, read at `as_of`."""
+def looked_at(warehouse: Warehouse, emitted: list[Emitted], as_of: datetime) -> Asked:
+    """A warehouse that holds just this, asked at `as_of`."""
     given(emptied(warehouse), [event.value for event in emitted])
-    warehouse.pin_as_of(as_of)
-    return warehouse
+    return lambda query: asked_anew(warehouse, as_of, query).fetchall()
 
 
 @effort(15)
@@ -60,13 +60,9 @@ def looked_at(warehouse: Warehouse, emitted: list[Emitted], as_of: datetime) -> 
 def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_there(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    rows = (
-        looked_at(shared, emitted, as_of)
-        .connection.execute(
-            "select stage, entered, advanced, lost, returned, elsewhere, still_there, inferred,"
-            " advanced_in_period, cohort_rate, in_period_rate, open_rate from funnel.funnel_stage"
-        )
-        .fetchall()
+    rows = looked_at(shared, emitted, as_of)(
+        "select stage, entered, advanced, lost, returned, elsewhere, still_there, inferred,"
+        " advanced_in_period, cohort_rate, in_period_rate, open_rate from funnel.funnel_stage"
     )
     for stage, entered, advanced, lost, returned, elsewhere, still_there, inferred, in_period, *rates in rows:
         assert entered == advanced + lost + returned + elsewhere + still_there
@@ -85,13 +81,11 @@ def test_who_entered_a_stage_advanced_or_was_lost_or_was_returned_or_is_still_th
 def test_each_pass_ends_in_one_stage_and_the_next_begins_after_it(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    connection = looked_at(shared, emitted, as_of).connection
-    passes = connection.execute(
+    asked = looked_at(shared, emitted, as_of)
+    passes = asked(
         "select lead_id, pass, began_at, ended_at, outcome from funnel.lead_pass order by lead_id, pass"
-    ).fetchall()
-    stages = connection.execute(
-        "select lead_id, pass, outcome, entered_at, advanced_at from funnel.lead_stage"
-    ).fetchall()
+    )
+    stages = asked("select lead_id, pass, outcome, entered_at, advanced_at from funnel.lead_stage")
     outcomes: dict[tuple[str, int], list[str]] = defaultdict(list)
     for lead_id, number, outcome, entered_at, advanced_at in stages:
         outcomes[lead_id, number].append(outcome)
@@ -107,11 +101,11 @@ def test_each_pass_ends_in_one_stage_and_the_next_begins_after_it(
         else:
             assert following[1] == 1
 
-    rows = connection.execute(
+    rows = asked(
         "select from_stage, to_stage, entered, converted, undecided, converted_within_7_days,"
         " converted_within_14_days, converted_within_30_days, converted_within_90_days"
         " from funnel.stage_conversion"
-    ).fetchall()
+    )
     for _, _, entered, converted, undecided, *within in rows:
         assert [*within, converted] == sorted([*within, converted]) and converted + undecided <= entered
 
@@ -121,13 +115,9 @@ def test_each_pass_ends_in_one_stage_and_the_next_begins_after_it(
 def test_latency_segments_add_up_to_the_latency(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    rows = (
-        looked_at(shared, emitted, as_of)
-        .connection.execute(
-            "select total_minutes, elapsed_minutes, business_minutes, is_clock_suspect, segment_answer,"
-            f" {', '.join(SEGMENTS)} from funnel.handoff_latency"
-        )
-        .fetchall()
+    rows = looked_at(shared, emitted, as_of)(
+        "select total_minutes, elapsed_minutes, business_minutes, is_clock_suspect, segment_answer,"
+        f" {', '.join(SEGMENTS)} from funnel.handoff_latency"
     )
     for total, elapsed, business, is_suspect, answer, *segments in rows:
         assert sum(minutes or 0.0 for minutes in segments) == pytest.approx(total, abs=1e-6)
@@ -141,23 +131,23 @@ def test_latency_segments_add_up_to_the_latency(
 def test_every_obligation_has_one_outcome_and_its_spans_are_its_minutes(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    connection = looked_at(shared, emitted, as_of).connection
-    owed = connection.execute(
+    asked = looked_at(shared, emitted, as_of)
+    owed = asked(
         "select sla, count(*), count(*) filter (where outcome = 'met'),"
         " count(*) filter (where outcome = 'missed'), count(*) filter (where outcome = 'open'),"
         " count(*) filter (where outcome = 'lapsed'), count(*) filter (where outcome = 'moot')"
         " from funnel.obligation group by sla"
-    ).fetchall()
+    )
     for _, episodes, *outcomes in owed:
         assert sum(outcomes) == episodes
 
-    spent = connection.execute(
+    spent = asked(
         "select handoff_id, sla, episode, any_value(owed.used_minutes), sum(span.used_minutes),"
         " any_value(owed.allowed_minutes), any_value(outcome), any_value(ended_at),"
         " list((from_at, until_at) order by from_at)"
         " from funnel.obligation as owed join funnel.obligation_span as span using (handoff_id, sla, episode)"
         " group by handoff_id, sla, episode"
-    ).fetchall()
+    )
     assert len(spent) == sum(row[1] for row in owed), "each has a span"
     for _, _, _, used, in_spans, allowed, outcome, ended_at, spans in spent:
         assert in_spans == pytest.approx(used, abs=1e-6)
@@ -176,11 +166,11 @@ def test_a_later_event_changes_no_answer_and_takes_back_nothing_missed(
     Merges are left out, for one may bring contact with it.
     """
     emitted = [event for event in emitted if event.type not in ("LeadsMerged", "LeadsUnmerged")]
-    connection = looked_at(shared, emitted, as_of).connection
+    asked = looked_at(shared, emitted, as_of)
     answers = "select handoff_id, outcome, met_at, used_minutes from funnel.obligation where sla = 'answer'"
-    before = {row[0]: row[1:] for row in connection.execute(answers).fetchall()}
-    shared.pin_as_of(as_of + timedelta(days=30))
-    after = {row[0]: row[1:] for row in connection.execute(answers).fetchall()}
+    before = {row[0]: row[1:] for row in asked(answers)}
+    later = asked_anew(shared, as_of + timedelta(days=30), answers).fetchall()
+    after = {row[0]: row[1:] for row in later}
 
     for handoff_id, (outcome, met_at, used) in before.items():
         if outcome in ("met", "missed"):
@@ -194,14 +184,12 @@ def test_a_later_event_changes_no_answer_and_takes_back_nothing_missed(
 def test_every_handoff_is_in_exactly_one_state_and_the_states_add_up(
     shared: Warehouse, emitted: list[Emitted], as_of: datetime
 ) -> None:
-    connection = looked_at(shared, emitted, as_of).connection
-    states = connection.execute("select state, handoffs from funnel.black_hole order by position").fetchall()
-    handoffs = connection.execute("select handoff_id, state from funnel.handoff").fetchall()
-    latencies = connection.execute("select handoff_id from funnel.handoff_latency").fetchall()
+    asked = looked_at(shared, emitted, as_of)
+    states = asked("select state, handoffs from funnel.black_hole order by position")
+    handoffs = asked("select handoff_id, state from funnel.handoff")
+    latencies = asked("select handoff_id from funnel.handoff_latency")
 
-    offered = connection.execute(
-        "select distinct handoff_id from resolved.handoff_offered order by all"
-    ).fetchall()
+    offered = asked("select distinct handoff_id from resolved.handoff_offered order by all")
     assert tuple(state for state, _ in states) == STATES
     assert sorted((handoff,) for handoff, _ in handoffs) == offered
     assert sorted(latencies) == offered

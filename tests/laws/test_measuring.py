@@ -11,10 +11,9 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import given, in_memory
+from tests.given import emptied, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
-from tests.laws.test_semilattice import emptied
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 

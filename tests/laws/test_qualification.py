@@ -11,9 +11,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, asked_anew, emptied, given, in_memory
 from tests.laws.records import effort
-from tests.laws.test_semilattice import emptied
 from tests.oracle import Log
 from warehouse.playbook_tables import InForce, store_playbooks
 from warehouse.warehouse import Warehouse
@@ -129,12 +128,11 @@ def lives(draw: st.DrawFn) -> list[Event]:
 
 def rows(warehouse: Warehouse, emitted: list[Event], view: str) -> list[dict[str, Any]]:
     given(emptied(warehouse), as_bytes(emitted))
-    warehouse.pin_as_of(AS_OF)
     return shown(warehouse, view)
 
 
 def shown(warehouse: Warehouse, view: str) -> list[dict[str, Any]]:
-    found = warehouse.connection.execute(f"select * from funnel.{view}")
+    found = asked_anew(warehouse, AS_OF, f"select * from funnel.{view}")
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

@@ -16,10 +16,9 @@ from projections.projection import Projection
 from projections.relations import dependencies, relations, selected, stored_views
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, emptied, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, emitted_again, events_of, funnels
-from tests.laws.test_semilattice import emptied
 from warehouse.components import LINKS, linked_events
 from warehouse.playbook_tables import store_playbooks
 from warehouse.read_models import ReadModels, read_events

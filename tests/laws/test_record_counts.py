@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from streams.worker.records import Fetched, to_batch
-from tests.given import in_memory
+from tests.given import emptied, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import Emitted, funnels
-from tests.laws.test_semilattice import emptied
 from warehouse.content_hash import record_counts
 from warehouse.warehouse import Warehouse
 

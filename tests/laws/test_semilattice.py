@@ -10,7 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from projections.playbook import read_playbook
-from tests.given import all_hashes, given, in_memory
+from tests.given import all_hashes, emptied, given, in_memory
 from tests.laws.records import effort
 from tests.laws.small_funnels import BIRTHS, MOMENTS, Emitted, arrivals, funnels
 from warehouse.content_hash import TableHash, record_counts
@@ -21,17 +21,6 @@ from warehouse.warehouse import Warehouse
 def shared() -> Iterator[Warehouse]:
     with in_memory(read_playbook()) as warehouse:
         yield warehouse
-
-
-def emptied(warehouse: Warehouse) -> Warehouse:
-    """The same warehouse without facts and offsets. (Opening a new one takes longer than a law.)"""
-    tables = warehouse.connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables()"
-        " where schema_name in ('log', 'warehouse') and estimated_size > 0"
-    ).fetchall()
-    for (table,) in tables:
-        warehouse.connection.execute(f"truncate {table}")
-    return warehouse
 
 
 def said(warehouse: Warehouse, as_of: datetime) -> Mapping[str, TableHash]:

@@ -1,4 +1,4 @@
-"""The oracle: every number of Baton computed a second time, in plain Python, from a log and a playbook.
+"""The oracle: what the views say, computed a second time in plain Python, from a log and a playbook.
 
 The tests hold the views against it. It shares no SQL with them and no module of `schemas`, `projections` or
 `warehouse`; what it shares with the simulator are its calendars. One module is one view, of the same name:

@@ -125,7 +125,7 @@ def _comparisons(
         warehouse.pin_as_of(as_of)
         for view in views:
             expected = oracle.rows(view, log, rules, as_of)
-            yield compare(warehouse.connection, view, oracle.KEYS[view], expected)
+            yield compare(warehouse.connection.execute, view, oracle.KEYS[view], expected)
 
 
 def _nothing_to_compare(file: Path, events: ReadEvents) -> BatonError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -46,11 +46,12 @@ class Comparison:
 
 
 def compare(
-    connection: duckdb.DuckDBPyConnection, view: str, key: Iterable[str], expected: list[Row]
+    ask: Callable[[str], duckdb.DuckDBPyConnection], view: str, key: Iterable[str], expected: list[Row]
 ) -> Comparison:
-    """Every row of the view with the row of the oracle that has the same key, in the oracle's columns."""
+    """Every row of the view with the row of the oracle that has the same key, in the oracle's columns.
+    `ask`: what runs a SELECT."""
     columns = list(expected[0]) if expected else list(key)
-    rows = connection.execute(f"select {', '.join(columns)} from funnel.{view}").fetchall()
+    rows = ask(f"select {', '.join(columns)} from funnel.{view}").fetchall()
     return differences(view, key, [dict(zip(columns, row, strict=True)) for row in rows], expected)
 
 

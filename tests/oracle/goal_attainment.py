@@ -22,6 +22,8 @@ def rows(log: Log, playbook: Playbook, as_of: int) -> Iterator[Row]:
             row |= dict.fromkeys(("attained_share", "goal_amount", "expected_by_now", "pace", "gap"))
         if (goal.metric, goal.scope) == ("retained_revenue", "team"):  # no deal says which team retains
             row |= dict.fromkeys(("actual", "attained_share", "pace", "gap"))
+        if goal.starts_at > as_of:  # nothing is missing yet
+            row |= dict.fromkeys(("attained_share", "gap"))
         yield row
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from projections.playbook import read_playbook
-from tests.given import as_bytes, given, in_memory
+from tests.given import as_bytes, asked_anew, given, in_memory
 from warehouse.warehouse import Warehouse
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "numbers" / "playbook.toml"
@@ -43,8 +43,7 @@ def told(warehouse: Warehouse, *events: dict[str, Any]) -> None:
 
 
 def says(warehouse: Warehouse, query: str, as_of: str = AS_OF) -> list[tuple[Any, ...]]:
-    warehouse.pin_as_of(datetime.fromisoformat(as_of))
-    return warehouse.connection.execute(query).fetchall()
+    return asked_anew(warehouse, datetime.fromisoformat(as_of), query).fetchall()
 
 
 LEDGER = (

@@ -33,7 +33,7 @@ def test_bands_and_segments_are_read_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "why"),
     [
-        pytest.param(BANDS.replace("at_most = 9\n", ""), 1, "at_most must be a whole", id="no limit"),
+        pytest.param(BANDS.replace("at_most = 9\n", ""), 1, "at_most is missing: only", id="no limit"),
         pytest.param(BANDS + "at_most = 20\n", 4, "leave its at_most out", id="a limit of the last"),
         pytest.param(f"{BANDS.split('[[size_band]]')[0]}[[size_band]]\nid='b'\nat_most=9\n{BANDS}", 4,
                      "is not above 9", id="not above the one before"),

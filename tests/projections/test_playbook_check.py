@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from projections.playbook import DEFAULT_PLAYBOOK, parse_playbook, read_playbook
-from schemas.errors import ExitCode
+from schemas.errors import BatonError, ExitCode
 from streams.cli.playbook import playbook as playbook_command
 from tests.projections.test_playbook import GOOD, ROOT, SLA
 
@@ -58,3 +58,28 @@ def test_check_ends_with_exit_code_3_and_the_line_of_a_broken_file(tmp_path: Pat
     assert run.stdout == ""
     assert f"{file}:{SLA}" in run.stderr and "1 day 10 h" in run.stderr
     assert f"baton playbook check {file}" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_check_names_every_fault_that_can_be_found_at_once_and_none_that_follows_from_another(
+    tmp_path: Path,
+) -> None:
+    text = DEFAULT_PLAYBOOK.read_text()
+    faults = (
+        ('window = "month"', 'window = "decade"', "window = 'decade'"),
+        ('zone = "America/New_York"', 'zone = "America/Gotham"', "is not a time zone"),
+        ('within = "2 hours"', 'within = "a while"', "within = 'a while'"),
+        ('within = "60 minutes"', 'within = "soon"', "within = 'soon'"),
+        ('attribute = "fit_score"', 'attribute = "shoe_size"', "attribute = 'shoe_size'"),
+        ("at_most = 49", "", "at_most is missing: only the last band has no limit"),
+    )
+    for before, after, _ in faults:
+        assert before in text, before
+        text = text.replace(before, after, 1)
+    with pytest.raises(BatonError) as error:
+        parse_playbook(text, "mine.toml")
+
+    lines = f"{error.value.where}: {error.value.why}".split("\n")
+    assert len(lines) == len(faults), "\n".join(lines)
+    assert all(any(said in line for line in lines) for *_, said in faults), "\n".join(lines)
+    numbers = [int(line.split(":")[1]) for line in lines]
+    assert numbers == sorted(numbers) and len(set(numbers)) == len(numbers)

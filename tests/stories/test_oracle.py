@@ -46,7 +46,7 @@ def _compare(story: Story, view: str, before_the_end: timedelta) -> None:
     warehouse.pin_as_of(as_of)
     expected = oracle.rows(view, log, PLAYBOOK, as_of)
 
-    found = compare(warehouse.connection, view, oracle.KEYS[view], expected)
+    found = compare(warehouse.connection.execute, view, oracle.KEYS[view], expected)
 
     assert expected or view in NOT_IN_A_STORY
     assert not found.differences, f"{len(found.differences)} rows differ, such as {found.differences[0]}"

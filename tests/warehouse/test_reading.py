@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 import pytest
 
+from projections.playbook import read_playbook
+from schemas.errors import BatonError
+from tests.given import in_memory
 from warehouse.reading import survivable
+from warehouse.warehouse import Warehouse
 
 _OVER_ALL = "over" + "()"
 
@@ -31,3 +37,27 @@ def test_the_answer_is_the_same() -> None:
     query = f"select n, sum(n) {_OVER_ALL} as total, n / max(n) {_OVER_ALL} as share from range(5) as t(n)"
 
     assert duckdb.sql(query).fetchall() == duckdb.sql(survivable(query)).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("statement", "next_command"),
+    [
+        ("select * from funnel.blackhole", 'baton sql "select * from funnel.black_hole"'),
+        ("from black_hole limit 3", 'baton sql "from funnel.black_hole limit 3"'),
+        ('from funnel.handof where "x" = 1', "baton sql 'from funnel.handoff where \"x\" = 1'"),
+        ("from funnel.nothing_like_it", "baton explain --list   (every view)"),
+        ("select stat from funnel.black_hole", 'baton sql "describe funnel.black_hole"'),
+        ("selec 1", "baton sql --help"),
+    ],
+    ids=["a letter left out", "no schema", "quotes", "no such view", "no such column", "no SQL"],
+)
+def test_what_to_type_after_a_mistake(empty: Warehouse, statement: str, next_command: str) -> None:
+    with pytest.raises(BatonError) as error:
+        empty.ask(statement)
+    assert error.value.next_command == next_command
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Warehouse]:
+    with in_memory(read_playbook()) as warehouse:
+        yield warehouse

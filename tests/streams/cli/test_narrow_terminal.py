@@ -45,3 +45,28 @@ def test_no_line_is_wider_than_the_terminal(folder: Path, words: str) -> None:
         assert "record 1" not in shown, "it is a table"
     if words == "explain":
         assert len(lines) <= 24 and f"baton explain {lead} --all" in shown
+
+
+def test_what_has_no_room_in_an_overview_is_counted_and_no_value_is_cut(folder: Path) -> None:
+    narrow = on_terminal(folder, "explain", "lead-3-000032").splitlines()
+    whole = on_terminal(folder, "explain", "lead-3-000032", columns=1_000).splitlines()
+    [short] = [line for line in narrow if line.startswith("handoff: ")]
+    [long] = [line for line in whole if line.startswith("handoff: ")]
+    *kept, left = short.split(", ")
+    assert kept == long.split(", ")[: len(kept)]
+    assert left == f"{len(long.split(', ')) - len(kept)} more"
+
+
+def test_many_rows_of_many_columns_are_bounded_and_counted(folder: Path) -> None:
+    lines = on_terminal(folder, "explain", "black_hole_slice").splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) <= 80
+    shown = " ".join(" ".join(lines).split())
+    assert "(3 of 3,145 rows; one row in full: baton explain black_hole_slice all all all accepted" in shown
+
+
+def test_the_reason_of_an_error_wraps_and_what_is_copied_does_not(folder: Path) -> None:
+    lines = on_terminal(folder, "explain", "black_hole", "nowhere").splitlines()
+    [start] = [number for number, line in enumerate(lines) if line.startswith("  why: ")]
+    reason = [line for line in lines[start:] if not line.startswith("  next:")]
+    assert len(reason) > 1 and max(map(len, reason)) <= 80
+    assert all(line.startswith(" " * 9) for line in reason[1:])

@@ -218,7 +218,11 @@ def test_a_csv_file_is_told_once_instead_of_line_by_line(tmp_path: Path, separat
     table = separator.join(["lead_id", "email"]) + "\n" + separator.join(["1", "a@b.example"]) + "\n"
     run = baton("publish", "--dry-run", "-", cwd=tmp_path, stdin=table.encode())
     assert run.returncode == 2
-    assert b"looks like CSV" in run.stderr and b"next:" in run.stderr and b"<stdin>:2" not in run.stderr
+    assert (
+        b"looks like CSV" in run.stderr
+        and b"next:  baton simulate --leads 10 --out story" in run.stderr
+        and b"<stdin>:2" not in run.stderr
+    )
 
 
 @pytest.mark.parametrize("address", ["http://localhost:9092", "PLAINTEXT://broker:9092"])

@@ -13,7 +13,14 @@ from aiokafka import AIOKafkaProducer
 from projections.playbook import read_playbook
 from schemas.errors import BatonError
 from streams.kafka.admin import admin
-from streams.kafka.topics import create_topics, existing_topics, holds_records, log_extent, topic_ids
+from streams.kafka.topics import (
+    change_topics,
+    create_topics,
+    existing_topics,
+    holds_records,
+    log_extent,
+    topic_ids,
+)
 from streams.project import Project
 from tests.given import in_memory
 
@@ -36,6 +43,24 @@ def test_markers_and_aborted_records_are_no_records(kafka: str, topics: Callable
     assert holds_records(project, {place: (0, 4)})
     assert not holds_records(project, {place: (1, 4)})
     assert not holds_records(project, {place: (4, 4)})
+
+
+@pytest.mark.kafka
+def test_a_setting_that_kafka_shows_in_other_words_is_set(kafka: str, topics: Callable[..., str]) -> None:
+    said = {"min.cleanable.dirty.ratio": "0.50", "preallocate": "TRUE", "cleanup.policy": "compact, delete"}
+    with admin(kafka) as client:
+        change_topics(client, {topics(): said})
+
+
+@pytest.mark.kafka
+def test_a_number_of_partitions_that_kafka_refuses_is_said_in_words(
+    kafka: str, topics: Callable[..., str]
+) -> None:
+    topic = topics()
+    with admin(kafka) as client, pytest.raises(BatonError, match="did not change") as refused:
+        change_topics(client, {}, {topic: 100_000})
+    assert (refused.value.where, "set partitions" in refused.value.next_command) == (topic, True)
+    assert refused.value.why
 
 
 def test_a_topic_made_again_is_not_taken_for_the_one_before(kafka: str, topics: Callable[..., str]) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams.cli.main import baton
-from tests.given import as_bytes, given
+from streams.queries.explanation import explain as explained
+from streams.simulator import stories
+from tests.given import as_bytes, given, in_memory
 from warehouse.warehouse import Warehouse
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "numbers" / "playbook.toml"
@@ -163,6 +167,9 @@ def test_the_numbers_are_listed(explain: Explain) -> None:
         (("black_hole", "--as-known", "soon"), "--as-known soon is not an instant"),
         (("black_hole", "--as-known", "2026-03-01T00:00:00"), "it has no time zone"),
         (("it's", "--events", "0"), "No number or id has this name"),
+        (("goal_attainmet",), "next:  baton explain goal_attainment"),
+        (("led-1",), "next:  baton explain lead-1"),
+        (("nobody-knows",), 'next:  baton sql "select lead_id'),
     ],
     ids=[
         "a number misspelt",
@@ -172,6 +179,9 @@ def test_the_numbers_are_listed(explain: Explain) -> None:
         "no instant",
         "an instant without zone",
         "a quote",
+        "the number that was meant, to type",
+        "the id that was meant, to type",
+        "how to find an id",
     ],
 )
 def test_what_is_not_there_is_answered_with_what_is(
@@ -182,6 +192,19 @@ def test_what_is_not_there_is_answered_with_what_is(
 
     assert says in str(error.value)
     assert error.value.exit_code == ExitCode.USAGE and error.value.next_command
+
+
+def test_the_examples_of_the_help_are_rows_and_ids_of_every_demo() -> None:
+    lines = [
+        line.strip() for line in (baton.get_command(click.Context(baton), "explain").help or "").splitlines()
+    ]
+    examples = [shlex.split(line, comments=True)[2:] for line in lines if line.startswith("baton explain")]
+    assert len(examples) == 3
+    with in_memory(read_playbook()) as warehouse:
+        given(warehouse, as_bytes(stories(7, 20)))
+        warehouse.pin_as_of(datetime(2026, 5, 5, 14, tzinfo=UTC))
+        for name, *which in examples:
+            assert explained(warehouse.ask, name, which, 1)[0].rows, name
 
 
 def test_without_a_warehouse_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,19 @@ def test_what_was_not_proposed_is_not_signed(project: Project, tmp_path: Path) -
     assert "has read no such proposal" in refusal(project, str(tmp_path / "other.toml"), "sales", key).why
 
 
+def test_what_is_proposed_or_signed_already_is_not_proposed_again(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "new.toml"
+    file.write_text("# only a comment is new\n" + NEW.text)
+    told(project, proposal(NEW, NOW - DAY))
+    with pytest.raises(BatonError, match="is proposed already") as pending:
+        signing.propose(project, file, "ana")
+    assert "waits for marketing and sales" in pending.value.why
+
+    told(project, *(signature(NEW, team, NOW - DAY / 2) for team in ("marketing", "sales")))
+    with pytest.raises(BatonError, match="changes nothing"):
+        signing.propose(project, file, "ana")
+
+
 def test_a_tampered_proposal_is_not_signed(project: Project, tmp_path: Path) -> None:
     key = write_key(tmp_path / "key", "sales")
     told(project, proposal(NEW, NOW - DAY, text=OTHER.text))

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from projections.playbook import Playbook, parse_playbook, read_playbook
-from streams.cli.whatif import whatif
-from streams.queries.whatif import compare, sentences
+from streams.cli.whatif import show, whatif
+from streams.queries.whatif import Measure, WhatIf, compare, sentences
 from streams.simulator import stories
 from tests.given import all_hashes, as_bytes, given
 from warehouse.authority import Authority
@@ -164,3 +164,16 @@ def test_the_command_compares_and_speaks_to_machines(
     assert "leads qualified" in said.output and "2 leads would no longer qualify" in said.output
     measures = {(m["measure"], m["whom"]): m for m in json.loads(machine.stdout)["measures"]}
     assert Decimal(measures[("qualified", "all")]["change"]) == -2
+
+
+def test_the_change_is_that_of_the_numbers_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """63.54 % and 40.36 % are 23.18 points apart; who reads 63.5 and 40.4 reckons 23.1."""
+    precision = Measure(
+        "precision_at_win", "all", "share", Decimal("0.6354"), Decimal("0.4036"), n_in_force=50, n_proposed=40
+    )
+    weekly = Measure("qualified_per_week", "all", "per_week", None, Decimal("1234.56"), 0, 9)
+    show(WhatIf("a" * 64, "b" * 64, AS_OF, None, "EUR", 9, [precision, weekly], []), "new.toml")
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "precision at win 63.5 % 40.4 % -23.1 points 50 → 40" in shown
+    assert "– 1,234.6 – 0 → 9" in shown
