@@ -1,0 +1,1 @@
+"""The page: what both departments look at, served on loopback."""
