@@ -31,6 +31,7 @@ COMMANDS = {
     },
     "Read the numbers": {
         "sql": ("streams.cli.sql", "Run one SELECT on the warehouse."),
+        "page": ("streams.cli.page", "Serve the page of both departments."),
         "explain": ("streams.cli.explain", "Trace a number to its events."),
         "export": ("streams.cli.export", "Write the recorded events to a file."),
         "alerts": ("streams.cli.alerts", "List alerts."),

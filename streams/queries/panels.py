@@ -4,6 +4,7 @@ Page and pack show the same panels, so that no number has two sources. tests/str
 compares every panel with its view, and every count that opens with the rows it opens.
 """
 
+# long: one table, a panel after the other
 from __future__ import annotations
 
 from streams.queries.panel import Figure, Opens, Panel
@@ -125,13 +126,24 @@ SLA = Panel(
         Figure("met", "met", "count", Opens("obligation", {**_OWED, "outcome": "met"}, "starts_at")),
         Figure("missed", "missed", "count", Opens("obligation", {**_OWED, "outcome": "missed"}, "starts_at")),
         Figure("open", "open", "count", Opens("obligation", {**_OWED, "outcome": "open"}, "starts_at")),
-        Figure("past_due", "past due", "count"),
+        Figure(
+            "past_due",
+            "past due",
+            "count",
+            Opens("obligation", {**_OWED, "is_past_due": "true"}, "starts_at"),
+        ),
         Figure("kept_share", "kept", "share"),
     ),
     ("sla", "owed_by"),
 )
 
-_WAITS = {"owed_by": "=owed_by", "sla": "=sla", "ended_at": "null"}
+_WAITS = {**_PAIR, "owed_by": "=owed_by", "sla": "=sla"}
+
+
+def _waits(name: str, label: str, column: str, value: str = "true") -> Figure:
+    return Figure(name, label, "count", Opens("obligation", {**_WAITS, column: value}), column)
+
+
 WAITING = Panel(
     "waiting",
     "Who waits on whom",
@@ -141,9 +153,9 @@ WAITING = Panel(
         Figure("owed_by", "waits on", "name"),
         Figure("owed_to", "who waits", "name", column="from_team"),
         Figure("sla", "for", "name"),
-        Figure("open", "in time", "count", column="outcome"),
-        Figure("at_risk", "at risk", "count", column="is_at_risk"),
-        Figure("past_due", "past due", "count", column="is_past_due"),
+        _waits("open", "in time", "outcome", "open"),
+        _waits("at_risk", "of these at risk", "is_at_risk"),
+        _waits("past_due", "past due", "is_past_due"),
         Figure("oldest_due_at", "oldest was due", "instant", column="due_at"),
     ),
     ("owed_by", "owed_to", "sla"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from projections.projection import Projection, views
-from projections.resolved_facts import SUBJECTS
 from projections.sql_literal import sql_literal
 from streams.queries.panel import Circumstances, Opens
 
@@ -64,15 +63,22 @@ class Selection:
             return f"handoff_id in (select handoff_id from funnel.handoff_offer where lead_id in ({leads}))"
         return "true"
 
-    def statement(self, found: Circumstances, order: str = "", is_descending: bool = False) -> str:
-        """The SELECT of all of them, in the order of a column and then of the view's key."""
+    def statement(
+        self,
+        found: Circumstances,
+        order: str = "",
+        is_descending: bool = False,
+        columns: Sequence[str] = (),
+    ) -> str:
+        """The SELECT of all of them, in the order of a column and then of the view's key. columns: all, or
+        these."""
         if order and order not in self.columns:
             raise ValueError(f"funnel.{self.view} has no column {order!r}")
         by = [f"{order} {'desc' if is_descending else ''} nulls last"] if order else []
         by += [name for name in self.projection.key if name != order]
         return (
-            f"select {', '.join(self.columns)} from funnel.{self.view} where {self.condition(found)}"
-            f" order by {', '.join(by)}"
+            f"select {', '.join(columns or self.columns)} from funnel.{self.view}"
+            f" where {self.condition(found)} order by {', '.join(by)}"
         )
 
     def count_statement(self, found: Circumstances) -> str:
@@ -89,11 +95,6 @@ def opened(opens: Opens, row: Mapping[str, Any]) -> Selection:
             value = NULL if found is None else str(found)
         where[name] = value
     return Selection(opens.view, where, opens.within)
-
-
-def subjects_in(columns: tuple[str, ...]) -> list[str]:
-    """The columns that name a lead, an account, a handoff or a deal: each has a life to look at."""
-    return [name for name in columns if name in SUBJECTS]
 
 
 def _has(name: str, value: str) -> str:

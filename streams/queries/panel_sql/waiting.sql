@@ -1,4 +1,4 @@
-select owed_by, case owed_by when to_team then from_team else to_team end as owed_to, sla,
+select owed_by, case owed_by when to_team then from_team else to_team end as owed_to, from_team, to_team, sla,
     count(*) filter (where outcome = 'open') as open,
     count(*) filter (where is_at_risk) as at_risk,
     count(*) filter (where is_past_due) as past_due,

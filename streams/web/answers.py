@@ -1,0 +1,161 @@
+"""Answers of all panels, asked once for everybody who looks: each of one moment, and kept until the numbers
+move."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from schemas.errors import BatonError
+from streams.queries.panel import Circumstances, Look, circumstances, circumstances_statement
+from streams.queries.panels import PANELS
+from streams.web.source import Position, Row, Source
+
+STATEMENT_SECONDS = 30.0
+# Within so long an answer is given again without a look at the source.
+FRESH_SECONDS = 2.0
+# Clocks run although nothing arrives: what is open grows older, and becomes late.
+CLOCK_SECONDS = 60.0
+# An answer that is older is not shown while a new one is computed: whoever asks waits for the new one.
+STALE_SECONDS = 600.0
+WATCHED_SECONDS = 30.0
+MOST_KEPT = 64
+_AS_OF = "select as_of from warehouse.as_of"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of every panel at one moment. stamps: panel -> changes when its rows do."""
+
+    found: Circumstances
+    panels: dict[str, list[Row]]
+    stamps: dict[str, str]
+    position: Position
+    notice: str
+    asked_at: float
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant of all these numbers."""
+        return self.found.as_of
+
+    @property
+    def stamp(self) -> str:
+        """Changes when any number does."""
+        return _digest("".join(self.stamps.values()))
+
+
+class Answers:
+    """Answers by look. One thread asks for a look at a time; others get what is there, or wait for it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._kept: OrderedDict[Look, Answer] = OrderedDict()
+        self._watched: dict[Look, float] = {}
+        self._turns: dict[Look, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self.failure: BatonError | None = None
+
+    def of(self, look: Look) -> Answer:
+        """The answer to a look. Raises BatonError when there is none, not even an older one, and ValueError
+        for a window that is not understood."""
+        kept = self._find(look)
+        if kept is not None and time.monotonic() - kept.asked_at < FRESH_SECONDS:
+            return kept
+        if kept is not None and time.monotonic() - kept.asked_at < STALE_SECONDS:
+            self._in_background(look)
+            return kept
+        with self._turn(look):
+            kept = self._find(look)
+            if kept is not None and time.monotonic() - kept.asked_at < FRESH_SECONDS:
+                return kept
+            return self._ask(look)
+
+    def latest(self, look: Look) -> Answer | None:
+        """What is there, for those who are told when it changes."""
+        with self._lock:
+            self._watched[look] = time.monotonic()
+        return self._find(look)
+
+    def watch(self, is_ending: Callable[[float], bool]) -> None:
+        """Until it is ending (waiting so many seconds): ask again what somebody looks at, when numbers
+        moved."""
+        while not is_ending(1.0):
+            try:
+                position = self.source.position()
+                self.failure = None
+            except BatonError as error:
+                self.failure = error
+                continue
+            for look in self._looked_at():
+                kept = self._find(look)
+                if kept is None or _is_behind(kept, position):
+                    self._refresh(look)
+
+    def _looked_at(self) -> list[Look]:
+        since = time.monotonic() - WATCHED_SECONDS
+        with self._lock:
+            self._watched = {look: at for look, at in self._watched.items() if at > since}
+            return list(self._watched)
+
+    def _find(self, look: Look) -> Answer | None:
+        with self._lock:
+            if look in self._kept:
+                self._kept.move_to_end(look)
+            return self._kept.get(look)
+
+    def _turn(self, look: Look) -> threading.Lock:
+        with self._lock:
+            if len(self._turns) > 4 * MOST_KEPT:
+                self._turns = {at: turn for at, turn in self._turns.items() if turn.locked()}
+            return self._turns.setdefault(look, threading.Lock())
+
+    def _in_background(self, look: Look) -> None:
+        if not self._turn(look).locked():
+            threading.Thread(target=self._refresh, args=(look,), name="baton-page", daemon=True).start()
+
+    def _refresh(self, look: Look) -> None:
+        turn = self._turn(look)
+        if not turn.acquire(blocking=False):
+            return
+        try:
+            kept = self._find(look)
+            if kept is None or _is_behind(kept, self.source.position()):
+                self._ask(look)
+        except BatonError as error:
+            self.failure = error
+        finally:
+            turn.release()
+
+    def _ask(self, look: Look) -> Answer:
+        asked_at = time.monotonic()
+        position = self.source.position()
+        [[row]] = self.source.ask([circumstances_statement(look)], STATEMENT_SECONDS)
+        found = circumstances(look, tuple(row.values()))
+        statements = [_AS_OF, *(panel.statement(found) for panel in PANELS)]
+        [[moment], *rows] = self.source.ask(statements, STATEMENT_SECONDS)
+        found = replace(found, as_of=moment["as_of"])
+        panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
+        stamps = {name: _digest(repr(answer)) for name, answer in panels.items()}
+        answer = Answer(found, panels, stamps, position, self.source.notice(), asked_at)
+        with self._lock:
+            self._kept[look] = answer
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        self.failure = None
+        return answer
+
+
+def _is_behind(kept: Answer, position: Position) -> bool:
+    if kept.position.token != position.token:
+        return True
+    return not position.is_pinned and time.monotonic() - kept.asked_at > CLOCK_SECONDS
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
