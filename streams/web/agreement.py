@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 * 1024
 MOST_KEPT = 8
+MOST_FIELDS = 500
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,8 @@ def what_if_endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
         if request.method == "POST":
             if int(request.headers.get("content-length") or MOST_BYTES + 1) > MOST_BYTES:
                 return PlainTextResponse("This form is too long.\n", 413)
-            async with request.form(max_files=0, max_fields=500) as sent:
-                form = {name: value for name, value in sent.items() if isinstance(value, str)}
+            sent = (await request.body()).decode("utf-8", "replace")
+            form = dict(parse_qsl(sent, keep_blank_values=True, max_num_fields=MOST_FIELDS))
         return await run_in_threadpool(_what_if, page, comparisons, request, form)
 
     return endpoint

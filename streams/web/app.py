@@ -20,8 +20,9 @@ from starlette.routing import Route
 from projections.changes.sentences import team_name
 from projections.dimensions import DIMENSIONS
 from schemas.errors import BatonError, ExitCode
+from streams.queries.panel import NUMBERS
 from streams.web import agreement, assets, live, shown, tables, trace
-from streams.web.address import UNITS, WINDOWS, Address, read_address
+from streams.web.address import WINDOWS, Address, read_address
 from streams.web.answers import Answer
 from streams.web.audiences import AUDIENCES, audience
 from streams.web.guard import HOSTS, Guard
@@ -186,13 +187,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"name": shown.name, "team": team_name}
+    environment.filters |= {
+        "name": shown.name,
+        "team": team_name,
+        "sentence": shown.sentence,
+        "event_name": shown.event_name,
+    }
     environment.globals |= {
         "asset": assets.address,
         "audiences": AUDIENCES,
         "dimensions": DIMENSIONS,
         "windows": WINDOWS,
-        "units": UNITS,
+        "numbers": NUMBERS,
         "shown": shown.shown,
         "short_money": shown.short_money,
     }

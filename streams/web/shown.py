@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +23,9 @@ _WORDS = {
     "first_attempt": "first attempt",
     "attempts": "all attempts",
 }
-MINUTES_AN_HOUR = 60
+MINUTES_AN_HOUR, MINUTES_A_DAY = 60, 1440
+# A word of ours, such as past_due or sales_development.
+_OURS = re.compile(r"[a-z]+(_[a-z]+)*")
 # From so many minutes on, hours are easier to read. Business time is never said in days.
 MINUTES_AS_HOURS = 120
 LONGEST_TEXT = 120
@@ -77,11 +80,11 @@ def short_money(value: Decimal | float | None, currency: str) -> Shown:
     """An amount for a headline: 4.24 M EUR."""
     if value is None:
         return Shown(NULL, kind="none")
-    sizes: tuple[tuple[int, str], ...] = ((1_000_000, "M"), (1_000, "k"))
-    for size, letter in sizes:
-        if abs(value) >= size:
-            text = f"{float(value) / size:,.2f}" if size > 1_000 else f"{float(value) / size:,.0f}"
-            return Shown(f"{text} {letter} {currency}", money(value, currency).exact, "number")
+    amount = float(value)
+    for size, letter, digits in ((1_000_000, "M", 2), (1_000, "k", 0)):
+        if abs(amount) >= size:
+            text = f"{amount / size:,.{digits}f} {letter} {currency}"
+            return Shown(text, money(value, currency).exact, "number")
     return money(value, currency)
 
 
@@ -117,7 +120,27 @@ def any_value(column: str, value: Any, row: Mapping[str, Any], zone: str = "UTC"
         return _text(f"{len(value)} entries" if isinstance(value, list) else str(value))
     if value is None:
         return Shown(NULL, kind="none")
-    return _text(str(value)) if column != "playbook_version" else shown("version", value)
+    if column == "playbook_version":
+        return shown("version", value)
+    is_ours = _OURS.fullmatch(str(value)) and not column.endswith(("_id", "owner", "source", "source_system"))
+    return Shown(name(str(value)), str(value)) if is_ours else _text(str(value))
+
+
+def late(minutes: float) -> Shown:
+    """How long after it happened something was recorded, by the wall clock, so that days are 24 hours."""
+    if abs(minutes) < MINUTES_A_DAY:
+        return shown("minutes", minutes)
+    return Shown(f"{minutes / MINUTES_A_DAY:,.1f} days", f"{minutes:,.6g} minutes", "number")
+
+
+def sentence(text: str) -> str:
+    """The text with its first letter as a capital; others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def event_name(event_type: str) -> str:
+    """The name of an event in words: HandoffOffered is Handoff offered."""
+    return sentence(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", event_type).lower())
 
 
 def _text(value: str) -> Shown:

@@ -20,7 +20,7 @@ from streams.queries.row_selection import NULL
 from streams.queries.warehouse_access import Ask
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.screens import documented
-from streams.web.shown import Shown, any_value
+from streams.web.shown import Shown, any_value, late
 from streams.web.source import Row, Source
 from streams.web.tables import SECONDS, look_at
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 200
 MOST_RELATED = 20
+LATE_MINUTES = 60
 _COLUMNS = {name: column for column, name in LIVES.items()}
 # What is said of each beside its events: the views, those with one row first.
 _ABOUT = {
@@ -167,15 +168,15 @@ def _described(view: Projection, row: Row, address: Address, zone: str) -> list[
 
 
 def _event(event: Row, address: Address, zone: str) -> Event:
-    late = (event["recorded_at"] - event["occurred_at"]).total_seconds() / 60
+    minutes = (event["recorded_at"] - event["occurred_at"]).total_seconds() / 60
     is_day_only = bool(event.get("is_day_only"))
     names = [name for name in LIVES if event.get(name)]
     return Event(
         type=event["event_type"],
         source=event["source"],
         occurred=any_value("occurred_at", event["occurred_at"], event, zone),
-        late=any_value("late_minutes", None if is_day_only else late, event, zone),
-        is_late=not is_day_only and late >= 60,
+        late=Shown("", kind="none") if is_day_only else late(minutes),
+        is_late=not is_day_only and minutes >= LATE_MINUTES,
         said=[(name, any_value(name, value, event["said"], zone)) for name, value in event["said"].items()],
         subjects=[(LIVES[name], str(event[name]), address.to_life(name, event[name])) for name in names],
         event_id=event["event_id"],

@@ -27,7 +27,7 @@ function waterfall(figure) {
     return { label: row.cause.text, from, to: at, amount: row.amount.raw, text: row.amount.text, href: row.amount.href,
       kind: row.amount.raw >= 0 ? "missing" : "gained" };
   });
-  bars.push({ label: "gap", from: 0, to: at, amount: at, text: d3.format(",.0f")(at), kind: "whole" });
+  bars.push({ label: "whole gap", from: 0, to: at, amount: at, text: d3.format(",.0f")(at), kind: "whole" });
   const height = bars.length * ROW + 22;
   const x = d3.scaleLinear(d3.extent([0, ...bars.flatMap((bar) => [bar.from, bar.to])]), [left, width - right]).nice(5);
   const svg = canvas(figure, height, width);
