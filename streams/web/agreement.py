@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -27,12 +27,10 @@ from streams.queries.signing import proposal_state
 from streams.queries.values import NULL
 from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 from streams.web.address import Address, read_address
+from streams.web.page import Page
 from streams.web.shown import Shown
 from streams.web.source import Source, agreement_of
 from warehouse.examples import check_examples
-
-if TYPE_CHECKING:
-    from streams.web.app import Page
 
 MOST_BYTES = 64 * 1024
 MOST_KEPT = 8

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from schemas.errors import BatonError
 from streams.queries.panel import Circumstances, Look, circumstances, circumstances_statement
@@ -141,7 +142,7 @@ class Answers:
         [[moment], *rows] = self.source.ask(statements, STATEMENT_SECONDS)
         found = replace(found, as_of=moment["as_of"])
         panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
-        stamps = {name: _digest(repr(answer)) for name, answer in panels.items()}
+        stamps = {name: _digest(repr(_steady(answer))) for name, answer in panels.items()}
         answer = Answer(found, panels, stamps, position, self.source.notice(), asked_at)
         with self._lock:
             self._kept[look] = answer
@@ -155,6 +156,11 @@ def _is_behind(kept: Answer, position: Position) -> bool:
     if kept.position.token != position.token:
         return True
     return not position.is_pinned and time.monotonic() - kept.asked_at > CLOCK_SECONDS
+
+
+def _steady(rows: list[Row]) -> list[list[Any]]:
+    """The values without the last digits of sums that depend on their order."""
+    return [[f"{v:.9g}" if isinstance(v, float) else v for v in row.values()] for row in rows]
 
 
 def _digest(text: str) -> str:

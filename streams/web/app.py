@@ -1,4 +1,4 @@
-"""The page as an application: its addresses, its templates, and what it shows when something is not there."""
+"""The page as an application: its addresses, and what it shows when something is not there."""
 
 from __future__ import annotations
 
@@ -6,76 +6,24 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from projections.changes.sentences import team_name
-from projections.dimensions import DIMENSIONS
-from schemas.errors import BatonError, ExitCode
-from streams.queries.panel import NUMBERS
-from streams.web import agreement, assets, live, shown, tables, trace
-from streams.web.address import WINDOWS, Address, read_address
-from streams.web.answers import Answer
-from streams.web.audiences import AUDIENCES, audience
+from schemas.errors import BatonError
+from streams.web import agreement, assets, live, tables, trace
+from streams.web.address import Address, read_address
 from streams.web.guard import HOSTS, Guard
-from streams.web.known import KnownDays, StillComputing
+from streams.web.known import StillComputing
+from streams.web.page import Page, not_understood
 from streams.web.screens import screens
 from streams.web.source import Source
 
-_TEMPLATES = Path(__file__).parent / "templates"
-MOST_VALUES = 200
 MONTHS_TO_CHOOSE = 6
-
-
-class Page:
-    """What the handlers share: the source now and as known on days, and the templates."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.days = KnownDays(source)
-        self.is_ending = threading.Event()
-        self.templates = _environment()
-
-    def answer(self, address: Address) -> Answer:
-        """All panels for an address. Raises BatonError, and StillComputing for a day that is not there
-        yet."""
-        return self.days.answers(address.known).of(address.look)
-
-    def source_of(self, address: Address) -> Source:
-        """The numbers now, or as known on the day of the address. Raises as answer() does."""
-        return self.days.answers(address.known).source
-
-    def render(self, template: str, address: Address, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of a template."""
-        text = self.templates.get_template(template).render(
-            address=address, audience=audience(address.audience), notice=self.source.notice(), **values
-        )
-        return HTMLResponse(text, status)
-
-    def problem(self, address: Address, error: BatonError) -> HTMLResponse:
-        """The page that says what is wrong and what to do."""
-        status = {ExitCode.UNREACHABLE: 503, ExitCode.CONFIGURATION: 503, ExitCode.USAGE: 400}
-        return self.render("problem.html", address, status.get(error.exit_code, 500), error=error)
-
-    def values_of(self, address: Address) -> list[str]:
-        """The values of the dimension that is sliced by."""
-        if address.look.dimension == "all":
-            return []
-        statement = (
-            f"select distinct {address.look.dimension} as value from funnel.lead_dimension"
-            f" order by value limit {MOST_VALUES}"
-        )
-        [rows] = self.source_of(address).ask([statement], 10)
-        return [row["value"] for row in rows]
-
 
 Handler = Callable[[Page, Request, Address], Response]
 
@@ -166,40 +114,3 @@ def _handled(page: Page, handler: Handler) -> Callable[[Request], Response]:
             return page.problem(address, not_understood(str(request.url.path), str(error)))
 
     return handle
-
-
-def not_understood(where: str, why: str) -> BatonError:
-    """The error for an address that says nothing."""
-    return BatonError(
-        "There is nothing at this address",
-        where=where,
-        why=why.strip("'\""),
-        next_command="baton explain --list",
-        exit_code=ExitCode.USAGE,
-    )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "name": shown.name,
-        "team": team_name,
-        "sentence": shown.sentence,
-        "event_name": shown.event_name,
-    }
-    environment.globals |= {
-        "asset": assets.address,
-        "audiences": AUDIENCES,
-        "dimensions": DIMENSIONS,
-        "windows": WINDOWS,
-        "numbers": NUMBERS,
-        "shown": shown.shown,
-        "short_money": shown.short_money,
-    }
-    return environment

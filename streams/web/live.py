@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from streams.web.address import Address, read_address
-
-if TYPE_CHECKING:
-    from streams.web.app import Page
+from streams.web.page import Page
 
 LOOK_SECONDS = 0.5
 ALIVE_SECONDS = 15.0

@@ -25,6 +25,7 @@ _WORDS = {
 }
 MINUTES_AN_HOUR, MINUTES_A_DAY = 60, 1440
 # A word of ours, such as past_due or sales_development.
+_SHARE = re.compile(r".*_(share|rate|completeness)|recall|precision_.*|probability|nrr|grr")
 _OURS = re.compile(r"[a-z]+(_[a-z]+)*")
 # From so many minutes on, hours are easier to read. Business time is never said in days.
 MINUTES_AS_HOURS = 120
@@ -112,7 +113,7 @@ def any_value(column: str, value: Any, row: Mapping[str, Any], zone: str = "UTC"
     if isinstance(value, float):
         if column.endswith("minutes"):
             return shown("minutes", value)
-        is_share = column.endswith(("_share", "_rate", "completeness"))
+        is_share = _SHARE.fullmatch(column)
         return shown("share", value) if is_share else Shown(f"{value:,.4g}", f"{value:.12g}", "number")
     if isinstance(value, bytes):
         return _text(value.hex())

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 from starlette.background import BackgroundTask
@@ -18,11 +18,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from streams.queries.panel import Circumstances, circumstances, circumstances_statement
 from streams.queries.row_selection import Selection
 from streams.web.address import LIVES, Address, read_selection
+from streams.web.page import Page
 from streams.web.shown import Shown, any_value, defused
 from streams.web.source import Row, Source
-
-if TYPE_CHECKING:
-    from streams.web.app import Page
 
 SECONDS = 30.0
 ROWS_A_PAGE = 100
@@ -50,10 +48,12 @@ _FIRST = {
     "failed_events": ("topic", "kafka_partition", "kafka_offset", "kafka_at", "stage", "reason",
         "event_type", "bytes"),
 }  # fmt: skip
-# What nobody reads in a table: lists, and the bytes of records.
-_NEVER = ("answers", "assignments", "pauses", "acknowledgements", "key", "value") + (
-    "human_attempt_ats", "reached_ats", "deal_opened_ats", "offered_again_ats",
+# What nobody reads in a table: lists; and the bytes of records that failed, which may name people.
+_LISTS = (
+    "answers", "assignments", "pauses", "acknowledgements", "human_attempt_ats", "reached_ats", "deal_opened_ats",
+    "offered_again_ats",
 )  # fmt: skip
+_BYTES = {"failed_events": ("key", "value")}
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,12 @@ def rows(page: Page, request: Request, address: Address) -> Response:
 
 
 def _columns(selection: Selection, is_all: bool) -> tuple[str, ...]:
-    every = tuple(name for name in selection.columns if name not in _NEVER)
+    every = tuple(name for name in _taken_columns(selection) if name not in _LISTS)
     return every if is_all else _FIRST.get(selection.view, every)
+
+
+def _taken_columns(selection: Selection) -> tuple[str, ...]:
+    return tuple(name for name in selection.columns if name not in _BYTES.get(selection.view, ()))
 
 
 def _headings(
@@ -169,14 +173,7 @@ def csv(page: Page, request: Request, address: Address) -> Response:
 def _field(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bytes):
-        return value.hex()
-    return defused(value) if isinstance(value, str) else defused_structure(value)
-
-
-def defused_structure(value: Any) -> str:
-    """A number or an instant as it is; a list as text, which may begin with what an event brought."""
-    return defused(str(value)) if isinstance(value, list | dict) else str(value)
+    return defused(str(value)) if isinstance(value, str | list | dict) else str(value)
 
 
 def parquet(page: Page, request: Request, address: Address) -> Response:
@@ -212,7 +209,8 @@ def _write(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 def _taken(selection: Selection, found: Circumstances, request: Request) -> str:
     order, is_descending = request.query_params.get("sort", ""), request.query_params.get("down") == "1"
-    return f"{selection.statement(found, order, is_descending)} limit {MOST_TAKEN}"
+    columns = _taken_columns(selection)
+    return f"{selection.statement(found, order, is_descending, columns)} limit {MOST_TAKEN}"
 
 
 def _attachment(selection: Selection, suffix: str) -> dict[str, str]:

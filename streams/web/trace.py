@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,13 +19,11 @@ from streams.queries.panels import panel as panel_named
 from streams.queries.row_selection import NULL
 from streams.queries.warehouse_access import Ask
 from streams.web.address import LIVES, Address, read_selection
+from streams.web.page import Page
 from streams.web.screens import documented
 from streams.web.shown import Shown, any_value, late
 from streams.web.source import Row, Source
 from streams.web.tables import SECONDS, look_at
-
-if TYPE_CHECKING:
-    from streams.web.app import Page
 
 MOST_EVENTS = 200
 MOST_RELATED = 20

@@ -5,7 +5,7 @@ const WIDTH = 640, ROW = 27, GAP = 7;
 function tableOf(figure) {
   return [...figure.closest("section").querySelectorAll("tbody tr")].map((row) =>
     Object.fromEntries([...row.cells].map((cell) => [cell.dataset.name, {
-      text: cell.innerText.trim() || cell.textContent.trim(), raw: Number(cell.dataset.raw), href: cell.querySelector("a")?.getAttribute("href") }])));
+      text: cell.innerText.trim() || cell.textContent.trim(), raw: Number(cell.dataset.raw) }])));
 }
 
 function canvas(figure, height, width) {
@@ -24,7 +24,7 @@ function waterfall(figure) {
   let at = 0;
   const bars = tableOf(figure).map((row) => {
     const from = at; at += row.amount.raw;
-    return { label: row.cause.text, from, to: at, amount: row.amount.raw, text: row.amount.text, href: row.amount.href,
+    return { label: row.cause.text, from, to: at, amount: row.amount.raw, text: row.amount.text,
       kind: row.amount.raw >= 0 ? "missing" : "gained" };
   });
   bars.push({ label: "whole gap", from: 0, to: at, amount: at, text: d3.format(",.0f")(at), kind: "whole" });
@@ -43,7 +43,7 @@ function waterfall(figure) {
     .attr("x1", (bar) => x(bar.to)).attr("x2", (bar) => x(bar.to)).attr("y1", ROW - GAP / 2).attr("y2", ROW + GAP / 2);
 }
 
-// Bars made of parts, one below the other; each part leads where its number in the table does.
+// Bars made of parts, one below the other.
 function stacked(figure, rows, { isShare, left }) {
   const width = widthOf(figure), most = d3.max(rows, (row) => d3.sum(row.parts, (part) => part.raw)) || 1;
   const tall = rows.length === 1 ? 36 : ROW;
@@ -56,10 +56,9 @@ function stacked(figure, rows, { isShare, left }) {
     let at = 0;
     for (const part of row.parts.filter((each) => each.raw > 0)) {
       const from = x(at), to = x(at += part.raw);
-      const holder = part.href ? group.append("a").attr("href", part.href).attr("tabindex", "-1").attr("aria-hidden", "true") : group;
-      holder.append("rect").attr("class", `s-${part.name}`).attr("x", from).attr("width", Math.max(0.5, to - from - 1)).attr("y", 3).attr("height", tall - 6)
+      group.append("rect").attr("class", `s-${part.name}`).attr("x", from).attr("width", Math.max(0.5, to - from - 1)).attr("y", 3).attr("height", tall - 6)
         .append("title").text(`${part.label}: ${d3.format(",")(part.raw)} (${d3.format(".1%")(part.raw / d3.sum(row.parts, (each) => each.raw))})`);
-      if (to - from > 34) holder.append("text").attr("class", "inside").attr("x", (from + to) / 2).attr("y", tall / 2 + 4).attr("text-anchor", "middle").text(d3.format(",")(part.raw));
+      if (to - from > 34) group.append("text").attr("class", "inside").attr("x", (from + to) / 2).attr("y", tall / 2 + 4).attr("text-anchor", "middle").text(d3.format(",")(part.raw));
     }
   });
 }
@@ -73,26 +72,25 @@ function legend(figure, parts) {
 
 function parts(figure) {
   const items = [...figure.closest("section").querySelectorAll(".states li")].map((item) => ({
-    name: item.dataset.name, label: item.dataset.name.replaceAll("_", " "), raw: Number(item.dataset.raw), href: item.querySelector("b a")?.getAttribute("href") }));
+    name: item.dataset.name, label: item.dataset.name.replaceAll("_", " "), raw: Number(item.dataset.raw) }));
   stacked(figure, [{ parts: items }], { isShare: true, left: 0 });
 }
 
 function bands(figure) {
   const names = { within_5: "0-5 min", within_15: "5-15 min", within_60: "15-60 min", over_60: "60+ min", unanswered: "no answer yet", clock_suspect: "clocks disagree" };
   const rows = tableOf(figure).map((row) => ({ label: `${row.from_team.text} → ${row.to_team.text}`,
-    parts: Object.keys(names).map((name) => ({ name, label: names[name], ...pick(row[name]) })) }));
+    parts: Object.keys(names).map((name) => ({ name, label: names[name], raw: row[name].raw })) }));
   stacked(figure, rows, { isShare: true, left: Math.min(225, widthOf(figure) * 0.42) });
   legend(figure, Object.keys(names).map((name) => ({ name, label: names[name] })));
 }
 
 function funnel(figure) {
   const names = { advanced: "advanced", still_there: "still there", returned: "returned", elsewhere: "elsewhere", lost: "lost" };
-  const rows = tableOf(figure).map((row) => ({ label: row.stage.text, parts: Object.keys(names).map((name) => ({ name, label: names[name], ...pick(row[name]) })) }));
+  const rows = tableOf(figure).map((row) => ({ label: row.stage.text, parts: Object.keys(names).map((name) => ({ name, label: names[name], raw: row[name].raw })) }));
   stacked(figure, rows, { isShare: false, left: 92 });
   legend(figure, Object.keys(names).map((name) => ({ name, label: names[name] })));
 }
 
-const pick = ({ raw, href }) => ({ raw, href });
 const KINDS = { waterfall, parts, bands, funnel };
 
 function drawAll(within = document) {
