@@ -59,7 +59,7 @@ class Panel:
     """One panel. Grain of its rows: that of the view, or what its SELECT groups by.
 
     id: stable, part of addresses. says: what it shows, in a sentence. view: the documented view whose numbers
-    these are. key: the columns that tell one row from another. chart: how its rows are drawn (waterfall,
+    these are. key: the columns that identify a row. chart: how its rows are drawn (waterfall,
     parts, bands, funnel), or "". is_sliced: whether a slice narrows it down; is_windowed: whether the window
     does.
     """

@@ -26,15 +26,18 @@ CLOCK_SECONDS = 60.0
 STALE_SECONDS = 600.0
 WATCHED_SECONDS = 30.0
 MOST_KEPT = 64
+MOST_VALUES = 200
 _AS_OF = "select as_of from warehouse.as_of"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of every panel at one moment. stamps: panel -> changes when its rows do."""
+    """The rows of every panel at one moment. values: those of the dimension sliced by.
+    stamps: panel -> changes when its rows do."""
 
     found: Circumstances
     panels: dict[str, list[Row]]
+    values: list[str]
     stamps: dict[str, str]
     position: Position
     notice: str
@@ -61,6 +64,8 @@ class Answers:
         self._turns: dict[Look, threading.Lock] = {}
         self._lock = threading.Lock()
         self.failure: BatonError | None = None
+        # How far the numbers were at the last look, at most a second or so ago; empty before the first.
+        self.token = ""
 
     def of(self, look: Look) -> Answer:
         """The answer to a look. Raises BatonError when there is none, not even an older one, and ValueError
@@ -78,7 +83,7 @@ class Answers:
             return self._ask(look)
 
     def latest(self, look: Look) -> Answer | None:
-        """What is there, for those who are told when it changes."""
+        """What is there, for those who wait until it changes."""
         with self._lock:
             self._watched[look] = time.monotonic()
         return self._find(look)
@@ -89,9 +94,9 @@ class Answers:
         while not is_ending(1.0):
             try:
                 position = self.source.position()
-                self.failure = None
+                self.failure, self.token = None, position.token
             except BatonError as error:
-                self.failure = error
+                self.failure, self.token = error, ""
                 continue
             for look in self._looked_at():
                 kept = self._find(look)
@@ -138,18 +143,26 @@ class Answers:
         position = self.source.position()
         [[row]] = self.source.ask([circumstances_statement(look)], STATEMENT_SECONDS)
         found = circumstances(look, tuple(row.values()))
-        statements = [_AS_OF, *(panel.statement(found) for panel in PANELS)]
-        [[moment], *rows] = self.source.ask(statements, STATEMENT_SECONDS)
+        statements = [_AS_OF, _values_of(look), *(panel.statement(found) for panel in PANELS)]
+        [[moment], values, *rows] = self.source.ask(statements, STATEMENT_SECONDS)
         found = replace(found, as_of=moment["as_of"])
         panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
         stamps = {name: _digest(repr(_steady(answer))) for name, answer in panels.items()}
-        answer = Answer(found, panels, stamps, position, self.source.notice(), asked_at)
+        known = [row["value"] for row in values]
+        answer = Answer(found, panels, known, stamps, position, self.source.notice(), asked_at)
         with self._lock:
             self._kept[look] = answer
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         self.failure = None
         return answer
+
+
+def _values_of(look: Look) -> str:
+    if look.dimension == "all":
+        return "select null::varchar as value limit 0"
+    column = look.dimension  # one of DIMENSIONS, see read_address
+    return f"select distinct {column} as value from funnel.lead_dimension order by value limit {MOST_VALUES}"
 
 
 def _is_behind(kept: Answer, position: Position) -> bool:

@@ -18,6 +18,7 @@ from schemas.errors import BatonError
 from streams.web import agreement, assets, live, tables, trace
 from streams.web.address import Address, read_address
 from streams.web.guard import HOSTS, Guard
+from streams.web.kept_pages import unless_known
 from streams.web.known import StillComputing
 from streams.web.page import Page, not_understood
 from streams.web.screens import screens
@@ -87,7 +88,7 @@ def _overview(page: Page, address: Address, template: str) -> Response:
         answer=answer,
         screens=by_id,
         choices=_months(answer.as_of),
-        values=page.values_of(address) if template == "overview.html" else [],
+        values=answer.values,
     )
 
 
@@ -105,7 +106,13 @@ def _handled(page: Page, handler: Handler) -> Callable[[Request], Response]:
         address = Address()
         try:
             address = read_address(request.query_params)
-            return handler(page, request, address)
+            token = page.days.now.token
+            response = page.kept.find(request, token)
+            if response is None:
+                response = handler(page, request, address)
+                if handler not in (overview, panels):  # their answers are kept by look
+                    page.kept.keep(request, token, response)
+            return unless_known(request, response)
         except StillComputing as computing:
             return page.render("computing.html", address, 202, computing=computing)
         except BatonError as error:

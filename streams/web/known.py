@@ -17,7 +17,7 @@ from warehouse.recorded_log import RecordedLog
 MOST_DAYS = 2  # each holds a copy of the numbers in memory
 
 
-class StillComputing(Exception):  # noqa: N818 - it is no error
+class StillComputing(Exception):
     """A day that is being computed. seconds: since when; took: what the last one took, or 0."""
 
     def __init__(self, day: str, seconds: float, took: float) -> None:
@@ -26,7 +26,7 @@ class StillComputing(Exception):  # noqa: N818 - it is no error
 
     @property
     def share(self) -> int:
-        """About how much is done, in percent; the last tenth is not foretold."""
+        """About how much is done, in percent; the last tenth is never promised."""
         return min(90, round(90 * self.seconds / self.took)) if self.took else 0
 
 

@@ -17,11 +17,11 @@ from streams.web import assets, shown
 from streams.web.address import WINDOWS, Address
 from streams.web.answers import Answer
 from streams.web.audiences import AUDIENCES, audience
+from streams.web.kept_pages import KeptPages
 from streams.web.known import KnownDays
 from streams.web.source import Source
 
 _TEMPLATES = Path(__file__).parent / "templates"
-MOST_VALUES = 200
 
 
 class Page:
@@ -30,6 +30,7 @@ class Page:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.days = KnownDays(source)
+        self.kept = KeptPages()
         self.is_ending = threading.Event()
         self.templates = _environment()
 
@@ -53,17 +54,6 @@ class Page:
         """The page that says what is wrong and what to do."""
         status = {ExitCode.UNREACHABLE: 503, ExitCode.CONFIGURATION: 503, ExitCode.USAGE: 400}
         return self.render("problem.html", address, status.get(error.exit_code, 500), error=error)
-
-    def values_of(self, address: Address) -> list[str]:
-        """The values of the dimension that is sliced by."""
-        if address.look.dimension == "all":
-            return []
-        statement = (
-            f"select distinct {address.look.dimension} as value from funnel.lead_dimension"
-            f" order by value limit {MOST_VALUES}"
-        )
-        [rows] = self.source_of(address).ask([statement], 10)
-        return [row["value"] for row in rows]
 
 
 def not_understood(where: str, why: str) -> BatonError:

@@ -50,8 +50,8 @@ _FIRST = {
 }  # fmt: skip
 # What nobody reads in a table: lists; and the bytes of records that failed, which may name people.
 _LISTS = (
-    "answers", "assignments", "pauses", "acknowledgements", "human_attempt_ats", "reached_ats", "deal_opened_ats",
-    "offered_again_ats",
+    "answers", "assignments", "pauses", "acknowledgements", "human_attempt_ats", "reached_ats",
+    "deal_opened_ats", "offered_again_ats",
 )  # fmt: skip
 _BYTES = {"failed_events": ("key", "value")}
 

@@ -50,3 +50,11 @@ def test_a_form_that_is_too_long_is_refused(client: TestClient) -> None:
 @pytest.mark.parametrize("name", ["../app.py", "..%2fapp.py", "vendor/manifest.json", "page.py", ""])
 def test_no_other_file_is_served(client: TestClient, name: str) -> None:
     assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_a_page_that_the_browser_has_already_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/playbook")
+    again = client.get("/playbook", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get("/what-if", headers={"if-none-match": first.headers["etag"]})
+    assert other.status_code == 200

@@ -1,4 +1,4 @@
-"""Both sources say the same; what happens when nobody answers; and that the page is told when numbers
+"""Both sources say the same; what happens when nobody answers; and that a page learns when numbers
 move."""
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def served(company: Warehouse) -> Iterator[Address]:
     assert not address.thread.is_alive()
 
 
-def test_a_reader_is_told_when_numbers_move(served: Address, company: Warehouse) -> None:
+def test_a_reader_learns_when_numbers_move(served: Address, company: Warehouse) -> None:
     with urllib.request.urlopen(f"{served.url}/?window=all", timeout=30) as answer:
         assert answer.status == 200
     with urllib.request.urlopen(f"{served.url}/live?window=all", timeout=30) as stream:
