@@ -25,6 +25,8 @@ CLOCK_SECONDS = 60.0
 # An answer that is older is not shown while a new one is computed: whoever asks waits for the new one.
 STALE_SECONDS = 600.0
 WATCHED_SECONDS = 30.0
+# Without a worker each look opens the file, and a worker that starts meanwhile would find it held.
+AWAY_SECONDS = 10.0
 MOST_KEPT = 64
 MOST_VALUES = 200
 _AS_OF = "select as_of from warehouse.as_of"
@@ -91,7 +93,7 @@ class Answers:
     def watch(self, is_ending: Callable[[float], bool]) -> None:
         """Until it is ending (waiting so many seconds): ask again what somebody looks at, when numbers
         moved."""
-        while not is_ending(1.0):
+        while not is_ending(AWAY_SECONDS if self.source.notice() else 1.0):
             try:
                 position = self.source.position()
                 self.failure, self.token = None, position.token

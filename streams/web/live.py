@@ -63,5 +63,6 @@ def _state(page: Page, address: Address) -> str:
             "as_of": answer.as_of.isoformat() if answer else "",
             "problem": failure.what if failure else "",
             "next": failure.next_command if failure else "",
+            "notice": page.source.notice(),
         }
     )

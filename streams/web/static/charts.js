@@ -43,6 +43,11 @@ function waterfall(figure) {
     .attr("x1", (bar) => x(bar.to)).attr("x2", (bar) => x(bar.to)).attr("y1", ROW - GAP / 2).attr("y2", ROW + GAP / 2);
 }
 
+// What can be read on a part's colour, in both themes.
+const PALE = new Set(["waiting", "still_there", "moot", "returned_acknowledged"]);
+const BRIGHT = new Set(["at_risk", "accepted_untouched", "recycled", "lost", "within_60", "over_60", "elsewhere", "clock_suspect"]);
+const groundOf = (name) => (PALE.has(name) ? "on-pale" : BRIGHT.has(name) ? "on-bright" : "on-deep");
+
 // Bars made of parts, one below the other.
 function stacked(figure, rows, { isShare, left }) {
   const width = widthOf(figure), most = d3.max(rows, (row) => d3.sum(row.parts, (part) => part.raw)) || 1;
@@ -58,7 +63,7 @@ function stacked(figure, rows, { isShare, left }) {
       const from = x(at), to = x(at += part.raw);
       group.append("rect").attr("class", `s-${part.name}`).attr("x", from).attr("width", Math.max(0.5, to - from - 1)).attr("y", 3).attr("height", tall - 6)
         .append("title").text(`${part.label}: ${d3.format(",")(part.raw)} (${d3.format(".1%")(part.raw / d3.sum(row.parts, (each) => each.raw))})`);
-      if (to - from > 34) group.append("text").attr("class", "inside").attr("x", (from + to) / 2).attr("y", tall / 2 + 4).attr("text-anchor", "middle").text(d3.format(",")(part.raw));
+      if (to - from > 34) group.append("text").attr("class", `inside ${groundOf(part.name)}`).attr("x", (from + to) / 2).attr("y", tall / 2 + 4).attr("text-anchor", "middle").text(d3.format(",")(part.raw));
     }
   });
 }
@@ -73,7 +78,7 @@ function legend(figure, parts) {
 function parts(figure) {
   const items = [...figure.closest("section").querySelectorAll(".states li")].map((item) => ({
     name: item.dataset.name, label: item.dataset.name.replaceAll("_", " "), raw: Number(item.dataset.raw) }));
-  stacked(figure, [{ parts: items }], { isShare: true, left: 0 });
+  if (d3.sum(items, (item) => item.raw)) stacked(figure, [{ parts: items }], { isShare: true, left: 0 });
 }
 
 function bands(figure) {

@@ -73,8 +73,8 @@
   events.addEventListener("state", (event) => {
     const state = JSON.parse(event.data);
     if (state.problem) { say(`· ${state.problem}. Next: ${state.next}`, false); return; }
-    say(ago(), true);
-    if (state.stamp && state.stamp !== stamp) { stamp = state.stamp; refresh().then(() => say(ago(), true)); }
+    say(state.notice ? `· ${state.notice.split("; ").at(-1)}` : ago(), !state.notice);
+    if (state.stamp && state.stamp !== stamp) { stamp = state.stamp; refresh().then(() => say(ago(), !state.notice)); }
   });
   events.onerror = () => say("· the page is not served any more; it tries again", false);
   setInterval(() => { if (document.getElementById("dot")?.classList.contains("on")) say(ago(), true); }, 5000);
