@@ -23,8 +23,12 @@ FRESH_SECONDS = 2.0
 # Clocks run although nothing arrives: what is open grows older, and becomes late.
 CLOCK_SECONDS = 60.0
 # An answer that is older is not shown while a new one is computed: whoever asks waits for the new one.
-STALE_SECONDS = 600.0
-WATCHED_SECONDS = 30.0
+STALE_SECONDS = 120.0
+# A look is kept up for those who see it live, and for a while after somebody opened it.
+LIVE_SECONDS, OPENED_SECONDS = 30.0, 600.0
+# While numbers move all the time: after an answer a pause of so many times what it took, and at least so long
+# where nobody sees it live. The page takes a part of the machine, never most of it.
+PAUSE, IDLE_SECONDS = 3.0, 30.0
 # Without a worker each look opens the file, and a worker that starts meanwhile would find it held.
 AWAY_SECONDS = 10.0
 MOST_KEPT = 64
@@ -44,6 +48,7 @@ class Answer:
     position: Position
     notice: str
     asked_at: float
+    took: float
 
     @property
     def as_of(self) -> datetime:
@@ -62,7 +67,8 @@ class Answers:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._kept: OrderedDict[Look, Answer] = OrderedDict()
-        self._watched: dict[Look, float] = {}
+        self._live: dict[Look, float] = {}
+        self._opened: dict[Look, float] = {}
         self._turns: dict[Look, threading.Lock] = {}
         self._lock = threading.Lock()
         self.failure: BatonError | None = None
@@ -72,27 +78,32 @@ class Answers:
     def of(self, look: Look) -> Answer:
         """The answer to a look. Raises BatonError when there is none, not even an older one, and ValueError
         for a window that is not understood."""
+        with self._lock:
+            self._opened[look] = time.monotonic()
         kept = self._find(look)
-        if kept is not None and time.monotonic() - kept.asked_at < FRESH_SECONDS:
+        if kept is not None and _age(kept) < FRESH_SECONDS:
             return kept
-        if kept is not None and time.monotonic() - kept.asked_at < STALE_SECONDS:
+        if kept is not None and _age(kept) < STALE_SECONDS:
             self._in_background(look)
             return kept
         with self._turn(look):
             kept = self._find(look)
-            if kept is not None and time.monotonic() - kept.asked_at < FRESH_SECONDS:
+            if kept is not None and _age(kept) < FRESH_SECONDS:
                 return kept
             return self._ask(look)
 
     def latest(self, look: Look) -> Answer | None:
         """What is there, for those who wait until it changes."""
         with self._lock:
-            self._watched[look] = time.monotonic()
+            self._live[look] = time.monotonic()
         return self._find(look)
 
     def watch(self, is_ending: Callable[[float], bool]) -> None:
-        """Until it is ending (waiting so many seconds): ask again what somebody looks at, when numbers
-        moved."""
+        """Until it is ending (waiting so many seconds): ask again what somebody looks at, when numbers moved.
+
+        The first look is asked at once, so that nobody has to wait for it.
+        """
+        self._opened[Look()] = time.monotonic()
         while not is_ending(AWAY_SECONDS if self.source.notice() else 1.0):
             try:
                 position = self.source.position()
@@ -100,16 +111,19 @@ class Answers:
             except BatonError as error:
                 self.failure, self.token = error, ""
                 continue
-            for look in self._looked_at():
+            for look, least in self._looked_at().items():
                 kept = self._find(look)
-                if kept is None or _is_behind(kept, position):
+                is_due = kept is None or _age(kept) > least + PAUSE * kept.took
+                if is_due and (kept is None or _is_behind(kept, position)):
                     self._refresh(look)
 
-    def _looked_at(self) -> list[Look]:
-        since = time.monotonic() - WATCHED_SECONDS
+    def _looked_at(self) -> dict[Look, float]:
+        """The looks to keep up, and how old an answer must be at least to be asked again."""
+        now = time.monotonic()
         with self._lock:
-            self._watched = {look: at for look, at in self._watched.items() if at > since}
-            return list(self._watched)
+            self._live = {look: at for look, at in self._live.items() if at > now - LIVE_SECONDS}
+            self._opened = {look: at for look, at in self._opened.items() if at > now - OPENED_SECONDS}
+            return dict.fromkeys(self._opened, IDLE_SECONDS) | dict.fromkeys(self._live, 0.0)
 
     def _find(self, look: Look) -> Answer | None:
         with self._lock:
@@ -150,8 +164,8 @@ class Answers:
         found = replace(found, as_of=moment["as_of"])
         panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
         stamps = {name: _digest(repr(_steady(answer))) for name, answer in panels.items()}
-        known = [row["value"] for row in values]
-        answer = Answer(found, panels, known, stamps, position, self.source.notice(), asked_at)
+        known, took = [row["value"] for row in values], time.monotonic() - asked_at
+        answer = Answer(found, panels, known, stamps, position, self.source.notice(), asked_at, took)
         with self._lock:
             self._kept[look] = answer
             while len(self._kept) > MOST_KEPT:
@@ -170,7 +184,11 @@ def _values_of(look: Look) -> str:
 def _is_behind(kept: Answer, position: Position) -> bool:
     if kept.position.token != position.token:
         return True
-    return not position.is_pinned and time.monotonic() - kept.asked_at > CLOCK_SECONDS
+    return not position.is_pinned and _age(kept) > CLOCK_SECONDS
+
+
+def _age(kept: Answer) -> float:
+    return time.monotonic() - kept.asked_at
 
 
 def _steady(rows: list[Row]) -> list[list[Any]]:

@@ -82,7 +82,7 @@ class WarehouseSource:
         """In one transaction, so that all see the same records and the same now."""
         for statement in statements:
             check_is_reading(statement)
-        with closing(self.warehouse.cursor()) as cursor:
+        with failing_plainly("the page"), closing(self.warehouse.cursor()) as cursor:
             limit = Timer(seconds, cursor.interrupt)
             limit.start()
             try:
