@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from contextlib import suppress
 
 import click
 
@@ -32,8 +32,10 @@ def page(port: int) -> None:
       baton page
     """
     address = serve_page(make_page(WorkerSource(Project.here())), port)
+    is_ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: is_ending.set())
     click.echo(address.url)
     say("Ctrl-C ends it.")
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    is_ending.wait()
     address.stop()

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from projections.sql_literal import sql_literal
 
@@ -122,6 +123,7 @@ class Circumstances:
             "period": sql_literal(self.period),
             "from_on": f"date '{self.from_on}'",
             "until_on": f"date '{self.until_on}'",
+            "today": f"date '{self.as_of.astimezone(ZoneInfo(self.zone)).date()}'",
             "most_shown": str(MOST_SHOWN),
         }
         return {**simple, "slice": _filled(_SLICE, simple), "of_slice": _filled(_OF_SLICE, simple)}

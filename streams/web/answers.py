@@ -17,7 +17,7 @@ from streams.queries.panel import Circumstances, Look, circumstances, circumstan
 from streams.queries.panels import PANELS
 from streams.web.source import Position, Row, Source
 
-STATEMENT_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
 # Within so long an answer is given again without a look at the source.
 FRESH_SECONDS = 2.0
 # Clocks run although nothing arrives: what is open grows older, and becomes late.
@@ -83,7 +83,7 @@ class Answers:
         kept = self._find(look)
         if kept is not None and _age(kept) < FRESH_SECONDS:
             return kept
-        if kept is not None and _age(kept) < STALE_SECONDS:
+        if kept is not None and _age(kept) < max(STALE_SECONDS, 2 * PAUSE * kept.took):
             self._in_background(look)
             return kept
         with self._turn(look):
@@ -157,10 +157,10 @@ class Answers:
     def _ask(self, look: Look) -> Answer:
         asked_at = time.monotonic()
         position = self.source.position()
-        [[row]] = self.source.ask([circumstances_statement(look)], STATEMENT_SECONDS)
+        [[row]] = self.source.ask([circumstances_statement(look)], ANSWER_SECONDS)
         found = circumstances(look, tuple(row.values()))
         statements = [_AS_OF, _values_of(look), *(panel.statement(found) for panel in PANELS)]
-        [[moment], values, *rows] = self.source.ask(statements, STATEMENT_SECONDS)
+        [[moment], values, *rows] = self.source.ask(statements, ANSWER_SECONDS)
         found = replace(found, as_of=moment["as_of"])
         panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
         stamps = {name: _digest(repr(_steady(answer))) for name, answer in panels.items()}

@@ -62,7 +62,10 @@ def make_page(source: Source, hosts: tuple[str, ...] = HOSTS) -> Starlette:
             Route("/what-if", agreement.what_if_endpoint(page), methods=["GET", "POST"]),
             Route("/static/{name:path}", assets.asset),
         ],
-        middleware=[Middleware(Guard, hosts=hosts), Middleware(GZipMiddleware, minimum_size=500)],
+        middleware=[
+            Middleware(Guard, hosts=hosts),
+            Middleware(GZipMiddleware, minimum_size=500, compresslevel=5),
+        ],
         lifespan=lifespan,
     )
     app.state.page = page
@@ -71,25 +74,29 @@ def make_page(source: Source, hosts: tuple[str, ...] = HOSTS) -> Starlette:
 
 def overview(page: Page, request: Request, address: Address) -> Response:
     """Everything on one screen."""
-    return _overview(page, address, "overview.html")
+    return _overview(page, request, address, "overview.html")
 
 
 def panels(page: Page, request: Request, address: Address) -> Response:
     """The panels alone, for a page that is open while numbers move."""
-    return _overview(page, address, "panels.html")
+    return _overview(page, request, address, "panels.html")
 
 
-def _overview(page: Page, address: Address, template: str) -> Response:
+def _overview(page: Page, request: Request, address: Address, template: str) -> Response:
     answer = page.answer(address)
-    by_id = {screen.panel.id: screen for screen in screens(answer, address)}
-    return page.render(
-        template,
-        address,
-        answer=answer,
-        screens=by_id,
-        choices=_months(answer.as_of),
-        values=answer.values,
-    )
+    token = f"answered {answer.asked_at}"
+    kept = page.kept.find(request, token)
+    if kept is None:
+        kept = page.render(
+            template,
+            address,
+            answer=answer,
+            screens={screen.panel.id: screen for screen in screens(answer, address)},
+            choices=_months(answer.as_of),
+            values=answer.values,
+        )
+        page.kept.keep(request, token, kept)
+    return kept
 
 
 def _months(as_of: datetime) -> list[tuple[str, date]]:
@@ -106,12 +113,13 @@ def _handled(page: Page, handler: Handler) -> Callable[[Request], Response]:
         address = Address()
         try:
             address = read_address(request.query_params)
+            if handler in (overview, panels):  # kept with their answer
+                return unless_known(request, handler(page, request, address))
             token = page.days.now.token
             response = page.kept.find(request, token)
             if response is None:
                 response = handler(page, request, address)
-                if handler not in (overview, panels):  # their answers are kept by look
-                    page.kept.keep(request, token, response)
+                page.kept.keep(request, token, response)
             return unless_known(request, response)
         except StillComputing as computing:
             return page.render("computing.html", address, 202, computing=computing)

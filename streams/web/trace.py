@@ -103,7 +103,7 @@ def _row_of(panel: Panel, key: Mapping[str, str], found: Circumstances) -> str:
     if "period" in names and "period" not in key and panel.is_windowed:
         wanted.append(f"period = {parameters['period']}")
     if "looked_on" in names:
-        wanted.append("looked_on = (select max(looked_on) from funnel.coverage_day)")
+        wanted.append(f"looked_on = {parameters['today']}")
     return " and ".join(wanted) or "true"
 
 

@@ -4,6 +4,10 @@ move."""
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
@@ -114,3 +118,21 @@ def test_a_reader_learns_when_numbers_move(served: Address, company: Warehouse) 
 def test_a_port_that_is_taken_is_an_error(served: Address) -> None:
     with pytest.raises(BatonError, match="cannot be served"):
         serve_page(make_page(WarehouseSource(served.app.state.page.source.warehouse)), served.port)
+
+
+def test_the_command_prints_its_address_and_ends_with_ctrl_c(project: Project) -> None:
+    with Warehouse.open(project.warehouse_file, read_playbook()) as found:
+        found.refresh()
+    baton = Path(sys.executable).with_name("baton")
+    environ = {**os.environ, "BATON_HOME": str(project.home)}
+    with subprocess.Popen(
+        [baton, "page", "--port", "0"], env=environ, cwd=project.cwd, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            text = answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert "There are no events yet" in text
+    assert "no worker runs" in text
