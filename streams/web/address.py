@@ -69,9 +69,13 @@ class Address:
 
     def to_selection(self, selection: Selection, path: str = "", **others: str) -> str:
         """A link to rows of a view."""
-        where = {f"{_WHERE}{name}": value for name, value in selection.where.items()}
+        return self.to(path or f"/rows/{selection.view}", **self.where(selection), **others)
+
+    @staticmethod
+    def where(selection: Selection) -> dict[str, str]:
+        """What a query states to narrow rows down."""
         within = {"within": selection.within} if selection.within else {}
-        return self.to(path or f"/rows/{selection.view}", **where, **within, **others)
+        return {f"{_WHERE}{name}": value for name, value in selection.where.items()} | within
 
     def to_life(self, column: str, value: Any) -> str:
         """A link to the life of what an id column names; empty when it has none."""

@@ -159,7 +159,7 @@ class Answers:
         position = self.source.position()
         [[row]] = self.source.ask([circumstances_statement(look)], ANSWER_SECONDS)
         found = circumstances(look, tuple(row.values()))
-        statements = [_AS_OF, _values_of(look), *(panel.statement(found) for panel in PANELS)]
+        statements = [_AS_OF, values_statement(look), *(panel.statement(found) for panel in PANELS)]
         [[moment], values, *rows] = self.source.ask(statements, ANSWER_SECONDS)
         found = replace(found, as_of=moment["as_of"])
         panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
@@ -174,7 +174,8 @@ class Answers:
         return answer
 
 
-def _values_of(look: Look) -> str:
+def values_statement(look: Look) -> str:
+    """The SELECT of the values of the dimension that is sliced by, to choose another one."""
     if look.dimension == "all":
         return "select null::varchar as value limit 0"
     column = look.dimension  # one of DIMENSIONS, see read_address

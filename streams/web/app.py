@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,8 +22,6 @@ from streams.web.known import StillComputing
 from streams.web.page import Page, not_understood
 from streams.web.screens import screens
 from streams.web.source import Source
-
-MONTHS_TO_CHOOSE = 6
 
 Handler = Callable[[Page, Request, Address], Response]
 
@@ -92,20 +89,10 @@ def _overview(page: Page, request: Request, address: Address, template: str) -> 
             address,
             answer=answer,
             screens={screen.panel.id: screen for screen in screens(answer, address)},
-            choices=_months(answer.as_of),
             values=answer.values,
         )
         page.kept.keep(request, token, kept)
     return kept
-
-
-def _months(as_of: datetime) -> list[tuple[str, date]]:
-    """The last months, to choose as a window."""
-    first = as_of.date().replace(day=1)
-    months = [first]
-    while len(months) < MONTHS_TO_CHOOSE:
-        months.append((months[-1] - timedelta(days=1)).replace(day=1))
-    return [("month", month) for month in months]
 
 
 def _handled(page: Page, handler: Handler) -> Callable[[Request], Response]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from streams.web.kept_pages import KeptPages
 from streams.web.known import KnownDays
 from streams.web.source import Source
 
+MONTHS_TO_CHOOSE = 6
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -67,6 +69,15 @@ def not_understood(where: str, why: str) -> BatonError:
     )
 
 
+def months(as_of: datetime) -> list[tuple[str, date]]:
+    """The last months, to choose as a window."""
+    first = as_of.date().replace(day=1)
+    months = [first]
+    while len(months) < MONTHS_TO_CHOOSE:
+        months.append((months[-1] - timedelta(days=1)).replace(day=1))
+    return [("month", month) for month in months]
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -77,6 +88,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "name": shown.name,
+        "column": lambda column: column.replace("_", " "),
         "team": team_name,
         "sentence": shown.sentence,
         "event_name": shown.event_name,
@@ -87,6 +99,7 @@ def _environment() -> Environment:
         "dimensions": DIMENSIONS,
         "windows": WINDOWS,
         "numbers": NUMBERS,
+        "months": months,
         "shown": shown.shown,
         "short_money": shown.short_money,
     }

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from streams.queries.panel import Circumstances, circumstances, circumstances_statement
 from streams.queries.row_selection import Selection
 from streams.web.address import LIVES, Address, read_selection
+from streams.web.answers import values_statement
 from streams.web.page import Page
 from streams.web.shown import Shown, any_value, defused
 from streams.web.source import Row, Source
@@ -83,8 +84,9 @@ def rows(page: Page, request: Request, address: Address) -> Response:
     found = look_at(source, address)
     names = _columns(selection, is_all)
     statement = selection.statement(found, order, is_descending, names)
-    [[counted], shown] = source.ask(
+    [values, [counted], shown] = source.ask(
         [
+            values_statement(address.look),
             selection.count_statement(found),
             f"{statement} limit {ROWS_A_PAGE} offset {(at - 1) * ROWS_A_PAGE}",
         ],
@@ -106,6 +108,8 @@ def rows(page: Page, request: Request, address: Address) -> Response:
         pages=max(1, -(-count // ROWS_A_PAGE)),
         link=lambda path="", **changes: address.to_selection(selection, path, **{**others, **changes}),
         is_all=is_all,
+        values=[row["value"] for row in values],
+        hidden=address.where(selection) | others,
     )
 
 

@@ -162,6 +162,17 @@ def test_rows_are_sorted_and_taken_away(client: TestClient, warehouse: Warehouse
     assert ids == sorted(ids, reverse=True)
 
 
+def test_rows_are_narrowed_down_by_the_slice_and_the_window(client: TestClient, warehouse: Warehouse) -> None:
+    query = {"is.state": "being_worked", "within": "offered_at", "window": "all", "dimension": "region"}
+    text = client.get("/rows/handoff", params={**query, "value": "emea"}).text
+    [(count,)] = warehouse.ask(
+        "select count(*) from funnel.handoff join funnel.lead_dimension using (lead_id)"
+        " where state = 'being_worked' and region = 'emea'"
+    )[1]
+    assert f'class="sum"><strong>{count:,}</strong>' in text
+    assert '<input type="hidden" name="is.state" value="being_worked">' in text
+
+
 def test_what_an_event_says_is_shown_as_text(client: TestClient) -> None:
     life = client.get("/life/lead/" + "%3Cscript%3Ealert(1)%3C%2Fscript%3E").text
     assert HOSTILE not in life and "&lt;script&gt;" in life
