@@ -62,7 +62,7 @@ class Panel:
     id: stable, part of addresses. says: what it shows, in a sentence. view: the documented view whose numbers
     these are. key: the columns that identify a row. chart: how its rows are drawn (waterfall,
     parts, bands, funnel), or "". is_sliced: whether a slice narrows it down; is_windowed: whether the window
-    does.
+    does. is_slow: whether it looks at every event there is, so that a page asks it less often than others.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Panel:
     chart: str = ""
     is_sliced: bool = True
     is_windowed: bool = True
+    is_slow: bool = False
 
     @property
     def select(self) -> str:

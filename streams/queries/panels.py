@@ -355,6 +355,7 @@ FRESHNESS = Panel(
     ("source",),
     is_sliced=False,
     is_windowed=False,
+    is_slow=True,
 )
 
 _FAILED = {"topic": "=topic", "stage": "=stage", "reason": "=reason"}

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.errors import BatonError
-from streams.queries.panel import Circumstances, Look, circumstances, circumstances_statement
+from streams.queries.panel import Circumstances, Look, Panel, circumstances, circumstances_statement
 from streams.queries.panels import PANELS
 from streams.web.source import Position, Row, Source
 
@@ -31,6 +31,8 @@ LIVE_SECONDS, OPENED_SECONDS = 30.0, 600.0
 PAUSE, IDLE_SECONDS = 3.0, 30.0
 # Without a worker each look opens the file, and a worker that starts meanwhile would find it held.
 AWAY_SECONDS = 10.0
+# A panel that looks at every event is asked again no sooner.
+SLOW_SECONDS = 60.0
 MOST_KEPT = 64
 MOST_VALUES = 200
 _AS_OF = "select as_of from warehouse.as_of"
@@ -39,10 +41,11 @@ _AS_OF = "select as_of from warehouse.as_of"
 @dataclass(frozen=True)
 class Answer:
     """The rows of every panel at one moment. values: those of the dimension sliced by.
-    stamps: panel -> changes when its rows do."""
+    earlier: slow panel -> the earlier moment it is of. stamps: panel -> changes when its rows do."""
 
     found: Circumstances
     panels: dict[str, list[Row]]
+    earlier: dict[str, datetime]
     values: list[str]
     stamps: dict[str, str]
     position: Position
@@ -61,12 +64,21 @@ class Answer:
         return _digest("".join(self.stamps.values()))
 
 
+@dataclass(frozen=True)
+class _Slow:
+    rows: list[Row]
+    as_of: datetime
+    token: str
+    asked_at: float
+
+
 class Answers:
     """Answers by look. One thread asks for a look at a time; others get what is there, or wait for it."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._kept: OrderedDict[Look, Answer] = OrderedDict()
+        self._slow: dict[str, _Slow] = {}
         self._live: dict[Look, float] = {}
         self._opened: dict[Look, float] = {}
         self._turns: dict[Look, threading.Lock] = {}
@@ -154,18 +166,36 @@ class Answers:
         finally:
             turn.release()
 
+    def _slow_rows(self, panel: Panel, position: Position) -> _Slow | None:
+        """The rows of a slow panel, unless they have to be asked again. They are the same for every look."""
+        slow = self._slow.get(panel.id)
+        is_kept = slow is not None and (
+            time.monotonic() - slow.asked_at < SLOW_SECONDS
+            or (slow.token == position.token and position.is_pinned)
+        )
+        return slow if is_kept else None
+
     def _ask(self, look: Look) -> Answer:
         asked_at = time.monotonic()
         position = self.source.position()
         [[row]] = self.source.ask([circumstances_statement(look)], ANSWER_SECONDS)
         found = circumstances(look, tuple(row.values()))
-        statements = [_AS_OF, values_statement(look), *(panel.statement(found) for panel in PANELS)]
+        kept = {panel.id: slow for panel in PANELS if (slow := self._slow_rows(panel, position)) is not None}
+        asked = [panel for panel in PANELS if panel.id not in kept]
+        statements = [_AS_OF, values_statement(look), *(panel.statement(found) for panel in asked)]
         [[moment], values, *rows] = self.source.ask(statements, ANSWER_SECONDS)
         found = replace(found, as_of=moment["as_of"])
-        panels = {panel.id: answer for panel, answer in zip(PANELS, rows, strict=True)}
+        panels = {panel.id: answer for panel, answer in zip(asked, rows, strict=True)}
+        for panel in asked:
+            if panel.is_slow:
+                slow = _Slow(panels[panel.id], found.as_of, position.token, time.monotonic())
+                self._slow[panel.id] = slow
+        panels |= {panel_id: slow.rows for panel_id, slow in kept.items()}
+        now = (found.as_of, position.token)
+        earlier = {name: slow.as_of for name, slow in kept.items() if (slow.as_of, slow.token) != now}
         stamps = {name: _digest(repr(_steady(answer))) for name, answer in panels.items()}
         known, took = [row["value"] for row in values], time.monotonic() - asked_at
-        answer = Answer(found, panels, known, stamps, position, self.source.notice(), asked_at, took)
+        answer = Answer(found, panels, earlier, known, stamps, position, self.source.notice(), asked_at, took)
         with self._lock:
             self._kept[look] = answer
             while len(self._kept) > MOST_KEPT:
@@ -184,6 +214,8 @@ def values_statement(look: Look) -> str:
 
 def _is_behind(kept: Answer, position: Position) -> bool:
     if kept.position.token != position.token:
+        return True
+    if kept.earlier and _age(kept) > SLOW_SECONDS:
         return True
     return not position.is_pinned and _age(kept) > CLOCK_SECONDS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from projections.projection import Projection, views
@@ -38,12 +39,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Screen:
-    """A panel to show. words: what it means for the audience. rows: keys of `cells` are names of figures."""
+    """A panel to show. words: what it means for the audience. earlier: the moment it is of, where that
+    is another than the page's. rows: keys of `cells` are names of figures."""
 
     panel: Panel
     view: Projection
     words: str
     stamp: str
+    earlier: datetime | None
     headings: list[Heading]
     rows: list[dict[str, Cell]]
     raw: Sequence[Row] = field(repr=False)
@@ -74,6 +77,7 @@ def _screen(panel: Panel, answer: Answer, address: Address, words: str) -> Scree
         view=documented(panel.view),
         words=words,
         stamp=answer.stamps[panel.id],
+        earlier=answer.earlier.get(panel.id),
         headings=[heading(panel, figure) for figure in panel.columns],
         rows=[{f.name: _cell(panel, f, row, answer, address) for f in panel.columns} for row in rows],
         raw=rows,
