@@ -100,7 +100,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """A look at a moment. period: whose goal is looked at. until_on: the first day after the window."""
+    """A look at a moment. period: whose goal is looked at; current_period: that of today. until_on: the first
+    day after the window."""
 
     look: Look
     as_of: datetime
@@ -108,6 +109,7 @@ class Circumstances:
     currency: str
     playbook_version: str
     period: str
+    current_period: str
     window_unit: str
     window_start: date | None
     from_on: date
@@ -122,6 +124,7 @@ class Circumstances:
             "window_unit": sql_literal(self.window_unit),
             "window_start": f"date '{self.window_start}'" if self.window_start else "null::date",
             "period": sql_literal(self.period),
+            "current_period": sql_literal(self.current_period),
             "from_on": f"date '{self.from_on}'",
             "until_on": f"date '{self.until_on}'",
             "today": f"date '{self.as_of.astimezone(ZoneInfo(self.zone)).date()}'",
@@ -152,8 +155,10 @@ def circumstances_statement(look: Look) -> str:
 
 def circumstances(look: Look, row: tuple[Any, ...]) -> Circumstances:
     """From the row that circumstances_statement() answers."""
-    as_of, zone, currency, version, unit, period, start, from_on, until_on = row
-    return Circumstances(look, as_of, zone, currency, version, period, unit, start, from_on, until_on)
+    as_of, zone, currency, version, unit, period, current, start, from_on, until_on = row
+    return Circumstances(
+        look, as_of, zone, currency, version, period, current, unit, start, from_on, until_on
+    )
 
 
 @cache

@@ -7,7 +7,7 @@ late as (
 ),
 cost as (
     select step, arg_min(amount_each, goal_id) as may_cost, any_value(currency) as currency
-    from funnel.goal_cascade where period = $period group by step
+    from funnel.goal_cascade where period = $current_period group by step
 )
 select late.* exclude (is_first), may_cost, currency, count(*) over (partition by true) as all_late,
     sum(case when is_first then may_cost end) over (partition by true) as all_may_cost

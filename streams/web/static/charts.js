@@ -16,7 +16,7 @@ function canvas(figure, height, width) {
 
 const widthOf = (figure) => Math.max(320, Math.min(1600, figure.clientWidth || WIDTH));
 const short = d3.format("~s");
-const signed = (value) => (value > 0 ? "" : "−") + d3.format(".3~s")(Math.abs(value)).replace("G", "bn");
+const signed = (value) => (value < 0 ? "−" : "") + d3.format(".3~s")(Math.abs(value)).replace("G", "bn");
 
 // Causes from the top: each bar begins where the one before ended, and the last is the whole gap.
 function waterfall(figure) {

@@ -108,3 +108,10 @@ def test_what_is_late_may_cost_a_lead_once(warehouse: Warehouse) -> None:
     rows = rows_of(warehouse, panel, found)
     [(late,)] = warehouse.ask("select count(*) from funnel.obligation where is_past_due")[1]
     assert {row["all_late"] for row in rows} == {late}
+
+
+def test_what_is_late_now_may_cost_the_same_in_every_window(warehouse: Warehouse) -> None:
+    [panel] = [panel for panel in PANELS if panel.id == "late"]
+    windows = ("this_quarter", "last_quarter", "all")
+    shown = [rows_of(warehouse, panel, look_at(warehouse, Look(window=window))) for window in windows]
+    assert shown[0] == shown[1] == shown[2]
