@@ -22,6 +22,8 @@ demo: setup ## Run a simulated quarter through a real Kafka, and print the numbe
 
 # The tests run even when lint fails, so that one run shows everything to fix.
 test: setup ## Run lint and every test
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -n "$(BATON_TEST_CHROMIUM)" ] || \
+	  echo "Chromium is not installed: the browser tests of the page will fail (apt-get install chromium)" >&2
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=$$?; \
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \

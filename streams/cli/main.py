@@ -30,6 +30,7 @@ COMMANDS = {
     },
     "Read the numbers": {
         "sql": ("streams.cli.sql", "Run one SELECT on the warehouse."),
+        "page": ("streams.cli.page", "Serve the page of both departments."),
         "explain": ("streams.cli.explain", "Trace a number to its events."),
         "snapshot": ("streams.cli.snapshot", "Copy the views to a file for BI tools."),
         "export": ("streams.cli.export", "Write the recorded events to a file."),

@@ -90,11 +90,17 @@ def explain(ask: Ask, name: str, which: Sequence[str], most_events: int) -> list
 def _of_number(ask: Ask, view: Projection, which: Sequence[str], most_events: int) -> Explanation:
     keys = ", ".join(f"{column}::varchar" for column in view.key)
     wanted = " and ".join([f"list_contains([{keys}], {sql_literal(value)})" for value in which]) or "true"
-    rows, count = _shown(ask, view, wanted)
-    if not rows:
+    found = explain_rows(ask, view, wanted, most_events)
+    if not found.rows:
         raise _no_such_row(ask, view, which)
+    return found
+
+
+def explain_rows(ask: Ask, view: Projection, wanted: str, most_events: int) -> Explanation:
+    """The rows of a view that meet a condition, and the events behind them; without a row, without events."""
+    rows, count = _shown(ask, view, wanted)
     as_of, version = _circumstances(ask)
-    behind = evidence(view, as_of)
+    behind = evidence(view, as_of) if rows else None
     if behind is None:
         return Explanation(view, rows, count, as_of, version)
     if count == 1:  # by equality: then only this slice of a sliced view is computed
@@ -131,13 +137,21 @@ def _of_id(ask: Ask, value: str, most_events: int) -> list[Explanation]:
         return [_of_number(ask, explanation.view, [value], most_events) for explanation in found]
     if found:
         # The events are those of the subject, so the same for every view: they are attached to the last one.
-        of_it = " or ".join(f"{subject} = {sql_literal(value)}" for subject in subjects)
-        same = f"select lead_id from funnel.lead_identity where surviving_lead_id = {sql_literal(value)}"
-        merged = f"lead_id in ({same})"
-        events, count = _events(ask, f"facts.event as event where {of_it} or {merged}", most_events)
-        says = "every event that names it" + (", or a lead merged into it" if "lead_id" in subjects else "")
+        says, events, count = life(ask, subjects, value, most_events)
         found[-1] = replace(found[-1], behind=says, events=events, event_count=count)
     return found
+
+
+def life(ask: Ask, subjects: Sequence[str], value: str, most_events: int) -> tuple[str, list[Row], int]:
+    """The earliest events that name a lead, an account, a handoff or a deal, what these are, and how many.
+
+    subjects: the columns that may name it, as in `lead_id`.
+    """
+    of_it = " or ".join(f"{subject} = {sql_literal(value)}" for subject in subjects)
+    same = f"select lead_id from funnel.lead_identity where surviving_lead_id = {sql_literal(value)}"
+    events, count = _events(ask, f"facts.event as event where {of_it} or lead_id in ({same})", most_events)
+    says = "every event that names it" + (", or a lead merged into it" if "lead_id" in subjects else "")
+    return says, events, count
 
 
 def _close_ids(ask: Ask, name: str) -> list[str]:
