@@ -50,6 +50,11 @@ class WorkerFiles:
         return self.home / "run" / f"{self.name}-sql.json"
 
     @property
+    def page(self) -> Path:
+        """Where the page is served: {"url": ...}."""
+        return self.home / "run" / f"{self.name}-page.json"
+
+    @property
     def log(self) -> Path:
         """Where the output of the worker in the background goes."""
         return self.home / "logs" / f"{self.name}.log"
@@ -88,6 +93,7 @@ class Project:
     threads: int | None = None
     sql_seconds: float = default_of("sql_seconds")
     stop_seconds: float = default_of("stop_seconds")
+    page_port: int = default_of("page_port")
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:

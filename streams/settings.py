@@ -293,6 +293,13 @@ SETTINGS = (
         "9",
         _seconds,
     ),
+    Setting(
+        "BATON_PAGE_PORT",
+        "Port of the page on loopback. When another program has it, any free one is taken.",
+        "page_port",
+        "8321",
+        _count,
+    ),
     Setting("BATON_KAFKA_JARS", "Folder with Kafka's jars for the local broker. Unset: Maven fetches them."),
     Setting("BATON_KAFKA_BENCH", "Bootstrap servers for `make bench`. Unset: a local broker of its own."),
 )

@@ -1,4 +1,4 @@
-"""`baton page`: the page of both departments, over a project's running worker."""
+"""`baton page`: where the page of both departments is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import click
 
 from streams.cli.output import say
+from streams.local.worker_process import page_of
 from streams.project import Project
 from streams.web.app import make_page
 from streams.web.serving import DEFAULT_PORT, serve_page
@@ -23,15 +24,19 @@ from streams.web.source import WorkerSource
     help="Port on loopback; 0 takes any that is free.",
 )
 def page(port: int) -> None:
-    """Serve the page on this machine until Ctrl-C: goal, handoffs, funnel, playbook, what-if.
+    """Say where the page is: goal, handoffs, funnel, playbook, what-if. Open it in a browser.
 
-    It asks the running worker, and moves with it. Without one it shows the numbers as they were left.
+    A running worker serves it. Without one it is served until Ctrl-C, with the numbers as they were left.
 
     \b
     Example:
       baton page
     """
-    address = serve_page(make_page(WorkerSource(Project.here())), port)
+    project = Project.here()
+    if url := page_of(project.numbers):
+        click.echo(url)
+        return
+    address = serve_page(make_page(WorkerSource(project)), port)
     is_ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: is_ending.set())

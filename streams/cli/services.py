@@ -21,7 +21,7 @@ from streams.kafka.topics import (
     repair_topics,
 )
 from streams.local.broker import start_broker, stop_broker
-from streams.local.worker_process import start_workers, stop_workers
+from streams.local.worker_process import page_of, start_workers, stop_workers
 from streams.project import Project
 from streams.queries.status import Problems, read_status
 
@@ -65,6 +65,7 @@ def up(no_worker: bool, repair_topics: bool, adopt_settings: bool, as_json: bool
     started = [name for name, process in running.items() if process["is_new"]]
     started += ["topics"] if state["topics"]["created"] else []
     state["started"] = started
+    state["page"] = page_of(project.numbers) if state["workers"] else None
     state["next"] = _next_commands(project, state)
     if as_json:
         print_json(state)
@@ -151,6 +152,7 @@ def _print_addresses(project: Project, state: dict[str, Any]) -> None:
             (name, f"pid {worker['pid']}, ready since {_moment(worker['ready_at'])}")
             for name, worker in state["workers"].items()
         ),
+        *([("page", state["page"])] if state["page"] else []),
         ("playbook", project.playbook_file),
         ("warehouse", project.numbers.warehouse),
         ("logs", project.logs_dir),
@@ -199,7 +201,9 @@ def status(as_json: bool) -> None:
     Example:
       baton status
     """
-    state, problems = read_status(Project.here())
+    project = Project.here()
+    state, problems = read_status(project)
+    state["page"] = page_of(project.numbers)
     if as_json:
         print_json(state)
     else:
@@ -218,6 +222,8 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
         print_labelled("Kafka", f"{broker['bootstrap']} ({kind}), {answers}")
     for name, worker in workers.items():
         print_labelled(name, _worker_says(worker))
+    if state["page"]:
+        print_labelled("page", state["page"])
     sizes = ", ".join(f"{name} {_human(size)}" for name, size in state["bytes"].items())
     print_labelled("files", f"{sizes}  in {state['project']}\n")
     for waiting in state["open_transactions"]:

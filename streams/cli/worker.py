@@ -11,6 +11,7 @@ import click
 import duckdb
 
 from schemas.errors import BatonError, ExitCode
+from streams.access.readers import ProjectReaders
 from streams.kafka.topics import ensure_topics
 from streams.project import Project, WorkerFiles
 from streams.queries.warehouse_access import authority_of, open_warehouse
@@ -54,6 +55,7 @@ def worker(purpose: str) -> None:
     project.record_settings()
     for fault in ensure_topics(project).faults:
         logging.getLogger("baton.worker").warning("%s", fault)
+    from streams.web.numbers import serve_numbers
     from streams.worker.run import run_until_shutdown  # Faust takes a second to import
 
     files = project.worker(purpose)
@@ -64,19 +66,36 @@ def worker(purpose: str) -> None:
     is_reacting = purpose == "reactions"
     scope = HANDOFFS if is_reacting else NUMBERS
     with open_warehouse(project, files.warehouse, threads=threads, wait_seconds=10, scope=scope) as warehouse:
-        _serve_sql(project, files, warehouse)
         # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
-        code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=is_reacting)
+        if is_reacting:
+            _serve_sql(project, files, warehouse, None)
+            code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=True)
+        else:
+            readers = ProjectReaders.of(project)
+            _serve_sql(project, files, warehouse, readers)
+            address = serve_numbers(project, warehouse, readers)
+            code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=False)
+            files.page.unlink(missing_ok=True)
+            address.stop()
         files.endpoint.unlink(missing_ok=True)
     end_process(code)
 
 
-def _serve_sql(project: Project, files: WorkerFiles, warehouse: Warehouse) -> None:
+def _serve_sql(
+    project: Project, files: WorkerFiles, warehouse: Warehouse, readers: ProjectReaders | None
+) -> None:
     """Open the SQL endpoint and leave its address. Both write: a full disk may show here first."""
+    most_bytes = limit_bytes(project.memory_limit) + STATEMENTS_BYTES
     try:
-        most_bytes = limit_bytes(project.memory_limit) + STATEMENTS_BYTES
-        serve_sql(warehouse.connection, project.sql_seconds, most_bytes, _give_up).save(files.endpoint)
+        serve_sql(
+            warehouse.connection,
+            project.sql_seconds,
+            most_bytes,
+            _give_up,
+            readers,
+            readers.roles if readers else None,
+        ).save(files.endpoint)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, duckdb.Error) and is_damage(error):
             raise cannot_open(warehouse.path, error) from error
@@ -90,5 +109,5 @@ def _serve_sql(project: Project, files: WorkerFiles, warehouse: Warehouse) -> No
 
 def _give_up(statement: str) -> None:
     """A statement that does not end keeps a core: the supervisor starts another worker within seconds."""
-    print(f"baton: this statement does not end, so the worker does: {statement[:200]!r}", file=sys.stderr)
+    print("baton: a statement does not end, so the worker does", file=sys.stderr)
     os.kill(os.getpid(), signal.SIGXCPU)

@@ -96,7 +96,7 @@ def _stop(files: WorkerFiles, seconds: float) -> str:
     _stop_supervisor(files)
     record = ProcessRecord.read(files.record)
     outcome = "none" if record is None else record.stop(seconds)
-    for file in (files.record, files.ready, files.endpoint):
+    for file in (files.record, files.ready, files.endpoint, files.page):
         file.unlink(missing_ok=True)
     return outcome
 
@@ -128,6 +128,12 @@ def is_supervised(files: WorkerFiles) -> bool:
     """Whether somebody starts the worker again when it dies."""
     record = ProcessRecord.read(files.supervisor)
     return record is not None and record.is_running()
+
+
+def page_of(files: WorkerFiles) -> str | None:
+    """Where this worker serves the page; None when it does not run, or serves none."""
+    document = read_json(files.page)
+    return str(document.get("url")) if document is not None and find_worker(files) else None
 
 
 def worker_problem(files: WorkerFiles) -> BatonError | None:
@@ -189,7 +195,7 @@ def _launch(project: Project, files: WorkerFiles, report: Callable[[str], None])
     """Start the supervisor, which starts the worker."""
     report(f"Starting the worker of {files.name} ...")
     _stop_supervisor(files)
-    for file in (files.ready, files.record, files.endpoint):
+    for file in (files.ready, files.record, files.endpoint, files.page):
         file.unlink(missing_ok=True)
     child = start_in_background(
         [sys.executable, "-m", "streams.local.supervisor", files.name],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -26,8 +26,9 @@ from streams.web.source import Source
 Handler = Callable[[Page, Request, Address], Response]
 
 
-def make_page(source: Source, hosts: tuple[str, ...] = HOSTS) -> Starlette:
-    """The page over a source. hosts: the names it answers to; any other Host is refused."""
+def make_page(source: Source, hosts: tuple[str, ...] = HOSTS, api: Sequence[Route] = ()) -> Starlette:
+    """The page over a source. hosts: the names it answers to; any other Host is refused. api: routes beside
+    the page (api.py), which ask for a token instead."""
     page = Page(source)
 
     @asynccontextmanager
@@ -58,9 +59,10 @@ def make_page(source: Source, hosts: tuple[str, ...] = HOSTS) -> Starlette:
             route("/playbook", agreement.playbook),
             Route("/what-if", agreement.what_if_endpoint(page), methods=["GET", "POST"]),
             Route("/static/{name:path}", assets.asset),
+            *api,
         ],
         middleware=[
-            Middleware(Guard, hosts=hosts),
+            Middleware(Guard, hosts=hosts, beside=tuple(route.path for route in api)),
             Middleware(GZipMiddleware, minimum_size=500, compresslevel=5),
         ],
         lifespan=lifespan,

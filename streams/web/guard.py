@@ -26,14 +26,16 @@ WHAT_IF = "/what-if"
 
 class Guard:
     """Refuses requests for another host (a name that was pointed at this machine), from another site, and all
-    methods that change something but a what-if, which changes nothing either."""
+    methods that change something but a what-if, which changes nothing either. beside: paths of routes that
+    are not the page's, up to their first parameter; they look after themselves."""
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...] = HOSTS) -> None:
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...] = HOSTS, beside: tuple[str, ...] = ()) -> None:
         self.app, self.hosts = app, hosts
+        self._beside = {path.partition("/{")[0] for path in beside}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer with the reason."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or "/" + scope["path"].split("/")[1] in self._beside:
             await self.app(scope, receive, send)
             return
 
