@@ -14,11 +14,13 @@ from schemas.errors import BatonError, ExitCode
 from streams import demo as demonstration
 from streams.cli.output import advancing, data, json_option, print_json, print_rows, progress, say
 from streams.cli.whatif import show as show_whatif
+from streams.local.worker_process import page_of
 from streams.project import Project
 from streams.queries.signing import playbook_in_force
 from streams.queries.verification import Verification, verify
 from streams.queries.warehouse_access import ask_warehouse, recorded
 from streams.queries.whatif import VIEWS, WhatIf, compare
+from streams.web.picture import take_picture
 
 _THIS_QUARTER = """(
     select quarter_of((as_of at time zone zone)::date) from warehouse.as_of, playbook.version)"""
@@ -91,6 +93,7 @@ def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
         say("Replaying the log into an empty warehouse to verify every number ...")
         verification = verify(project)
         answers = {name: ask_warehouse(project, question) for name, question in QUESTIONS.items()}
+        picture = _picture(project)
         proposed = demonstration.propose(project)
         with recorded(project, VIEWS) as records:
             tried = compare(
@@ -106,7 +109,7 @@ def demo(once: bool, seed: int, leads: int, yes: bool, as_json: bool) -> None:
     else:
         _show(run, answers, verification)
         _show_whatif(tried, project.playbook_file, proposed)
-        _show_end(run, verification, once)
+        _show_end(run, verification, picture, once)
     if not verification.is_equal:
         sys.exit(int(ExitCode.DATA_PROBLEMS))
 
@@ -204,7 +207,15 @@ def _show_whatif(tried: WhatIf, in_force: Path, proposed: Path) -> None:
     data.print()
 
 
-def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped: bool) -> None:
+def _picture(project: Project) -> Path | None:
+    """A picture of the page in the demo's folder; None without a browser."""
+    file, url = project.home / "page.png", page_of(project.numbers)
+    return file if url is not None and take_picture(url, file) else None
+
+
+def _show_end(
+    run: demonstration.DemoRun, verification: Verification, picture: Path | None, is_stopped: bool
+) -> None:
     counts = verification.live.record_counts
     quarter = f"{run.as_of.year}-Q{(run.as_of.month + 2) // 3}"
     data.print(
@@ -214,10 +225,17 @@ def _show_end(run: demonstration.DemoRun, verification: Verification, is_stopped
     tables = len(verification.live.tables)
     verdict = "equal" if verification.is_equal else f"NOT EQUAL: {', '.join(verification.differing)}"
     data.print(f"verify: {verdict} (live and replay, {tables} tables by content hash)\n")
+    url = page_of(run.project.numbers)
+    if url is not None and not is_stopped:
+        data.print(f"The page is at {url}\n")
+    if picture is not None:
+        data.print(f"A picture of the page: {picture.relative_to(run.project.cwd)}\n")
     say("took   " + ", ".join(f"{step} {seconds} s" for step, seconds in run.seconds.items()))
     say(f"next:  BATON_HOME={demonstration.DEMO_FOLDER} baton explain goal_attainment {quarter} sales")
     say(f'       BATON_HOME={demonstration.DEMO_FOLDER} baton sql "from funnel.lead_journey limit 20"')
-    if not is_stopped:
+    if is_stopped:
+        say(f"       BATON_HOME={demonstration.DEMO_FOLDER} baton page    (in a browser; Ctrl-C ends it)")
+    else:
         say(f"       BATON_HOME={demonstration.DEMO_FOLDER} baton down")
 
 
