@@ -110,7 +110,7 @@ def serve_sql(
 ) -> SqlEndpoint:
     """Serve this database on free loopback ports with a fresh token. `seconds`: a statement's time limit.
     `most_bytes`: memory of this process from which on statements are ended; 0 is without a limit.
-    `on_endless`: called with a statement that does not end although it was told to.
+    `on_endless`: called with a statement that does not end although it was interrupted.
     `readers`: who else may ask, the statement server only; each with a token, for what their role reads.
     From then on the process can neither read other files through SQL nor change its settings.
     """

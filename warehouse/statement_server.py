@@ -63,7 +63,7 @@ class RoleAccess:
 class Limits:
     """Of statements. seconds: the time of each. most_bytes: memory of this process from which on all of them
     are ended; 0 is no limit. on_endless: called with a statement that goes on for ENDLESS_SECONDS after it
-    was told to end: some of DuckDB's functions do not look."""
+    was interrupted: some of DuckDB's functions do not look."""
 
     seconds: float
     most_bytes: int = 0

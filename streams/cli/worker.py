@@ -13,10 +13,11 @@ import duckdb
 from schemas.errors import BatonError, ExitCode
 from streams.access.readers import ProjectReaders
 from streams.kafka.topics import ensure_topics
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.warehouse_access import authority_of, open_warehouse
 from streams.worker.shutdown import end_process
 from streams.worker.worker_log import log_warnings
+from streams.worker_files import WorkerFiles
 from warehouse.file_errors import cannot_open, is_damage
 from warehouse.memory import STATEMENTS_BYTES, limit_bytes
 from warehouse.scope import HANDOFFS, NUMBERS

@@ -20,7 +20,8 @@ from types import FrameType
 
 from schemas.errors import ExitCode
 from streams.process_record import ProcessRecord, log_size
-from streams.project import Project, WorkerFiles
+from streams.project import Project
+from streams.worker_files import WorkerFiles
 from warehouse.memory import PROCESS_BYTES, limit_bytes, resident_bytes
 
 WORKER = (sys.executable, "-m", "streams.cli.main", "worker")

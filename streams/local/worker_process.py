@@ -20,7 +20,8 @@ from streams.process_record import (
     read_json,
     start_in_background,
 )
-from streams.project import Project, WorkerFiles
+from streams.project import Project
+from streams.worker_files import WorkerFiles
 from warehouse.sql_endpoint import SqlEndpoint, ask
 
 READY_SECONDS = 90.0

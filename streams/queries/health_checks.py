@@ -29,11 +29,12 @@ from streams.local.java import docker_answers, find_java
 from streams.local.supervisor import LastDeath
 from streams.local.worker_process import find_worker, is_supervised, worker_problem
 from streams.process_record import ProcessRecord
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.failed_events import list_failed
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
 from streams.settings import SETTINGS, unknown_settings
+from streams.worker_files import WorkerFiles
 
 OLDEST_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000

@@ -16,9 +16,10 @@ from streams.kafka.topics import PARTITIONS, extent_of
 from streams.local.broker import find_broker
 from streams.local.supervisor import LastDeath
 from streams.local.worker_process import find_worker, is_supervised, worker_problem
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.log_losses import log_losses
 from streams.queries.warehouse_access import ask_warehouse
+from streams.worker_files import WorkerFiles
 from warehouse.read_models import unread_sql
 
 

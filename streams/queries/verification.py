@@ -19,9 +19,10 @@ from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent, topic_ids
 from streams.local.worker_process import find_worker
 from streams.process_record import sole
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.worker.sink import Extent, Progress, Sink
+from streams.worker_files import WorkerFiles
 from warehouse.content_hash import (
     RecordCounts,
     TableHash,
@@ -271,9 +272,7 @@ def _is_last(group: Sequence[str]) -> bool:
     return group[-1] == hash_groups()[-1][-1]
 
 
-def _live_snapshot(
-    project: Project, files: WorkerFiles, as_of: datetime, group: Sequence[str]
-) -> Snapshot:
+def _live_snapshot(project: Project, files: WorkerFiles, as_of: datetime, group: Sequence[str]) -> Snapshot:
     """Hashes of some tables, record counts and offsets of the live side: one SELECT, so one moment."""
     hashed = hashes_sql(as_of, group)
     is_read_model = _is_read_model(group)

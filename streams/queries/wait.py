@@ -14,8 +14,9 @@ from streams.kafka.topics import (
     holds_records,
     log_extent,
 )
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
+from streams.worker_files import WorkerFiles
 from warehouse.measurement import waiting_sql
 from warehouse.read_models import unread_sql
 

@@ -19,8 +19,9 @@ from projections.playbook import read_playbook
 from projections.signing_keys import SigningKey, read_keys
 from schemas.errors import BatonError, ExitCode
 from streams.local.worker_process import find_worker
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.log_losses import lost_at
+from streams.worker_files import WorkerFiles
 from warehouse.authority import Authority
 from warehouse.file_errors import HELD, cannot_open
 from warehouse.read_models import last_recorded_sql, unread_sql

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from projections.playbook import Playbook
 from schemas.errors import ExitCode
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.worker.planes import run_planes
 from streams.worker.shutdown import Shutdown, as_baton_error, end_process
+from streams.worker_files import WorkerFiles
 from warehouse.warehouse import Warehouse
 
 

@@ -27,9 +27,10 @@ from projections.playbook import read_playbook
 from schemas.codec import encode
 from schemas.validation import read_event
 from streams.kafka.topics import PARTITIONS
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
 from streams.simulator import simulate
+from streams.worker_files import WorkerFiles
 from tests.given import all_hashes
 from warehouse.sql_endpoint import SqlEndpoint, load_extensions
 from warehouse.warehouse import Warehouse

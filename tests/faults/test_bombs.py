@@ -16,7 +16,8 @@ import pytest
 
 from schemas.errors import BatonError
 from streams.local.worker_process import find_worker, start_workers, stop_workers
-from streams.project import Project, WorkerFiles
+from streams.project import Project
+from streams.worker_files import WorkerFiles
 from tests.faults.running import make_load, produce
 from warehouse.memory import PROCESS_BYTES, limit_bytes, resident_bytes
 from warehouse.sql_endpoint import SqlEndpoint, answer

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.project import WorkerFiles
+from streams.worker_files import WorkerFiles
 from tests.faults.running import Record, Running, produce
 from tests.schemas.test_codec import GOOD, WON, sized
 from tests.schemas.test_hostile_schemas import BODY, ORACLE_NUMBER, framed, with_extra, with_money

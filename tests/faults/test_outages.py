@@ -29,7 +29,7 @@ from schemas.errors import ExitCode
 from streams.kafka.producer import DELIVERY_SECONDS, Message, Producer
 from streams.kafka.topics import PARTITIONS, ensure_topics
 from streams.local.broker import find_broker, start_broker, stop_broker
-from streams.project import WorkerFiles
+from streams.worker_files import WorkerFiles
 from tests.faults.running import Load, Running, make_load, produce
 
 pytestmark = pytest.mark.kafka

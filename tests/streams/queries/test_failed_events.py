@@ -27,7 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     ]
     with open_warehouse(project) as warehouse:
         warehouse.committer().commit(Batch({}, failed_table(rows)))
-        serve_sql(warehouse.connection).save(project.endpoint_file)
+        serve_sql(warehouse.connection).save(project.numbers.endpoint)
         yield project
 
 

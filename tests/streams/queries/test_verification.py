@@ -20,12 +20,13 @@ from streams.kafka.admin import admin
 from streams.kafka.publisher import Publisher
 from streams.kafka.topics import PARTITIONS, ensure_topics, log_extent, topic_ids
 from streams.process_record import sole
-from streams.project import Project, WorkerFiles
+from streams.project import Project
 from streams.queries import verification
 from streams.queries.verification import verify
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
 from streams.simulator import simulate
 from streams.worker.sink import Sink
+from streams.worker_files import WorkerFiles
 from warehouse.reading import took_too_long
 from warehouse.scope import HANDOFFS, NUMBERS
 from warehouse.writer import WarehouseWriter

@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Project:
 def test_a_worker_says_through_its_endpoint_what_its_warehouse_says(
     company: Warehouse, project: Project
 ) -> None:
-    serve_sql(company.connection).save(project.endpoint_file)
+    serve_sql(company.connection).save(project.numbers.endpoint)
     near, far = WarehouseSource(company), WorkerSource(project)
     look = Look(window="all")
     [[row]] = near.ask([circumstances_statement(look)], 10)
@@ -67,7 +67,7 @@ def test_without_a_warehouse_the_page_says_what_to_run(project: Project) -> None
 
 def test_an_unreadable_playbook_is_said_with_its_line(project: Project, tmp_path: Path) -> None:
     (tmp_path / "playbook.toml").write_text("[playbook]\nname = \n")
-    with Warehouse.open(project.warehouse_file, read_playbook()) as found:
+    with Warehouse.open(project.numbers.warehouse, read_playbook()) as found:
         found.refresh()
     other = Project.here({"BATON_HOME": str(project.home), "BATON_PLAYBOOK": "playbook.toml"}, tmp_path)
     with TestClient(make_page(WorkerSource(other)), base_url="http://127.0.0.1") as client:
@@ -121,7 +121,7 @@ def test_a_port_that_is_taken_is_an_error(served: Address) -> None:
 
 
 def test_the_command_prints_its_address_and_ends_with_ctrl_c(project: Project) -> None:
-    with Warehouse.open(project.warehouse_file, read_playbook()) as found:
+    with Warehouse.open(project.numbers.warehouse, read_playbook()) as found:
         found.refresh()
     baton = Path(sys.executable).with_name("baton")
     environ = {**os.environ, "BATON_HOME": str(project.home)}
