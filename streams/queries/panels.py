@@ -391,7 +391,7 @@ DISPUTES = Panel(
     is_windowed=False,
 )
 
-# In the order of importance that is nobody's: an audience has its own (streams/web/audiences.py).
+# In the order of importance that is nobody's: an audience has its own (streams/queries/audiences.py).
 PANELS = (
     GOAL,
     GAP,

@@ -28,7 +28,7 @@ from streams.queries.values import NULL
 from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 from streams.web.address import Address, read_address
 from streams.web.page import Page
-from streams.web.shown import Shown
+from streams.queries.shown import Shown
 from streams.web.source import Source, agreement_of
 from warehouse.examples import check_examples
 

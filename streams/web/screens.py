@@ -12,8 +12,8 @@ from streams.queries.panel import NUMBERS, Figure, Panel
 from streams.queries.panels import PANELS
 from streams.web.address import LIVES, Address
 from streams.web.answers import Answer
-from streams.web.audiences import audience
-from streams.web.shown import Shown, shown
+from streams.queries.audiences import audience
+from streams.queries.shown import Shown, shown
 
 Row = Mapping[str, Any]
 

@@ -20,7 +20,7 @@ from streams.queries.row_selection import Selection
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.answers import values_statement
 from streams.web.page import Page
-from streams.web.shown import Shown, any_value, defused
+from streams.queries.shown import Shown, any_value, defused
 from streams.web.source import Row, Source
 
 SECONDS = 30.0

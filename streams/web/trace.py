@@ -21,7 +21,7 @@ from streams.queries.warehouse_access import Ask
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.page import Page
 from streams.web.screens import documented
-from streams.web.shown import Shown, any_value, late
+from streams.queries.shown import Shown, any_value, late
 from streams.web.source import Row, Source
 from streams.web.tables import SECONDS, look_at
 

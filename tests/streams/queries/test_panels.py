@@ -10,11 +10,14 @@ import pytest
 from projections.projection import views
 from projections.sql_literal import sql_literal
 from streams.queries.panel import UNITS, Circumstances, Look, Panel, circumstances, circumstances_statement
-from streams.queries.panels import PANELS
+from streams.queries.pack_panels import PACK_PANELS
+from streams.queries.panels import PANELS as ON_THE_PAGE
 from streams.queries.row_selection import opened
 from tests.simulated import simulated
 from warehouse.warehouse import Warehouse
 
+# Each of the page and of the meeting pack, once.
+PANELS = (*ON_THE_PAGE, *(panel for panel in PACK_PANELS if panel not in ON_THE_PAGE))
 LOOKS = (
     Look(),
     Look(window="all"),
