@@ -36,6 +36,11 @@ COMMANDS = {
         "export": ("streams.cli.export", "Write the recorded events to a file."),
         "alerts": ("streams.cli.alerts", "List alerts."),
     },
+    "Meet": {
+        "report": ("streams.cli.report", "Write the pack of the weekly meeting."),
+        "decide": ("streams.cli.decide", "Record a decision."),
+        "dispute": ("streams.cli.dispute", "Open or settle a dispute about a number."),
+    },
     "Agree on the playbook": {
         "playbook": ("streams.cli.playbook", "Check, compare, propose, sign."),
         "whatif": ("streams.cli.whatif", "Try a proposed playbook on recorded history."),

@@ -12,7 +12,19 @@ from streams.queries.panel import NUMBERS, Figure, Panel
 from streams.queries.panels import PANELS
 
 # What a decision can move, and what is compared from week to week: panels whose rows are not single cases.
-NAMED = ("goal", "gap", "clock", "bands", "sla", "black_hole", "funnel", "definition", "returns", "speed", "coverage")
+NAMED = (
+    "goal",
+    "gap",
+    "clock",
+    "bands",
+    "sla",
+    "black_hole",
+    "funnel",
+    "definition",
+    "returns",
+    "speed",
+    "coverage",
+)
 _NONE = "-"
 Rows = Sequence[Mapping[str, Any]]
 
@@ -33,7 +45,7 @@ class Number:
     def row(self, panels: Mapping[str, Rows]) -> Mapping[str, Any] | None:
         """Its row among the rows of each panel; None where there is none."""
         rows = panels.get(self.panel.id, ())
-        return next((row for row in rows if _key(self.panel, row) == self.key), None)
+        return next((row for row in rows if key_of(self.panel, row) == self.key), None)
 
 
 def numbers_of(panel: Panel, rows: Rows) -> Iterator[Number]:
@@ -41,7 +53,7 @@ def numbers_of(panel: Panel, rows: Rows) -> Iterator[Number]:
     for row in rows:
         for figure in panel.columns:
             if figure.unit in NUMBERS:
-                yield Number(panel, _key(panel, row), figure)
+                yield Number(panel, key_of(panel, row), figure)
 
 
 def read_number(address: str) -> Number:
@@ -60,7 +72,8 @@ def read_number(address: str) -> Number:
     return Number(panel, tuple(unquote(part) for part in parts[:-1]), figure)
 
 
-def _key(panel: Panel, row: Mapping[str, Any]) -> tuple[str, ...]:
+def key_of(panel: Panel, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What identifies a row of a panel, as text."""
     return tuple(_NONE if row[name] is None else str(row[name]) for name in panel.key)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from projections.dimensions import DIMENSIONS
+from streams.queries.audiences import AUDIENCES
 from streams.queries.panel import Look, Opens
 from streams.queries.row_selection import Selection, opened
-from streams.queries.audiences import AUDIENCES
 
 WINDOWS = {"this_quarter": "this quarter", "last_quarter": "last quarter", "all": "all time"}
 UNITS = ("day", "week", "month", "quarter", "fiscal_quarter", "year")

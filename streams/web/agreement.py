@@ -23,12 +23,12 @@ from projections.playbook import Playbook
 from projections.signing_keys import SIDES
 from schemas.errors import BatonError, ExitCode
 from streams.queries.proposal import knobs, proposal
+from streams.queries.shown import Shown
 from streams.queries.signing import proposal_state
 from streams.queries.values import NULL
 from streams.queries.whatif import VIEWS, WORDS, Measure, WhatIf, compare, sentences
 from streams.web.address import Address, read_address
 from streams.web.page import Page
-from streams.queries.shown import Shown
 from streams.web.source import Source, agreement_of
 from warehouse.examples import check_examples
 

@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse
 from projections.changes.sentences import team_name
 from projections.dimensions import DIMENSIONS
 from schemas.errors import BatonError, ExitCode
-from streams.queries.panel import NUMBERS
 from streams.queries import shown
+from streams.queries.audiences import AUDIENCES, audience
+from streams.queries.panel import NUMBERS
 from streams.web import assets
 from streams.web.address import WINDOWS, Address
 from streams.web.answers import Answer
-from streams.queries.audiences import AUDIENCES, audience
 from streams.web.kept_pages import KeptPages
 from streams.web.known import KnownDays
 from streams.web.source import Source

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from projections.projection import Projection, views
+from streams.queries.audiences import audience
 from streams.queries.panel import NUMBERS, Figure, Panel
 from streams.queries.panels import PANELS
+from streams.queries.shown import Shown, shown
 from streams.web.address import LIVES, Address
 from streams.web.answers import Answer
-from streams.queries.audiences import audience
-from streams.queries.shown import Shown, shown
 
 Row = Mapping[str, Any]
 

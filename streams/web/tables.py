@@ -17,10 +17,10 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from streams.queries.panel import Circumstances, circumstances, circumstances_statement
 from streams.queries.row_selection import Selection
+from streams.queries.shown import Shown, any_value, defused
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.answers import values_statement
 from streams.web.page import Page
-from streams.queries.shown import Shown, any_value, defused
 from streams.web.source import Row, Source
 
 SECONDS = 30.0

@@ -17,11 +17,11 @@ from streams.queries.explanation import life as life_of
 from streams.queries.panel import Circumstances, Panel
 from streams.queries.panels import panel as panel_named
 from streams.queries.row_selection import NULL
+from streams.queries.shown import Shown, any_value, late
 from streams.queries.warehouse_access import Ask
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.page import Page
 from streams.web.screens import documented
-from streams.queries.shown import Shown, any_value, late
 from streams.web.source import Row, Source
 from streams.web.tables import SECONDS, look_at
 

@@ -9,8 +9,8 @@ import pytest
 
 from projections.projection import views
 from projections.sql_literal import sql_literal
-from streams.queries.panel import UNITS, Circumstances, Look, Panel, circumstances, circumstances_statement
 from streams.queries.pack_panels import PACK_PANELS
+from streams.queries.panel import UNITS, Circumstances, Look, Panel, circumstances, circumstances_statement
 from streams.queries.panels import PANELS as ON_THE_PAGE
 from streams.queries.row_selection import opened
 from tests.simulated import simulated

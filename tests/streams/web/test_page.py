@@ -15,8 +15,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from projections.playbook import read_playbook
-from streams.queries.panels import PANELS
 from streams.queries.audiences import AUDIENCES
+from streams.queries.panels import PANELS
 from tests.given import in_memory
 from tests.streams.web.conftest import FORMULA, HOSTILE, Opened
 from warehouse.warehouse import Warehouse
