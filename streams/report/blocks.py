@@ -25,14 +25,14 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Cell:
-    """number: the address of the number it shows, empty for other values. is_free: a text of any length,
-    which may be broken anywhere."""
+    """number: the address of the number it shows, empty for other values. unit: see
+    streams/queries/panel.py."""
 
     text: str
     exact: str = ""
     is_number: bool = False
     number: str = ""
-    is_free: bool = False
+    unit: str = "text"
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,10 @@ def text_table(headings: Iterable[str], rows: Iterable[Sequence[str]], numbers: 
     first = len(names) - numbers
     return Table(
         [(name, place >= first) for place, name in enumerate(names)],
-        [
-            [Cell(text, is_number=place >= first, is_free=place < first) for place, text in enumerate(row)]
-            for row in rows
-        ],
+        [[Cell(text, is_number=place >= first) for place, text in enumerate(row)] for row in rows],
     )
 
 
 def _cell(figure: Figure, row: Mapping[str, Any], zone: str, number: str) -> Cell:
     found = shown(figure.unit, row[figure.name], row, zone)
-    return Cell(found.text, found.exact, figure.unit in NUMBERS, number, figure.unit in ("id", "text"))
+    return Cell(found.text, found.exact, figure.unit in NUMBERS, number, figure.unit)

@@ -60,7 +60,11 @@ def difference(number: Number, before: Moment, after: Moment) -> float | None:
 
 def in_words(number: Number) -> str:
     """A number's name for people: the panel, what identifies the row, the figure."""
-    key = [part[:12] if column == "playbook_version" else name(part) for column, part in _parts(number)]
+    key = [
+        part[:12] if column == "playbook_version" else name(part)
+        for column, part in _parts(number)
+        if (column, part) != ("scope", "company")
+    ]
     return " · ".join((number.panel.title, *key, number.figure.label))
 
 

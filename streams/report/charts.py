@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from streams.queries.pack_panels import GROUPS
 from streams.queries.panels import BANDS, BLACK_HOLE, COVERAGE, GOAL
 from streams.queries.shown import name, shown
 from streams.report import svg
@@ -73,20 +72,6 @@ def _coverage(rows: Rows) -> Markup:
     )
 
 
-def _groups(rows: Rows) -> Markup:
-    return svg.bars(
-        f"{GROUPS.title}: roles filled",
-        [
-            (
-                shown("id", row["account_id"]).text,
-                row["assigned_completeness"] or 0,
-                _text("share", row, "assigned_completeness"),
-            )
-            for row in rows
-        ],
-    )
-
-
 def _pair(row: Mapping[str, Any]) -> str:
     return f"{name(row['from_team'])} → {name(row['to_team'])}"
 
@@ -101,5 +86,4 @@ _CHARTS: dict[str, Callable[[Rows], Markup]] = {
     "bands": _bands,
     "black_hole": _black_hole,
     "coverage": _coverage,
-    "groups": _groups,
 }

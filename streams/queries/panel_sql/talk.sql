@@ -3,8 +3,7 @@ missed as (
     select handoff_id, count(*) as missed, count(*) filter (where is_past_due) as past_due,
         max(used_minutes - allowed_minutes) as over_minutes,
         string_agg(
-            replace(sla, '_', ' ') || ' owed by ' || replace(owed_by, '_', ' ')
-                || if(is_past_due, ' is past due', ' came too late'), '; ' order by starts_at, sla, episode
+            replace(sla, '_', ' ') || if(is_past_due, ' past due', ' too late'), ', ' order by starts_at, sla, episode
         ) as reasons
     from funnel.obligation where is_missed and not is_clock_suspect group by handoff_id
 )
