@@ -40,8 +40,7 @@ def decide(
 
     \b
     Example:
-      baton decide "Answer every offer within two hours" --owner "sales lead" \\
-        --number sla/answer/sales/kept_share --should rise --by 2026-04-30
+      baton decide "Answer within 2 h" --number sla/answer/sales/kept_share --should rise
     """
     project = Project.here()
     if is_list:

@@ -19,6 +19,10 @@ def dispute() -> None:
 
     What it says is read by the roles that may (roles.toml; leadership, if it says nothing else). Everybody
     else sees that one is open, since when, and what it is about.
+
+    \b
+    Example:
+      baton dispute open gap/speed/amount --team sales --reason "A calendar was wrong."
     """
 
 
@@ -33,7 +37,7 @@ def open_dispute(subject: str, kind: str, team: str, reason: str, as_json: bool)
 
     \b
     Example:
-      baton dispute open sla/answer/sales/kept_share --team sales --reason "Two calendars were wrong."
+      baton dispute open gap/speed/amount --team sales --reason "A calendar was wrong."
     """
     _record(disputed(kind, subject, team=team, reason=reason), as_json)
 

@@ -29,7 +29,12 @@ from warehouse.as_of cross join playbook.version
 
 @click.group()
 def report() -> None:
-    """Write what both departments meet over."""
+    """Write what both departments meet over.
+
+    \b
+    Example:
+      baton report weekly
+    """
 
 
 @report.command()
