@@ -199,7 +199,9 @@ def _since(row: Row, week: Week) -> tuple[str, str, str, str]:
     number, then = followed
     moved = change(number, then, week.now)
     verdict = _verdict(row, difference(number, then, week.now), moved.by)
-    return in_words(number), moved.was, moved.is_now, verdict
+    is_same_quarter = then.found.window_start == week.now.found.window_start
+    was = moved.was if is_same_quarter else f"{moved.was} ({then.found.period})"
+    return in_words(number), was, moved.is_now, verdict
 
 
 def _verdict(row: Row, by: float | None, text: str) -> str:
