@@ -33,7 +33,9 @@ def dispute() -> None:
 @click.option("--reason", required=True, help="Why, in a sentence.")
 @json_option
 def open_dispute(subject: str, kind: str, team: str, reason: str, as_json: bool) -> None:
-    """Dispute a number (baton decide --numbers lists them), or a handoff, lead or opportunity by its id.
+    """Dispute a number, or a handoff, lead or deal.
+
+    Numbers are named as baton decide --numbers lists them, the others by their id.
 
     \b
     Example:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from streams.cli.main import COMMANDS, baton
 
-LINES_OF_A_PAGE = 45
+LINES_OF_A_PAGE = 50
 COLUMNS = 80
 
 
