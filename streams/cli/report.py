@@ -56,8 +56,9 @@ def report() -> None:
 def weekly(reader: str | None, at: str | None, out: Path, as_json: bool) -> None:
     """Write the pack of the weekly meeting.
 
-    HTML, Markdown, and PDF where a Chromium is here. The same instant gives the same HTML and Markdown, to the byte: only events recorded by then count. What
-    a dispute says is in the packs of the roles that may read it (roles.toml).
+    HTML, Markdown, and PDF where a Chromium is here. The same instant gives the same HTML and Markdown, to
+    the byte: only events recorded by then count. What a dispute says is in the packs of the roles that may
+    read it (roles.toml).
 
     \b
     Example:
