@@ -22,7 +22,7 @@ from streams.queries.shown import shown
 from streams.report.changes import WEEKLY, changes
 from streams.report.moments import READ, Week, read_week, views_read
 from streams.report.pack import make_pack
-from streams.report.writing import as_html, as_markdown
+from streams.report.writing import as_html, as_markdown, write_pack
 from streams.simulator import simulate
 from tests.given import as_bytes, given, in_memory, shuffled
 from warehouse.authority import Authority
@@ -252,3 +252,14 @@ def test_a_decision_is_followed_by_its_number(week: Week) -> None:
     assert [cell.text for cell in line[5:7]] == [str(was["handoffs"]), str(now["handoffs"])]
     by = now["handoffs"] - was["handoffs"]
     assert by and line[7].text == f"{by:+,}, {'as meant' if by > 0 else 'the other way'}".replace("-", "−")
+
+
+@pytest.mark.browser
+def test_a_pdf_has_pages_and_the_as_of_as_its_date(week: Week, tmp_path: Path) -> None:
+    pack = make_pack(week, AUDIENCES[0])
+    html, markdown, pdf = write_pack(pack, tmp_path)
+    assert html.read_text(encoding="utf-8") == as_html(pack)
+    assert markdown.read_text(encoding="utf-8") == as_markdown(pack)
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF") and content.count(b"/Type /Page\n") > 3
+    assert f"CreationDate (D:{week.now.found.as_of:%Y%m%d%H%M%S}".encode() in content
