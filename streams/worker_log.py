@@ -98,7 +98,7 @@ def set_up_log() -> None:
 
 
 def report(text: str) -> None:
-    """Say something of this worker that is no error."""
+    """Say how this worker does."""
     _REPORT.info("%s", text)
 
 

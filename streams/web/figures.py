@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from schemas.catalogue import CATALOGUE
@@ -35,7 +34,7 @@ _RECORDED = "select topic, max(recorded_at) as recorded_at from ({}) group by to
     )
 )
 _READ_MODELS = (
-    f"select (select max(refreshed_at) from warehouse.read_model) as at, ({unread_sql()}) as unread"
+    f"select (select max(refreshed_at) from warehouse.read_model) as refreshed_at, ({unread_sql()}) as unread"
 )
 _ALERTS = "select severity, count(*) as alerts from funnel.alert where state = 'opened' group by severity"
 _REACTIONS = """
@@ -65,7 +64,7 @@ class Figures:
     open_alerts: dict[str, float] | None = None
     reactions_lag: dict[str, int] | None = None
     unsent: int | None = None
-    workers: Mapping[str, WorkerState] = MappingProxyType({})
+    workers: dict[str, WorkerState] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 

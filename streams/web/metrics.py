@@ -76,7 +76,7 @@ def _one(value: float | Durations | None) -> Iterator[Value]:
         yield (), value
 
 
-def _by_label(values: Mapping[str, float] | Mapping[str, Durations] | None) -> Iterator[Value]:
+def _by_label(values: Mapping[str, float | Durations] | None) -> Iterator[Value]:
     for label, value in sorted((values or {}).items()):
         yield (label,), value
 
@@ -189,7 +189,7 @@ METRICS = (
     Metric(
         "baton_worker_deaths",
         COUNTER,
-        "How often a worker died since `baton up`, which starts it again. Other supervisors count themselves.",
+        "How often a worker died since baton up, which starts it again; systemd counts by itself.",
         ("worker",),
         _by_worker(lambda state: state.deaths),
     ),
