@@ -97,9 +97,9 @@ def set_up_log() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def report(text: str) -> None:
+def report(text: str, level: int = logging.INFO) -> None:
     """Say how this worker does."""
-    _REPORT.info("%s", text)
+    _REPORT.log(level, "%s", text)
 
 
 def report_error(error: BatonError) -> None:

@@ -126,5 +126,5 @@ def _serve_sql(
 
 def _give_up(statement: str) -> None:
     """A statement that does not end keeps a core: the supervisor starts another worker within seconds."""
-    report("baton: a statement does not end, so the worker does")
+    report("baton: a statement does not end, so the worker does", logging.WARNING)
     os.kill(os.getpid(), signal.SIGXCPU)

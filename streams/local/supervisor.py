@@ -9,6 +9,7 @@ success was asked to, and the supervisor ends, too.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -133,7 +134,7 @@ class Supervisor:
         replace(self.record, facts=asdict(death)).write(self.files.supervisor)
         next_start = "it is not started again" if pause is None else f"it starts again in {pause:g} s"
         died = f"baton: the worker of {self.files.name} died ({why})"
-        report(f"{died}; {next_start}")
+        report(f"{died}; {next_start}", logging.WARNING)
         return pause
 
 

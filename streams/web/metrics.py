@@ -90,7 +90,7 @@ METRICS = (
         "baton_lag_records",
         GAUGE,
         "Offsets of the topic between what the numbers have stored and the end of the log, when Kafka last"
-        " answered. Records of an open transaction count.",
+        " answered. What an open transaction holds back does not count.",
         ("topic",),
         lambda now: _by_label(now.meters.progress.seen.lag()),
     ),
