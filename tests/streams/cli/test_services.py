@@ -105,6 +105,8 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
         assert 'baton_reactions_lag_records{topic="funnel.marketing"} 0.0' in metrics
         assert {f'baton_worker_up{{worker="{name}"}} 1.0' for name in status["workers"]} <= set(metrics)
         assert "baton_figures_unavailable 0.0" in metrics
+        [refreshes] = [line for line in metrics if line.startswith("baton_refresh_duration_seconds_count ")]
+        assert float(refreshes.split()[1]) >= 1
 
         supervisor = json.loads((tmp_path / ".baton" / "run" / "numbers-supervisor.json").read_text())
         for pid in (supervisor["pid"], second["workers"]["numbers"]["pid"]):
