@@ -1,5 +1,5 @@
 """The pages that are written from the code: tables, from the headers of the SQL files; settings and
-permissions; and the answers to the questions. (`baton contract docs` writes that of events.)
+permissions; metrics; and the answers to the questions. (`baton contract docs` writes that of events.)
 
 `python -m docs.pages` writes them; `--check` says which are stale.
 """
@@ -15,8 +15,10 @@ from projections.projection import Projection, views
 from streams.kafka.acls import needed_acls
 from streams.kafka.names import Names
 from streams.settings import SETTINGS
+from streams.web.metrics import METRICS
 
 FOLDER = Path(__file__).parent / "reference"
+OPERATIONS = Path(__file__).parent / "operations"
 
 _TABLES = """# Tables
 
@@ -58,6 +60,21 @@ Where the cluster checks permissions, Baton needs these. With `BATON_PREFIX` it 
 |---|---|---|---|
 """
 
+_METRICS = """\
+# Metrics
+
+Written by `make reference` from the list in `streams/web/metrics.py`, with where each is used in
+[the board](../operations/grafana.json) and [the alert rules](../operations/alerts.yml).
+
+The worker of numbers exposes them at `/metrics` of the page's address, in Prometheus' text format, to this
+machine only and without a token. A counter ends in `_total`; a histogram has `_bucket`, `_sum` and `_count`.
+What needs a query is at most 10 seconds old. A metric without a value is missing: nothing is reported as 0
+that is not known.
+
+| metric | kind | labels | says | used in |
+|---|---|---|---|---|
+"""
+
 
 def tables() -> str:
     """The page of all views, column by column."""
@@ -67,6 +84,22 @@ def tables() -> str:
 def settings() -> str:
     """The page of all settings, and of the permissions that Baton needs."""
     return "".join(_settings())
+
+
+def metrics() -> str:
+    """The page of all metrics, and of what uses each."""
+    return "".join(_metrics())
+
+
+def _metrics() -> Iterator[str]:
+    yield _METRICS
+    files = {"board": OPERATIONS / "grafana.json", "alerts": OPERATIONS / "alerts.yml"}
+    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    for metric in METRICS:
+        used = [name for name, text in texts.items() if any(sample in text for sample in metric.samples)]
+        name = metric.samples[0] if metric.kind == "counter" else metric.name
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{name}` | {metric.kind} | {labels} | {metric.says} | {', '.join(used)} |\n"
 
 
 def _tables() -> Iterator[str]:
@@ -115,6 +148,7 @@ def _settings() -> Iterator[str]:
 PAGES: Mapping[Path, Callable[[], str]] = {
     FOLDER / "tables.md": tables,
     FOLDER / "settings.md": settings,
+    FOLDER / "metrics.md": metrics,
     questions.PAGE: questions.page,
 }
 

@@ -136,6 +136,12 @@ def _memory(text: str) -> str:
     raise ValueError("is not an amount of memory")
 
 
+def _log_format(text: str) -> str:
+    if text.lower() in ("text", "json"):
+        return text.lower()
+    raise ValueError("is neither text nor json")
+
+
 def _prefix(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
         return text
@@ -299,6 +305,13 @@ SETTINGS = (
         "page_port",
         "8321",
         _count,
+    ),
+    Setting(
+        "BATON_LOG_FORMAT",
+        "How a worker writes its log: text, or json, one object a line.",
+        default="text",
+        reads=_log_format,
+        example="json",
     ),
     Setting("BATON_KAFKA_JARS", "Folder with Kafka's jars for the local broker. Unset: Maven fetches them."),
     Setting("BATON_KAFKA_BENCH", "Bootstrap servers for `make bench`. Unset: a local broker of its own."),

@@ -24,7 +24,7 @@ from streams.process_record import ProcessRecord
 from streams.project import Project
 
 TESTS = Path(__file__).parent
-# What shares the session's broker, or looks at times, runs in one group.
+# What wants a machine for itself, or looks at times, runs in one group.
 BROKER = "kafka"
 TOGETHER = ("benchmarks", "faults")
 # Except this one of many seeds, which computes and needs no broker.
@@ -33,12 +33,14 @@ BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Under `pytest -n 2 --dist loadgroup`: one process has the broker and most of what waits for something;
-    it begins with this group, the largest, and then helps the other. (Without -n this changes nothing.)"""
+    """Under `pytest -n 2 --dist loadgroup`: one process begins with the largest group, faults and benchmarks;
+    the other takes the rest, module by module where a broker is shared. Each has a broker of its own.
+    (Without -n this changes nothing.)"""
     for item in items:
-        is_of_them = item.path.relative_to(TESTS).parts[0] in TOGETHER or BROKER in item.fixturenames
-        if is_of_them and not item.name.startswith(APART):
+        if item.path.relative_to(TESTS).parts[0] in TOGETHER and not item.name.startswith(APART):
             item.add_marker(pytest.mark.xdist_group("together"))
+        elif BROKER in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,6 @@ class RoleStatement:
         self.cursor = database.cursor()
         self.reader = reader
         self.views: tuple[str, ...] = ()
-        self.outcome = "gone"
         self._database, self._readers = database, readers
         self._shape = database.shape_cursor()
         self._started = time.monotonic()
@@ -92,10 +91,10 @@ class RoleStatement:
         self._shape.interrupt()
         self.cursor.interrupt()
 
-    def end(self, statement: str) -> None:
+    def end(self, statement: str, outcome: str) -> None:
         """Note it, and close the cursors."""
         milliseconds = round((time.monotonic() - self._started) * 1000)
-        self._readers.note(self.reader, Asked(statement, self.views, self._rows, milliseconds, self.outcome))
+        self._readers.note(self.reader, Asked(statement, self.views, self._rows, milliseconds, outcome))
         for cursor in (self.cursor, self._shape, self._memory):
             cursor.close()
 

@@ -107,18 +107,20 @@ def serve_sql(
     on_endless: Callable[[str], None] = lambda statement: None,
     readers: Readers | None = None,
     roles: Mapping[str, Role] | None = None,
+    on_end: Callable[[str, float], None] = lambda outcome, seconds: None,
 ) -> SqlEndpoint:
     """Serve this database on free loopback ports with a fresh token. `seconds`: a statement's time limit.
     `most_bytes`: memory of this process from which on statements are ended; 0 is without a limit.
     `on_endless`: called with a statement that does not end although it was interrupted.
     `readers`: who else may ask, the statement server only; each with a token, for what their role reads.
+    `on_end`: called when a statement of the statement server has ended, with its outcome and its seconds.
     From then on the process can neither read other files through SQL nor change its settings.
     """
     load_extensions(connection)
     token = secrets.token_urlsafe(32)
     connection.execute(_MAY_RUN)
     access = RoleAccess(readers, RoleDatabases(connection, roles or {})) if readers else None
-    port = serve_statements(connection, Limits(seconds, most_bytes, on_endless), token, access)
+    port = serve_statements(connection, Limits(seconds, most_bytes, on_endless, on_end), token, access)
     endpoint = SqlEndpoint(f"quack:127.0.0.1:{_free_port()}", token, port)
     connection.execute("set global quack_authorization_function = 'may_run'")
     connection.execute("call quack_serve(?, token = ?)", [endpoint.address, endpoint.token])

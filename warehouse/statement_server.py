@@ -63,11 +63,13 @@ class RoleAccess:
 class Limits:
     """Of statements. seconds: the time of each. most_bytes: memory of this process from which on all of them
     are ended; 0 is no limit. on_endless: called with a statement that goes on for ENDLESS_SECONDS after it
-    was interrupted: some of DuckDB's functions do not look."""
+    was interrupted: some of DuckDB's functions do not look. on_end: called when one has ended, with its
+    outcome (see Asked) and the seconds it took."""
 
     seconds: float
     most_bytes: int = 0
     on_endless: Callable[[str], None] = lambda statement: None
+    on_end: Callable[[str, float], None] = lambda outcome, seconds: None
 
 
 def serve_statements(
@@ -106,6 +108,7 @@ class _Statement:
         self.limits, self.seconds = limits, limits.seconds
         self.turns_of_roles, self.access = turns_of_roles, access
         self.role: RoleStatement | None = None
+        self.outcome = "gone"
         self.is_late = self.is_large = False
         self.is_done = threading.Event()
         self.sending = threading.Lock()
@@ -134,7 +137,8 @@ class _Statement:
             finally:
                 self.is_done.set()
                 if self.role is not None:
-                    self.role.end(statement)
+                    self.role.end(statement, self.outcome)
+                self.limits.on_end(self.outcome, time.monotonic() - deadline + self.seconds)
 
     def _enter(self, token: str) -> bool:
         """Whether this is the token of somebody with a role, whose statement it then is."""
@@ -194,8 +198,7 @@ class _Statement:
                     return
                 stream.write_batch(batch)
         self.send(_END, b"")
-        if self.role is not None:
-            self.role.outcome = "answered"
+        self.outcome = "answered"
 
     def _watch(self, cursor: duckdb.DuckDBPyConnection, statement: str, deadline: float) -> None:
         """Interrupt the statement when its time is up, its client has gone, or memory runs out; again until
@@ -236,8 +239,7 @@ class _Statement:
 
     def _fail(self, kind: str, why: str, error: BatonError | None = None) -> None:
         answer: dict[str, Any] = {"kind": kind, "why": why, "seconds": self.seconds}
-        if self.role is not None:
-            self.role.outcome = kind
+        self.outcome = kind
         if error is not None:
             answer |= {"kind": "error", "error": error.as_dict()}
         self.send(_ERROR, json.dumps(answer).encode())

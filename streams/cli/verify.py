@@ -13,7 +13,7 @@ from streams.project import Project
 from streams.queries.verification import Verification
 from streams.queries.verification import verify as verify_project
 from streams.queries.warehouse_access import open_existing_warehouse, open_warehouse
-from streams.worker.sink import Progress as SinkProgress
+from streams.worker.meters import Progress as SinkProgress
 from warehouse.scope import HANDOFFS
 
 

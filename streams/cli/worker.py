@@ -15,9 +15,10 @@ from streams.access.readers import ProjectReaders
 from streams.kafka.topics import ensure_topics
 from streams.project import Project
 from streams.queries.warehouse_access import authority_of, open_warehouse
+from streams.worker.meters import Meters
 from streams.worker.shutdown import end_process
-from streams.worker.worker_log import log_warnings
 from streams.worker_files import WorkerFiles
+from streams.worker_log import log_format, report, report_error, set_up_log
 from warehouse.file_errors import cannot_open, is_damage
 from warehouse.memory import STATEMENTS_BYTES, limit_bytes
 from warehouse.scope import HANDOFFS, NUMBERS
@@ -47,7 +48,17 @@ def worker(purpose: str) -> None:
     Example:
       baton worker numbers
     """
-    log_warnings()
+    set_up_log()
+    try:
+        _run(purpose)
+    except BatonError as error:
+        if log_format() == "text":
+            raise  # it is shown as every command's is
+        report_error(error)
+        end_process(int(error.exit_code))
+
+
+def _run(purpose: str) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):  # before the planes run there is nothing to shut down
         signal.signal(number, lambda *_: end_process(int(ExitCode.OK)))
@@ -70,13 +81,13 @@ def worker(purpose: str) -> None:
         # Alert rules are those in force at the start. Without the warehouse only the file is available.
         playbook = warehouse.playbook_in_force()
         if is_reacting:
-            _serve_sql(project, files, warehouse, None)
+            _serve_sql(project, files, warehouse, None, Meters())
             code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=True)
         else:
-            readers = ProjectReaders.of(project)
-            _serve_sql(project, files, warehouse, readers)
-            address = serve_numbers(project, warehouse, readers)
-            code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=False)
+            readers, meters = ProjectReaders.of(project), Meters()
+            _serve_sql(project, files, warehouse, readers, meters)
+            address = serve_numbers(project, warehouse, readers, meters)
+            code = run_until_shutdown(project, files, playbook, warehouse, meters, is_reacting=False)
             files.page.unlink(missing_ok=True)
             address.stop()
         files.endpoint.unlink(missing_ok=True)
@@ -84,7 +95,11 @@ def worker(purpose: str) -> None:
 
 
 def _serve_sql(
-    project: Project, files: WorkerFiles, warehouse: Warehouse, readers: ProjectReaders | None
+    project: Project,
+    files: WorkerFiles,
+    warehouse: Warehouse,
+    readers: ProjectReaders | None,
+    meters: Meters,
 ) -> None:
     """Open the SQL endpoint and leave its address. Both write: a full disk may show here first."""
     most_bytes = limit_bytes(project.memory_limit) + STATEMENTS_BYTES
@@ -96,6 +111,7 @@ def _serve_sql(
             _give_up,
             readers,
             readers.roles if readers else None,
+            meters.statements.note,
         ).save(files.endpoint)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, duckdb.Error) and is_damage(error):
@@ -110,5 +126,5 @@ def _serve_sql(
 
 def _give_up(statement: str) -> None:
     """A statement that does not end keeps a core: the supervisor starts another worker within seconds."""
-    print("baton: a statement does not end, so the worker does", file=sys.stderr)
+    report("baton: a statement does not end, so the worker does", logging.WARNING)
     os.kill(os.getpid(), signal.SIGXCPU)

@@ -9,6 +9,7 @@ success was asked to, and the supervisor ends, too.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from schemas.errors import ExitCode
 from streams.process_record import ProcessRecord, log_size
 from streams.project import Project
 from streams.worker_files import WorkerFiles
+from streams.worker_log import report, set_up_log
 from warehouse.memory import PROCESS_BYTES, limit_bytes, resident_bytes
 
 WORKER = (sys.executable, "-m", "streams.cli.main", "worker")
@@ -132,10 +134,11 @@ class Supervisor:
         replace(self.record, facts=asdict(death)).write(self.files.supervisor)
         next_start = "it is not started again" if pause is None else f"it starts again in {pause:g} s"
         died = f"baton: the worker of {self.files.name} died ({why})"
-        print(f"{died}; {next_start}", file=sys.stderr, flush=True)
+        report(f"{died}; {next_start}", logging.WARNING)
         return pause
 
 
 if __name__ == "__main__":
+    set_up_log()
     here = Project.here()
     Supervisor(here.worker(sys.argv[1]), here.memory_limit).run()

@@ -21,7 +21,8 @@ from streams.local.worker_process import find_worker
 from streams.process_record import sole
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, open_warehouse
-from streams.worker.sink import Extent, Progress, Sink
+from streams.worker.meters import Progress
+from streams.worker.sink import Extent, Sink
 from streams.worker_files import WorkerFiles
 from warehouse.content_hash import (
     RecordCounts,

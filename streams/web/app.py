@@ -26,9 +26,14 @@ from streams.web.source import Source
 Handler = Callable[[Page, Request, Address], Response]
 
 
-def make_page(source: Source, hosts: tuple[str, ...] = HOSTS, api: Sequence[Route] = ()) -> Starlette:
+def make_page(
+    source: Source,
+    hosts: tuple[str, ...] = HOSTS,
+    api: Sequence[Route] = (),
+    operators: Sequence[Route] = (),
+) -> Starlette:
     """The page over a source. hosts: the names it answers to; any other Host is refused. api: routes beside
-    the page (api.py), which ask for a token instead."""
+    the page (api.py), which ask for a token instead. operators: others, guarded as the page is."""
     page = Page(source)
 
     @asynccontextmanager
@@ -59,6 +64,7 @@ def make_page(source: Source, hosts: tuple[str, ...] = HOSTS, api: Sequence[Rout
             route("/playbook", agreement.playbook),
             Route("/what-if", agreement.what_if_endpoint(page), methods=["GET", "POST"]),
             Route("/static/{name:path}", assets.asset),
+            *operators,
             *api,
         ],
         middleware=[

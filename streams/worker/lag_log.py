@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from streams.worker.sink import Progress
+from streams.worker.meters import Progress
 
 LOG_EVERY_SECONDS = 5.0
 BEHIND_FROM = 20_000

@@ -7,7 +7,6 @@ Crash-only: the first error anywhere ends the process, and a restart is the only
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 
 import mode
@@ -22,11 +21,13 @@ from streams.project import Project
 from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
 from streams.worker.lag_log import LagLog
 from streams.worker.log_watch import LogWatch
+from streams.worker.meters import Meters
 from streams.worker.outbox_relay import OutboxRelay
 from streams.worker.refresh_loop import RefreshLoop
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
 from streams.worker.withheld import WithheldRecords
+from streams.worker_log import report
 from warehouse.measurement import Measurement
 from warehouse.warehouse import Warehouse
 from warehouse.writer import WarehouseWriter
@@ -40,7 +41,12 @@ class DataPlane:
     """Sink and read models over one warehouse; with a producer also measurement and the outbox relay."""
 
     def __init__(
-        self, project: Project, warehouse: Warehouse, extent: Extent, producer: Producer | None
+        self,
+        project: Project,
+        warehouse: Warehouse,
+        extent: Extent,
+        producer: Producer | None,
+        meters: Meters,
     ) -> None:
         """`extent`: what Kafka held before the start; nothing is measured until the sink has read it."""
         self.warehouse = warehouse
@@ -52,9 +58,10 @@ class DataPlane:
             extent,
             names=names_of(project),
             registry=registry,
-            on_commit=LagLog(lambda text: print(text, file=sys.stderr, flush=True)),
+            on_commit=LagLog(report),
             watch=LogWatch(project, CATALOGUE.fact_topics, warehouse.recognise_topics),
             withheld=WithheldRecords(warehouse.cursor(), registry) if registry else None,
+            progress=meters.progress,
         )
         self.relay = OutboxRelay(warehouse.connection.cursor(), producer) if producer else None
         self.refresh_loop = RefreshLoop(
@@ -62,6 +69,7 @@ class DataPlane:
             Measurement(warehouse.read_models()) if producer else None,
             self.is_caught_up,
             lambda: self.sink.progress.batches,
+            meters.refreshes,
         )
         self._has_read_backlog = False
 
@@ -107,17 +115,19 @@ async def run_planes(
     warehouse: Warehouse | None,
     shutdown: Shutdown,
     report_ready: Callable[[], None],
+    meters: Meters,
     *,
     is_reacting: bool,
 ) -> None:
-    """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run."""
+    """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run.
+    meters: where the data plane counts its work."""
     extent: Extent = {}
     if warehouse is not None:
         warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
         extent = log_extent(project, CATALOGUE.fact_topics)
     if not is_reacting:
         assert warehouse is not None
-        plane = DataPlane(project, warehouse, extent, None)
+        plane = DataPlane(project, warehouse, extent, None, meters)
         running = asyncio.create_task(shutdown.watch("data plane", plane.run(shutdown.stop)))
         report_ready()
         await shutdown.wait()
@@ -126,7 +136,7 @@ async def run_planes(
         ensure_own_topics(project, playbook)
         async with Producer(project.client_settings(), names=names_of(project)) as producer:
             app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
-            reacting = DataPlane(project, warehouse, extent, producer) if warehouse else None
+            reacting = DataPlane(project, warehouse, extent, producer, meters) if warehouse else None
             data = DataService(reacting, shutdown) if reacting else None
             worker = ReactionWorker(app, *([data] if data else []))
             starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, report_ready)))

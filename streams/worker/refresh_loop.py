@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from streams.worker.meters import Durations
 from streams.worker.shutdown import wait_for_stop
 from warehouse.measurement import Measured, Measurement
 from warehouse.read_models import ReadModels, Refreshed
@@ -28,14 +29,16 @@ class RefreshLoop:
         measurement: Measurement | None,
         is_caught_up: Callable[[], bool],
         commits: Callable[[], int],
+        durations: Durations | None = None,
     ) -> None:
         """measurement: None where handoffs are not measured. is_caught_up: whether the sink has read what
         Kafka holds. Until then a missing answer may only be unread, so nothing is measured. commits: how many
-        batches the sink has committed."""
+        batches the sink has committed. durations: where to count the work, for others to read."""
         self.read_models = read_models
         self.measurement = measurement
         self.is_caught_up = is_caught_up
         self.commits = commits
+        self.durations = durations or Durations()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Refresh and measure until `stop`. Raises any error; each is a transaction."""
@@ -52,6 +55,7 @@ class RefreshLoop:
                     work = measurement.measure if measurement else self.read_models.refresh
                     last = await loop.run_in_executor(pool, work)
                     work_seconds = time.monotonic() - started
+                    self.durations.note(work_seconds)
                     seen_commits = commits
                 rest = REST_PER_WORK if is_caught_up else REST_PER_WORK_BEHIND
                 await wait_for_stop(stop, max(EVERY_SECONDS, rest * work_seconds))

@@ -6,16 +6,17 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import threading
 from datetime import UTC, datetime
 
 from projections.playbook import Playbook
 from schemas.errors import ExitCode
 from streams.project import Project
+from streams.worker.meters import Meters
 from streams.worker.planes import run_planes
 from streams.worker.shutdown import Shutdown, as_baton_error, end_process
 from streams.worker_files import WorkerFiles
+from streams.worker_log import report_error
 from warehouse.warehouse import Warehouse
 
 
@@ -24,10 +25,12 @@ def run_until_shutdown(
     files: WorkerFiles,
     playbook: Playbook,
     warehouse: Warehouse | None,
+    meters: Meters | None = None,
     *,
     is_reacting: bool,
 ) -> int:
-    """Run the planes until a signal; the exit code. An error is printed last and ends the process."""
+    """Run the planes until a signal; the exit code. An error is printed last and ends the process. meters:
+    where they count their work, for whoever reads it meanwhile."""
     ready_file = files.ready
 
     def report_ready() -> None:
@@ -44,12 +47,20 @@ def run_until_shutdown(
             shutdown.fail, died.exc_value or died.exc_type()
         )
         try:
-            await run_planes(project, playbook, warehouse, shutdown, report_ready, is_reacting=is_reacting)
+            await run_planes(
+                project,
+                playbook,
+                warehouse,
+                shutdown,
+                report_ready,
+                meters or Meters(),
+                is_reacting=is_reacting,
+            )
         except Exception as error:
             baton_error = as_baton_error(error)
             for file in (ready_file, files.endpoint):
                 file.unlink(missing_ok=True)
-            print(f"baton: {baton_error}", file=sys.stderr)
+            report_error(baton_error)
             end_process(int(baton_error.exit_code))
 
     try:

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -31,6 +30,7 @@ from schemas.errors import BatonError, ExitCode
 from streams.kafka.names import NO_PREFIX, Names
 from streams.worker.log_watch import LogWatch
 from streams.worker.marks import changed_log, mark_of, records_at, stopped
+from streams.worker.meters import Progress, Seen
 from streams.worker.records import Fetched, to_batch
 from streams.worker.shutdown import wait_for_stop
 from streams.worker.withheld import WithheldRecords
@@ -74,16 +74,6 @@ class Destination(Protocol):
         ...
 
 
-@dataclass
-class Progress:
-    """How far the sink is: records committed in this run, and records known to wait in Kafka."""
-
-    records: int = 0
-    batches: int = 0
-    waiting: int = 0
-    committed_at: float = 0.0
-
-
 class Sink:
     """Reads the fact topics into one destination, exactly once."""
 
@@ -98,10 +88,11 @@ class Sink:
         on_commit: Callable[[Progress], None] | None = None,
         watch: LogWatch | None = None,
         withheld: WithheldRecords | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """`kafka`: settings for aiokafka. `extent`: (first, next) offset of every partition to read.
         `watch`: says how the log changes meanwhile; without it the extent is all there is. `withheld`: reads
-        again what the registry withholds."""
+        again what the registry withholds. `progress`: where to keep it for others to read."""
         self.destination = destination
         self.kafka = kafka
         self.names = names
@@ -110,7 +101,7 @@ class Sink:
         self.extent = dict(extent)
         self.watch = watch
         self.withheld = withheld
-        self.progress = Progress()
+        self.progress = progress or Progress()
         self._in_flight = 0
         self._handed_on_at = 0.0
         self._next: dict[tuple[str, int], int] = {}
@@ -178,6 +169,7 @@ class Sink:
                 raise _lost_log(place, at, begin, end)
             self._next[place] = at
         self.progress.waiting = sum(end - self._next[place] for place, (_, end) in self.extent.items())
+        self.progress.seen = Seen(time.time(), dict(self.extent), stored)
 
     def _seek(self, consumer: AIOKafkaConsumer) -> None:
         consumer.assign([self._in_kafka(place) for place in self._next])
@@ -293,7 +285,9 @@ class Sink:
     ) -> None:
         loop = asyncio.get_running_loop()
         while (batch := await ready.get()) is not None:
+            started = time.monotonic()
             await loop.run_in_executor(pool, self.destination.write, batch)
+            self.progress.commits.note(time.monotonic() - started)
             if self.withheld:
                 self.withheld.notice(batch)
             self._in_flight -= 1
@@ -335,6 +329,7 @@ class Sink:
                     if not begin <= at <= end:
                         raise _lost_log(place, at, begin, end)
                 self.extent = extent
+                self.progress.seen = Seen(time.time(), extent, stored)
                 self._added = [place for place in extent if place not in self._next]
                 is_due = time.monotonic() - proved_at >= PROVE_SECONDS
                 if is_due and self.progress.batches > proved_batches:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,11 @@ class Shell:
         return json.loads(self.baton(*arguments, "--json", exit_code=exit_code).stdout)
 
 
+def _get(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return str(answer.read().decode())
+
+
 # --- up, status, down -------------------------------------------------------------------------------
 
 
@@ -91,6 +97,16 @@ def test_the_life_of_a_local_broker_and_its_worker(tmp_path: Path) -> None:
             name: (partitions, 0) for name, partitions in PARTITIONS.items()
         }
         assert status["bytes"]["kafka"] > 0
+
+        watched = json.loads((tmp_path / ".baton" / "run" / "numbers-page.json").read_text())["url"]
+        assert json.loads(_get(f"{watched}/readyz"))["is_ready"]  # anything but 200 raises
+        metrics = _get(f"{watched}/metrics").splitlines()
+        assert 'baton_lag_records{topic="funnel.marketing"} 0.0' in metrics
+        assert 'baton_reactions_lag_records{topic="funnel.marketing"} 0.0' in metrics
+        assert {f'baton_worker_up{{worker="{name}"}} 1.0' for name in status["workers"]} <= set(metrics)
+        assert "baton_figures_unavailable 0.0" in metrics
+        [refreshes] = [line for line in metrics if line.startswith("baton_refresh_duration_seconds_count ")]
+        assert float(refreshes.split()[1]) >= 1
 
         supervisor = json.loads((tmp_path / ".baton" / "run" / "numbers-supervisor.json").read_text())
         for pid in (supervisor["pid"], second["workers"]["numbers"]["pid"]):

@@ -67,13 +67,11 @@ def test_an_error_that_another_start_does_not_cure_is_left_to_a_person(
     assert (death.deaths, death.why) == (2, f"exit code {int(code)}")
 
 
-def test_it_gives_up_after_many_failures_in_a_row(
-    project: Project, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_it_gives_up_after_many_failures_in_a_row(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     death = supervised(project, *["1", "killed"] * 5)
     assert death is not None and death.starts_at is None
     assert (death.deaths, death.why) == (10, "killed by SIGKILL, 10 times in a row")
-    said = capfd.readouterr().err.splitlines()
+    said = caplog.messages
     pauses = [line.rpartition(" in ")[2] for line in said[:4]]
     assert pauses == ["0.01 s", "0.02 s", "0.04 s", "0.05 s"], "each is longer, up to a limit"
     assert said[-1].endswith("it is not started again")

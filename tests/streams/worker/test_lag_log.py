@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.worker.lag_log import LagLog
-from streams.worker.sink import Progress
+from streams.worker.meters import Progress
 
 
 def told(*commits: tuple[float, int, int]) -> list[str]:

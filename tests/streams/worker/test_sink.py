@@ -167,6 +167,10 @@ def test_only_committed_records_count_and_positions_pass_the_others(
                 await producer.commit_transaction()
             await until(lambda: books(warehouse)[0] == 10)
             await until(lambda: sink.progress.waiting == 0)
+            await until(lambda: sink.progress.seen.stored == warehouse.next_offsets())
+            assert not any(sink.progress.seen.lag().values())
+            assert sink.progress.commits.count == sink.progress.batches > 1
+            assert 0 < sink.progress.commits.seconds < 60
         assert (ids(warehouse), books(warehouse)) == (["e-1", "e-2", "e-6", "e-7"], (10, 4))
 
     asyncio.run(run())
