@@ -49,8 +49,8 @@ def running(tmp_path: Path, clean_kafka: str) -> Running:
 def read_to_the_end(running: Running, load: Load) -> None:
     """The worker of numbers reads everything and is then stopped, as a user would stop it; that of reactions,
     too, if it has begun."""
-    begun = [files for files in running.project.workers if files.warehouse.exists()]
-    for files in begun or [running.project.numbers]:
+    reactions = running.project.reactions
+    for files in (running.project.numbers, *([reactions] if reactions.warehouse.exists() else [])):
         with running.worker(files.name) as worker:
             running.wait_ready(worker)
             running.wait_for(worker, len(load.records))

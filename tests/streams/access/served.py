@@ -24,11 +24,12 @@ from streams.access.worker_source import WorkerSource
 from streams.web.api import routes
 from tests.given import as_bytes, given
 from warehouse.commit import Batch
+from warehouse.memory import resident_bytes
 from warehouse.roles import read_roles
 from warehouse.sql_endpoint import SqlEndpoint, serve_sql
 from warehouse.warehouse import Warehouse
 
-MOST_BYTES = 1_000_000_000
+MORE_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ def served(folder: Path, events: list[dict[str, Any]], seconds: float) -> Iterat
         given(warehouse, as_bytes(events))
         warehouse.refresh()
         endpoint = serve_sql(
-            warehouse.connection, seconds, most_bytes=MOST_BYTES, readers=readers, roles=roles
+            warehouse.connection,
+            seconds,
+            most_bytes=resident_bytes() + MORE_BYTES,
+            readers=readers,
+            roles=roles,
         )
         endpoint.save(folder / "sql-endpoint.json")
         yield Served(warehouse, endpoint, readers, folder, kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from projections.playbook import read_playbook
 from schemas.errors import BatonError
 from streams.cli.main import baton
+from tests.faults.running import Running
 from tests.given import as_bytes, given
 from warehouse.warehouse import Warehouse
 
@@ -99,3 +101,29 @@ def test_the_numbers_that_a_decision_can_name_are_listed(folder: Path) -> None:
     ran = run("decide", "--numbers", "--json")
     assert ran.exit_code == 0, ran.output
     assert "black_hole/waiting/handoffs" in {each["number"] for each in json.loads(ran.stdout)}
+
+
+@pytest.mark.kafka
+def test_what_a_meeting_records_is_read_by_the_worker(clean_kafka: str, tmp_path: Path) -> None:
+    running = Running(tmp_path, clean_kafka)
+
+    def recorded(*words: str) -> dict[str, Any]:
+        ran = running.baton(*words, "--json")
+        assert ran.returncode == 0, ran.stderr
+        event: dict[str, Any] = json.loads(ran.stdout)
+        return event
+
+    with running.worker("numbers") as worker:
+        running.wait_ready(worker)
+        due = (datetime.now(UTC) + timedelta(days=30)).date()
+        number = ("--number", "gap/speed/amount", "--should", "fall", "--by", due.isoformat())
+        decided = recorded("decide", "Answer within two hours.", "--owner", "ana", *number)
+        opened = recorded("dispute", "open", "gap/speed/amount", "--team", "sales", "--reason", WORDS)
+        running.wait_for(worker, 2)
+        settled = "select is_open from funnel.dispute where dispute_id = "
+        assert running.rows(f"{settled}'{opened['dispute_id']}'") == [(True,)]
+        recorded("dispute", "resolve", opened["dispute_id"], "--how", "corrected", "--by", "both leaders")
+        running.wait_for(worker, 3)
+        assert running.rows(f"{settled}'{opened['dispute_id']}'") == [(False,)]
+        known = "select decision_id, owner, number, due_on from funnel.decision"
+        assert running.rows(known) == [(decided["decision_id"], "ana", "gap/speed/amount", due)]
