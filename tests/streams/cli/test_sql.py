@@ -60,7 +60,9 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 
 def environ(**settings: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BATON", "LC_", "LANG", "PYTHON"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("BATON", "LC_", "LANG", "PYTHON", "COLUMNS"))
+    }
     return kept | {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"} | settings
 
 
