@@ -50,7 +50,7 @@ bench: setup $(VENV)/.bench ## Run the benchmarks and write docs/benchmarks.md (
 reliability: setup ## Run the tests of every fault and write docs/reliability.md
 	$(BIN)/python -m tests.faults.reliability $(ONLY)
 
-up: setup ## Start Kafka and the worker on this machine
+up: setup ## Start Kafka and the workers on this machine
 	$(BIN)/baton up
 
 down: setup ## Stop what `make up` started; the data stays

@@ -41,6 +41,11 @@ class WorkerFiles:
         """Where the page is served: {"url": ...}."""
         return self.home / "run" / f"{self.name}-page.json"
 
+    def forget(self) -> None:
+        """Remove what says that it runs, and where it answers."""
+        for file in (self.ready, self.endpoint, self.page):
+            file.unlink(missing_ok=True)
+
     @property
     def log(self) -> Path:
         """Where the output of the worker in the background goes."""

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ def read_roles(path: Path = DEFAULT_ROLES) -> Mapping[str, Role]:
         name: Role(name, dict(_readable(path, known, groups, withheld, block)))
         for name, block in roles.items()
     }
+
+
+@cache
+def withheld_columns() -> frozenset[tuple[str, str]]:
+    """(view, column) of what may name people: the packaged file withholds it from every role by default."""
+    known = {view.name: view for view in views()}
+    return _columns(DEFAULT_ROLES, known, _content(DEFAULT_ROLES)["withheld"])
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -37,15 +37,12 @@ from warehouse.reading import (
 from warehouse.role_database import RoleDatabases
 from warehouse.role_statement import Readers, RoleStatement, too_large
 
-MOST_AT_ONCE = 4  # further statements wait for their turn, within their time limit
+MOST_AT_ONCE = 4  # others wait for their turn
 LONGEST_STATEMENT = 1 << 20
 ROWS_AT_A_TIME = 10_000
-GRACE_SECONDS = 1.5  # in which an interrupted statement should have ended
+GRACE_SECONDS, ENDLESS_SECONDS = 1.5, 10.0  # when an interrupted statement should have ended, and must have
 CHECK_SECONDS = 0.1
-# A server that computes says so every second. One that says nothing for longer than this is frozen.
-ALIVE_SECONDS = 1.0
-ENDLESS_SECONDS = 10.0
-SILENT_SECONDS = 5.0
+ALIVE_SECONDS, SILENT_SECONDS = 1.0, 5.0  # who computes says so; who is silent for longer is frozen
 _HEAD = struct.Struct("!cI")
 _ALIVE, _DATA, _ERROR, _END = b"A", b"D", b"E", b"Z"
 _FORBIDDEN = "it calls a function that reaches outside the tables"
@@ -78,14 +75,17 @@ def serve_statements(
     """Serve from threads of this process until it ends; the port on loopback."""
     connection.execute("set global arrow_lossless_conversion = true")
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    turns = threading.Semaphore(MOST_AT_ONCE)
-    turns_of_roles = threading.Semaphore(MOST_AT_ONCE - 1)  # one is always left for the owner
+    # One turn is always left for the owner.
+    turns, turns_of_roles = threading.Semaphore(MOST_AT_ONCE), threading.Semaphore(MOST_AT_ONCE - 1)
 
     def accept() -> None:
         while True:
-            client, _ = listener.accept()
-            served = _Statement(connection, client, token, limits, turns, turns_of_roles, access)
-            threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
+            try:
+                client, _ = listener.accept()
+                served = _Statement(connection, client, token, limits, turns, turns_of_roles, access)
+                threading.Thread(target=served.run, name="baton-statement", daemon=True).start()
+            except (OSError, RuntimeError):
+                time.sleep(CHECK_SECONDS)  # no descriptor or no thread is left
 
     threading.Thread(target=accept, name="baton-statements", daemon=True).start()
     return int(listener.getsockname()[1])
@@ -115,7 +115,7 @@ class _Statement:
 
     def run(self) -> None:
         """Answer; whatever the client does or a statement raises ends this statement only."""
-        with closing(self.client), suppress(OSError, ValueError, KeyError):
+        with closing(self.client), suppress(Exception):
             self.client.settimeout(self.seconds)
             request = json.loads(self.client.makefile("rb").readline(LONGEST_STATEMENT))
             statement = str(request["statement"])
@@ -125,7 +125,7 @@ class _Statement:
                 self.send(_ERROR, json.dumps({"kind": "token"}).encode())
                 return
             self.send(_ALIVE, b"")
-            threading.Thread(target=self._say_alive, daemon=True).start()
+            threading.Thread(target=self._say_alive, name="baton-alive", daemon=True).start()
             deadline = time.monotonic() + self.seconds
             try:
                 with self._turn(deadline) as has_turn:

@@ -88,9 +88,7 @@ def _run(purpose: str) -> None:
             _serve_sql(project, files, warehouse, readers, meters)
             address = serve_numbers(project, warehouse, readers, meters)
             code = run_until_shutdown(project, files, playbook, warehouse, meters, is_reacting=False)
-            files.page.unlink(missing_ok=True)
             address.stop()
-        files.endpoint.unlink(missing_ok=True)
     end_process(code)
 
 

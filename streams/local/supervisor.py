@@ -97,7 +97,7 @@ class Supervisor:
 
     def _run_worker(self) -> tuple[int, int | None]:
         """The pid and the exit code of one worker; None when it is left running."""
-        self.files.ready.unlink(missing_ok=True)
+        self.files.forget()
         log_begins = log_size(self.files.log)
         worker = subprocess.Popen((*WORKER, self.files.name))
         ProcessRecord.of(worker.pid, log_begins=log_begins).write(self.files.record)

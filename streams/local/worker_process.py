@@ -54,6 +54,7 @@ def start_workers(
     """
     project.make_folders()
     with only_one(project.lock_file, wait_seconds=ready_seconds + 30):
+        _stop_former(project)
         workers = {}
         for files in project.workers:
             worker = find_worker(files)
@@ -84,6 +85,7 @@ def stop_workers(project: Project) -> dict[str, str]:
     """Stop the workers in this project's records, and their supervisors. What became of each, by name:
     'none', 'gone', 'stopped' or 'killed'."""
     outcomes = {files.name: "none" for files in project.workers}
+    _stop_former(project)
     recorded = [files for files in project.workers if files.record.exists() or files.supervisor.exists()]
     if recorded:
         with only_one(project.lock_file), ThreadPoolExecutor(len(recorded)) as pool:
@@ -93,12 +95,22 @@ def stop_workers(project: Project) -> dict[str, str]:
     return outcomes
 
 
+def _stop_former(project: Project) -> None:
+    """Stop the worker that a Baton with one worker has left running."""
+    for name in ("supervisor.json", "worker.json"):
+        record = ProcessRecord.read(project.run_dir / name)
+        if record is not None:
+            record.stop(project.stop_seconds + MORE_STOP_SECONDS)
+    for name in ("supervisor.json", "worker.json", "worker-ready.json", "sql-endpoint.json"):
+        (project.run_dir / name).unlink(missing_ok=True)
+
+
 def _stop(files: WorkerFiles, seconds: float) -> str:
     _stop_supervisor(files)
     record = ProcessRecord.read(files.record)
     outcome = "none" if record is None else record.stop(seconds)
-    for file in (files.record, files.ready, files.endpoint, files.page):
-        file.unlink(missing_ok=True)
+    files.record.unlink(missing_ok=True)
+    files.forget()
     return outcome
 
 
@@ -196,8 +208,8 @@ def _launch(project: Project, files: WorkerFiles, report: Callable[[str], None])
     """Start the supervisor, which starts the worker."""
     report(f"Starting the worker of {files.name} ...")
     _stop_supervisor(files)
-    for file in (files.ready, files.record, files.endpoint, files.page):
-        file.unlink(missing_ok=True)
+    files.record.unlink(missing_ok=True)
+    files.forget()
     child = start_in_background(
         [sys.executable, "-m", "streams.local.supervisor", files.name],
         files.log,

@@ -358,19 +358,19 @@ FRESHNESS = Panel(
     is_slow=True,
 )
 
-_FAILED = {"topic": "=topic", "stage": "=stage", "reason": "=reason"}
+_FAILED = {"topic": "=topic", "stage": "=stage", "event_type": "=event_type"}
 FAILED = Panel(
     "failed",
     "Failed events",
-    "Records that could not be read, and why. Nothing is lost: their bytes are kept.",
+    "Records that could not be read. Nothing is lost: their bytes are kept; baton failed ls says why.",
     "failed_events",
     (
         Figure("topic", "topic", "text"),
         Figure("stage", "stopped at", "name"),
-        Figure("reason", "why", "text"),
-        Figure("records", "records", "count", Opens("failed_events", _FAILED), "reason"),
+        Figure("event_type", "event", "text"),
+        Figure("records", "records", "count", Opens("failed_events", _FAILED), "stage"),
     ),
-    ("topic", "stage", "reason"),
+    ("topic", "stage", "event_type"),
     is_sliced=False,
     is_windowed=False,
 )

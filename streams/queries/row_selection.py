@@ -9,6 +9,7 @@ from typing import Any
 from projections.projection import Projection, views
 from projections.sql_literal import sql_literal
 from streams.queries.panel import Circumstances, Opens
+from warehouse.roles import withheld_columns
 
 _OF_LEAD = "select lead_id from funnel.lead_slice where dimension = {dimension} and value = {value}"
 NULL, NOT_NULL = "null", "not null"
@@ -42,8 +43,10 @@ class Selection:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The documented columns."""
-        return tuple(column.name for column in self.projection.columns)
+        """The documented columns, without those that no role reads unless it is named: the page asks nobody
+        who they are."""
+        names = (column.name for column in self.projection.columns)
+        return tuple(name for name in names if (self.view, name) not in withheld_columns())
 
     def condition(self, found: Circumstances) -> str:
         """The WHERE of these rows."""

@@ -161,8 +161,3 @@ def _minutes(value: float) -> str:
 def _instant(value: datetime, zone: str) -> Shown:
     local = value.astimezone(ZoneInfo(zone))
     return Shown(f"{local:%-d %b %Y, %H:%M}", f"{local.isoformat(sep=' ')} {zone}")
-
-
-def defused(text: str) -> str:
-    """A text for a spreadsheet: one that it would compute gets an apostrophe before it."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

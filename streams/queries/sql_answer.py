@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import duckdb
 
 from schemas.errors import BatonError
-from streams.queries.values import NULL, printable
+from streams.queries.values import NULL, defused, printable
 from warehouse.reading import unique_names
 
 MOST_COUNTED = 1_000_000
@@ -75,11 +75,11 @@ def write_csv(rows: Rows, limit: int | None, out: TextIO) -> int:
 def spreadsheet_lines(rows: Rows) -> Iterator[str]:
     """CSV for spreadsheets: a text that one would compute as a formula has an apostrophe before it."""
     numbers = is_number(rows)
-    yield _csv_line(rows.columns, _no_formula)
+    yield _csv_line(rows.columns, defused)
     for row in _each(rows.project("columns(*)::varchar")):
         yield _csv_line(
             [
-                text if text is None or number else _no_formula(text)
+                text if text is None or number else defused(text)
                 for text, number in zip(row, numbers, strict=True)
             ],
             str,
@@ -88,10 +88,6 @@ def spreadsheet_lines(rows: Rows) -> Iterator[str]:
 
 def _csv_line(row: Sequence[str | None], shown: Callable[[str], str]) -> str:
     return ",".join("" if text is None else _csv_field(shown(text)) for text in row) + "\n"
-
-
-def _no_formula(text: str) -> str:
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r", "\n") else text
 
 
 def write_parquet(rows: Rows, limit: int | None, file: Path) -> None:

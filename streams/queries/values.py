@@ -126,3 +126,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     return str(value)
+
+
+def defused(text: str) -> str:
+    """A text for a spreadsheet: one that it would compute gets an apostrophe before it."""
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r", "\n") else text

@@ -138,13 +138,13 @@ def _verify(project: Project, on_progress: Callable[[Progress], None] | None) ->
     live = [
         found for group in hash_groups() for found in _live_snapshots(project, project.numbers, as_of, group)
     ]
-    extent = log_extent(project, CATALOGUE.fact_topics)
     reached = live[-1][1].offsets
     reacting = [
         found
         for group in _reaction_groups(project)
         for found in _live_snapshots(project, project.reactions, as_of, group, reached)
     ]
+    extent = log_extent(project, CATALOGUE.fact_topics)  # after them: the log has grown meanwhile
     replay_file = project.run_dir / "replay.duckdb"
     replay, replay_of_reactions = [], []
     with _Replay(project, replay_file, extent, on_progress) as second:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from projections.dimensions import DIMENSIONS
+from schemas.limits import EARLIEST, LATEST
 from streams.queries.audiences import AUDIENCES
 from streams.queries.panel import Look, Opens
 from streams.queries.row_selection import Selection, opened
@@ -98,7 +99,8 @@ def read_address(query: Mapping[str, str]) -> Address:
         window = f"{unit}:{date.fromisoformat(first)}"
     known = query.get("known") or ""
     if known:
-        date.fromisoformat(known)
+        if not EARLIEST.date() < date.fromisoformat(known) < LATEST.date():
+            raise ValueError(f"no day of events: {known}")
     audience = query.get("for") or AUDIENCES[0].id
     if audience not in {found.id for found in AUDIENCES}:
         raise ValueError(f"there is no audience {audience!r}")

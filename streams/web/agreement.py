@@ -161,7 +161,10 @@ def what_if_endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
             if int(request.headers.get("content-length") or MOST_BYTES + 1) > MOST_BYTES:
                 return PlainTextResponse("This form is too long.\n", 413)
             sent = (await request.body()).decode("utf-8", "replace")
-            form = dict(parse_qsl(sent, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+            try:
+                form = dict(parse_qsl(sent, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+            except ValueError:
+                return PlainTextResponse("This form has too many fields.\n", 413)
         return await run_in_threadpool(_what_if, page, comparisons, request, form)
 
     return endpoint

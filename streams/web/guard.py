@@ -35,7 +35,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or answer with the reason."""
-        if scope["type"] != "http" or "/" + scope["path"].split("/")[1] in self._beside:
+        if scope["type"] != "http" or "/" + scope["path"].lstrip("/").partition("/")[0] in self._beside:
             await self.app(scope, receive, send)
             return
 
@@ -59,6 +59,9 @@ class Guard:
         host = headers.get("host", "")
         if _name(host) not in self.hosts:
             return 421, "This page answers to 127.0.0.1 and localhost only."
+        is_of_another_site = headers.get("sec-fetch-site") == "cross-site"
+        if is_of_another_site and headers.get("sec-fetch-mode") != "navigate":
+            return 403, "This page is asked by its own pages only."
         if scope["method"] in ("GET", "HEAD"):
             return None
         if scope["method"] != "POST" or scope["path"] != WHAT_IF:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, ExitCode
 from streams.web.answers import Answers
 from streams.web.source import Source, WarehouseSource
 from warehouse.recorded_log import RecordedLog
@@ -53,6 +53,8 @@ class KnownDays:
                 return self._days[day][0]
             if day in self._failures:
                 raise self._failures.pop(day)
+            if day not in self._begun and len(self._begun) > MOST_DAYS:
+                raise _busy(day)
             if day not in self._begun:
                 self._begun[day] = time.monotonic()
                 threading.Thread(
@@ -61,17 +63,19 @@ class KnownDays:
             raise StillComputing(day, time.monotonic() - self._begun[day], self._took)
 
     def _compute(self, day: str) -> None:
-        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
         with self._turn:
             begun = time.monotonic()
+            kept: AbstractContextManager[RecordedLog] = nullcontext()  # type: ignore[assignment]
             try:
+                end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
                 kept = self.now.source.recorded(None)
                 records = kept.__enter__()
                 snapshot = records.snapshot(self.now.source.authority(), known_at=end)
                 answers = Answers(WarehouseSource(snapshot, still=f"known-{day}"))
-            except BatonError as error:
+            except Exception as error:  # whoever asked for the day reads why
+                kept.__exit__(None, None, None)
                 with self._lock:
-                    self._failures[day] = error
+                    self._failures[day] = _failed(day, error)
                     del self._begun[day]
                 return
             with self._lock:
@@ -87,3 +91,24 @@ class KnownDays:
         with self._lock:
             while self._days:
                 self._days.popitem()[1][1].__exit__(None, None, None)
+
+
+def _failed(day: str, error: Exception) -> BatonError:
+    if isinstance(error, BatonError):
+        return error
+    return BatonError(
+        "The numbers as known on a day could not be computed",
+        where=day,
+        why=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        next_command=f'baton sql --as-known {day} "from funnel.goal_attainment"',
+    )
+
+
+def _busy(day: str) -> BatonError:
+    return BatonError(
+        "Other days are being computed",
+        where=day,
+        why=f"at most {MOST_DAYS} wait at a time",
+        next_command="baton page   (ask for this day again in a minute)",
+        exit_code=ExitCode.UNREACHABLE,
+    )

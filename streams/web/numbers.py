@@ -3,11 +3,13 @@ watch."""
 
 from __future__ import annotations
 
-from functools import partial
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from schemas.errors import BatonError
 from streams.access.readers import ProjectReaders
 from streams.access.worker_source import WorkerSource
+from streams.local.broker import is_free
 from streams.process_record import write_json
 from streams.project import Project
 from streams.queries.warehouse_access import recorded
@@ -18,19 +20,30 @@ from streams.web.operators import operator_routes
 from streams.web.serving import Address, serve_page
 from streams.web.source import WarehouseSource
 from streams.worker.meters import Meters
+from warehouse.recorded_log import RecordedLog
 from warehouse.warehouse import Warehouse
+
+log = logging.getLogger("baton.worker")
 
 
 def serve_numbers(project: Project, warehouse: Warehouse, readers: ProjectReaders, meters: Meters) -> Address:
     """Serve from a thread of this process, and leave the address for other commands. The SQL endpoint must be
     open: statements over HTTP run there. meters: what this process counts of its own work."""
     api = routes(WorkerSource(project.numbers.endpoint), readers)
-    source = WarehouseSource(warehouse, partial(recorded, project))
+
+    @contextmanager
+    def bounded(views: Sequence[str] | None) -> Iterator[RecordedLog]:
+        """What-if and as known, computed in this process: within the memory that a worker has."""
+        with recorded(project, views) as records:
+            records.connection.execute(f"set global memory_limit = '{project.memory_limit}'")
+            yield records
+
+    source = WarehouseSource(warehouse, bounded)
     operators = operator_routes(meters, FiguresOf(project, source, meters))
     page = make_page(source, api=api, operators=operators)
-    try:
-        address = serve_page(page, project.page_port)
-    except BatonError:  # another program has the port, the page of another project perhaps
-        address = serve_page(page, 0)
+    is_own = is_free(project.page_port)
+    address = serve_page(page, project.page_port if is_own else 0)
+    if not is_own:
+        log.warning("another program has port %s: the page is at %s", project.page_port, address.url)
     write_json(project.numbers.page, {"url": address.url})
     return address

@@ -25,7 +25,7 @@ def operator_routes(meters: Meters, figures: FiguresOf) -> list[Route]:
     """The routes, over what the worker counts and what it is asked."""
     registry = registry_of(meters, figures, time.time())
 
-    def healthz(request: Request) -> Response:
+    async def healthz(request: Request) -> Response:
         """The process answers. Nothing else is looked at: a restart would not cure it."""
         return PlainTextResponse("ok\n")
 

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from schemas.errors import BatonError, ExitCode
 
 DEFAULT_PORT = 8321
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 STOP_SECONDS = 5
 
 
@@ -56,7 +56,12 @@ def serve_page(app: Starlette, port: int = DEFAULT_PORT) -> Address:
     deadline = time.monotonic() + START_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise _not_served(port, "its server did not start")
+            raise BatonError(
+                "The page cannot be served",
+                where=f"127.0.0.1:{port}",
+                why="its server did not start",
+                next_command="baton up   (tries again)",
+            )
         time.sleep(0.01)
     bound = int(listener.getsockname()[1])
     return Address(f"http://127.0.0.1:{bound}", bound, app, server, thread)

@@ -17,7 +17,8 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from streams.queries.panel import Circumstances, circumstances, circumstances_statement
 from streams.queries.row_selection import Selection
-from streams.queries.shown import Shown, any_value, defused
+from streams.queries.shown import Shown, any_value
+from streams.queries.values import defused
 from streams.web.address import LIVES, Address, read_selection
 from streams.web.answers import values_statement
 from streams.web.page import Page
@@ -46,15 +47,14 @@ _FIRST = {
     ),
     "lead_stage": ("lead_id", "pass", "stage", "entered_at", "advanced_at", "left_at", "outcome",
         "is_inferred"),
-    "failed_events": ("topic", "kafka_partition", "kafka_offset", "kafka_at", "stage", "reason",
-        "event_type", "bytes"),
+    "failed_events": ("topic", "kafka_partition", "kafka_offset", "kafka_at", "stage", "event_type",
+        "bytes"),
 }  # fmt: skip
-# What nobody reads in a table: lists; and the bytes of records that failed, which may name people.
+# What nobody reads in a table.
 _LISTS = (
     "answers", "assignments", "pauses", "acknowledgements", "human_attempt_ats", "reached_ats",
     "deal_opened_ats", "offered_again_ats",
 )  # fmt: skip
-_BYTES = {"failed_events": ("key", "value")}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _columns(selection: Selection, is_all: bool) -> tuple[str, ...]:
 
 
 def _taken_columns(selection: Selection) -> tuple[str, ...]:
-    return tuple(name for name in selection.columns if name not in _BYTES.get(selection.view, ()))
+    return selection.columns
 
 
 def _headings(

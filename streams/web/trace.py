@@ -24,6 +24,7 @@ from streams.web.page import Page
 from streams.web.screens import documented
 from streams.web.source import Row, Source
 from streams.web.tables import SECONDS, look_at
+from warehouse.roles import withheld_columns
 
 MOST_EVENTS = 200
 MOST_RELATED = 20
@@ -160,7 +161,9 @@ def _described(view: Projection, row: Row, address: Address, zone: str) -> list[
     return [
         (column.name, column.says, any_value(column.name, row[column.name], row, zone), href)
         for column in view.columns
-        if column.name not in _QUIET and not isinstance(row.get(column.name), list | bytes)
+        if column.name not in _QUIET
+        and (view.name, column.name) not in withheld_columns()
+        and not isinstance(row.get(column.name), list | bytes)
         for href in [address.to_life(column.name, row[column.name])]
     ]
 

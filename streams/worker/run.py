@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import threading
@@ -18,6 +19,8 @@ from streams.worker.shutdown import Shutdown, as_baton_error, end_process
 from streams.worker_files import WorkerFiles
 from streams.worker_log import report_error
 from warehouse.warehouse import Warehouse
+
+log = logging.getLogger("baton.worker")
 
 
 def run_until_shutdown(
@@ -41,11 +44,17 @@ def run_until_shutdown(
         shutdown = Shutdown()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop_soon, shutdown, project.stop_seconds)
-        # An error in one of Faust's threads would be printed and forgotten.
-        threading.excepthook = lambda died: loop.call_soon_threadsafe(
-            shutdown.fail, died.exc_value or died.exc_type()
-        )
+            loop.add_signal_handler(number, _stop_soon, shutdown, files, project.stop_seconds)
+
+        def fail(died: threading.ExceptHookArgs) -> None:
+            """An error in one of Faust's threads would be printed and forgotten. Those that answer people
+            end with their answer."""
+            if not is_reacting or (died.thread is not None and died.thread.name.startswith("baton-")):
+                log.error("a thread ended with %r", died.exc_value or died.exc_type)
+                return
+            loop.call_soon_threadsafe(shutdown.fail, died.exc_value or died.exc_type())
+
+        threading.excepthook = fail
         try:
             await run_planes(
                 project,
@@ -58,22 +67,26 @@ def run_until_shutdown(
             )
         except Exception as error:
             baton_error = as_baton_error(error)
-            for file in (ready_file, files.endpoint):
-                file.unlink(missing_ok=True)
+            files.forget()
             report_error(baton_error)
             end_process(int(baton_error.exit_code))
 
     try:
         asyncio.run(follow())
     finally:
-        ready_file.unlink(missing_ok=True)
+        files.forget()
     return int(ExitCode.OK)
 
 
-def _stop_soon(shutdown: Shutdown, seconds: float) -> None:
+def _stop_soon(shutdown: Shutdown, files: WorkerFiles, seconds: float) -> None:
     """What has not finished after `seconds` is cut off. Nothing is lost by that, see Shutdown."""
     shutdown.request()
     threading.excepthook = lambda died: None  # Faust's threads raise while they end
-    cut_off = threading.Timer(seconds, end_process, [int(ExitCode.OK)])
+    cut_off = threading.Timer(seconds, _cut_off, [files])
     cut_off.daemon = True
     cut_off.start()
+
+
+def _cut_off(files: WorkerFiles) -> None:
+    files.forget()
+    end_process(int(ExitCode.OK))

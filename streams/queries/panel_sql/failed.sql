@@ -1,2 +1,3 @@
-select topic, stage, reason, count(*) as records, sum(count(*)) over (partition by true)::bigint as all_records
-from funnel.failed_events group by topic, stage, reason order by records desc, topic, stage, reason limit $most_shown
+select topic, stage, event_type, count(*) as records, sum(count(*)) over (partition by true)::bigint as all_records
+from funnel.failed_events group by topic, stage, event_type
+order by records desc, topic, stage, event_type limit $most_shown

@@ -58,3 +58,15 @@ def test_a_page_that_the_browser_has_already_is_not_sent_again(client: TestClien
     assert (again.status_code, again.content) == (304, b"")
     other = client.get("/what-if", headers={"if-none-match": first.headers["etag"]})
     assert other.status_code == 200
+
+
+def test_other_sites_may_link_to_the_page_and_not_ask_it(client: TestClient) -> None:
+    asked = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert client.get("/?known=2026-03-01", headers=asked).status_code == 403
+    assert client.get("/playbook", headers=asked | {"sec-fetch-mode": "navigate"}).status_code == 200
+
+
+def test_too_many_fields_are_refused(client: TestClient) -> None:
+    form = "&".join(f"f{n}=1" for n in range(2_000))
+    headers = {"origin": "http://127.0.0.1", "content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/what-if", content=form, headers=headers).status_code in (403, 413)

@@ -258,3 +258,20 @@ def test_a_long_list_is_bounded_and_says_how_many_more(client: TestClient, wareh
     shown = len(re.findall(r'data-name="may_cost"', text))
     assert shown == 6 < late
     assert f"{late - shown:,} more" in text
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_without_events_is_refused_before_it_is_computed(client: TestClient, day: str) -> None:
+    assert client.get(f"/?known={day}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/rows/dispute?is.reason=x", "/rows/dispute?sort=reason", "/rows/failed_events?sort=value"]
+)
+def test_what_no_role_reads_is_not_to_be_guessed_either(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 400
+
+
+def test_what_no_role_reads_is_in_no_table(client: TestClient) -> None:
+    assert "reason" not in client.get("/rows/dispute.csv").text.splitlines()[0].split(",")
+    assert client.get("/rows/lead_attribute.csv").text.splitlines()[0].count("value") == 0
