@@ -451,3 +451,20 @@ def test_a_door_that_cannot_be_read_is_none(tmp_path: Path, content: str | None)
         (tmp_path / "sql-endpoint.json").write_text(content)
 
     assert SqlEndpoint.read(tmp_path / "sql-endpoint.json") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"[]", b"null", b"[" * 200_000, b'{"token": 1}', b'{"token": "x", "statement": "x", "seconds": []}'],
+)
+def test_a_request_that_is_none_ends_with_itself(
+    served: Served, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    with socket.create_connection(("127.0.0.1", served.endpoint.port), timeout=10) as client:
+        client.sendall(line + b"\n")
+        while client.recv(4096):
+            pass
+    assert not died, "the worker would end"
+    assert ask(served.endpoint, "select 1")[1] == [(1,)]
