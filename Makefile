@@ -20,13 +20,13 @@ setup: $(VENV)/.installed ## Create .venv with the locked dependencies and Baton
 demo: setup ## Run a simulated quarter through a real Kafka, and print the numbers
 	$(BIN)/baton demo --once
 
-# The tests run even when lint fails, so that one run shows everything to fix.
+# A file runs in one process, which has a broker of its own. The tests run even when lint fails, so that one run shows everything to fix.
 test: setup ## Run lint and every test
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -n "$(BATON_TEST_CHROMIUM)" ] || \
 	  echo "Chromium is not installed: the browser tests of the page will fail (apt-get install chromium)" >&2
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=$$?; \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 || failed=$$?; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 || failed=$$?; \
 	exit $$failed
 
 lint: setup ## Check style, types, import direction, and private names

@@ -14,10 +14,11 @@ from streams.settings import SETTINGS
 
 QUIET_SECONDS = 60.0
 
-# The first group on a new cluster finds no coordinator for a moment; the client retries until there is one.
 # What a worker reports of itself: a line that a person reads as it is.
 _REPORT = logging.getLogger("baton.report")
-_MUTED = ("aiokafka.consumer.group_coordinator",)
+# The first group on a new cluster finds no coordinator for a moment; the client retries until there is one.
+# And a busy machine makes a client's turn longer than it likes.
+_MUTED = ("aiokafka.consumer.group_coordinator", "kafka.net.selector")
 
 
 class OncePerMinute(logging.Filter):

@@ -23,24 +23,7 @@ from streams.local.java import docker_answers
 from streams.process_record import ProcessRecord
 from streams.project import Project
 
-TESTS = Path(__file__).parent
-# What wants a machine for itself, or looks at times, runs in one group.
-BROKER = "kafka"
-TOGETHER = ("benchmarks", "faults")
-# Except this one of many seeds, which computes and needs no broker.
-APART = "test_a_mix_of_faults_in_files"
 BROKERS = Path(tempfile.gettempdir()) / f"baton-tests-{os.getuid()}"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Under `pytest -n 2 --dist loadgroup`: one process begins with the largest group, faults and benchmarks;
-    the other takes the rest, module by module where a broker is shared. Each has a broker of its own.
-    (Without -n this changes nothing.)"""
-    for item in items:
-        if item.path.relative_to(TESTS).parts[0] in TOGETHER and not item.name.startswith(APART):
-            item.add_marker(pytest.mark.xdist_group("together"))
-        elif BROKER in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ class RoleStatement:
 
     def is_short_of_memory(self) -> bool:
         """Whether DuckDB has used so much that this statement must end."""
-        with suppress(duckdb.ConnectionException):  # the warehouse was closed meanwhile
+        with suppress(duckdb.Error):  # the statement has ended meanwhile, or the warehouse was closed
             [(used,)] = self._memory.execute(_MEMORY).fetchall()
             return bool(used > self._limit * MOST_OF_MEMORY)
         return False

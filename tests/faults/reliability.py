@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 COMMAND = "make reliability"
 MIX = "tests/faults/test_mix.py"
-IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadgroup")  # as `make test`
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")  # as `make test`
 
 
 class Fault(NamedTuple):

@@ -21,8 +21,6 @@ from tests.given import as_bytes
 from tests.streams.access.served import committed, over_http
 from warehouse.sql_endpoint import serve_sql
 
-# A recipe reads what one before it has written.
-pytestmark = pytest.mark.xdist_group("recipes")
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guides" / "sql_access.md"
 RECIPES = re.findall(r"^```(bash|python)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
