@@ -1,6 +1,6 @@
 """Case: how long after it was due at the publisher an event can be found by a query, at a steady rate.
 
-Three processes run as users run them: a publisher, `baton worker`, and a reader at the SQL endpoint.
+Processes run as users run them: a publisher, both workers, and a reader at the SQL endpoint of numbers.
 The reader polls the endpoint for the offsets the warehouse has reached. They change in the same transaction
 as the rows, so the first answer with an offset beyond the event's is one in which the event would have been
 found. The time of an event runs from the moment it was due to be sent (so a publisher that falls behind makes
@@ -36,8 +36,8 @@ CATCH_UP_SECONDS = 600.0
 ALERTS_TOPIC = "funnel.alerts"
 
 METHOD = (
-    "A publisher process sends events encoded ahead at a steady rate (acks=all), a real `baton worker` that "
-    "has caught up with the load (and measured its handoffs) reads them, and a reader queries the "
+    "A publisher process sends events encoded ahead at a steady rate (acks=all), both workers, which have "
+    "caught up with the load (and measured its handoffs), read them, and a reader queries the "
     "SQL endpoint over one open connection. The time of an event runs from when it was due to be sent to "
     "when the first answer had arrived that was given after the event's transaction; it is late by up to one "
     "round of asking, never early."

@@ -71,9 +71,9 @@ def back_up(path: Path, target: Path) -> None:
         with duckdb.connect(str(partial)) as copied:
             copied.execute("checkpoint")
         _read_everything(partial)
-        _sync(partial)
+        make_lasting(partial)
         partial.rename(target)
-        _sync(target.parent)
+        make_lasting(target.parent)
     except OSError as error:
         raise BatonError(
             "The backup cannot be written",
@@ -140,7 +140,7 @@ def _move(file: Path, to: Path) -> Path:
     return to
 
 
-def _sync(path: Path) -> None:
+def make_lasting(path: Path) -> None:
     """Make what is written there outlast a loss of power."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from schemas.errors import BatonError, ExitCode
 from streams.access.access_log import AccessLog
 from streams.access.grants import Grants
 from streams.project import Project
@@ -48,3 +49,17 @@ def roles_file(project: Project) -> Path:
     recorded = Recorded.read(project.recorded_file)
     own = (recorded.folder if recorded else project.cwd) / "roles.toml"
     return own if own.exists() else DEFAULT_ROLES
+
+
+def role_of(project: Project, name: str, next_command: str) -> Role:
+    """The role of this name. Raises BatonError with the names there are; `next_command` ends with one."""
+    roles = read_roles(roles_file(project))
+    if name not in roles:
+        raise BatonError(
+            f"There is no role {name}",
+            where=str(roles_file(project)),
+            why=f"its roles: {', '.join(sorted(roles))}",
+            next_command=f"{next_command} {min(roles, default='ROLE')}",
+            exit_code=ExitCode.USAGE,
+        )
+    return roles[name]

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from schemas.errors import BatonError, ExitCode
 from streams.access.grants import Grants
-from streams.access.readers import grants_file, roles_file
+from streams.access.readers import grants_file, role_of, roles_file
 from streams.cli.options import instant
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
@@ -43,15 +42,7 @@ def grant(name: str, role: str, until: str | None, as_json: bool) -> None:
       baton access grant maria --role marketing
     """
     project = Project.here()
-    roles = read_roles(roles_file(project))
-    if role not in roles:
-        raise BatonError(
-            f"There is no role {role}",
-            where=str(roles_file(project)),
-            why=f"its roles: {', '.join(sorted(roles))}",
-            next_command=f"baton access grant {name} --role {min(roles, default='ROLE')}",
-            exit_code=ExitCode.USAGE,
-        )
+    role_of(project, role, f"baton access grant {name} --role")
     end = None if until is None else instant(until, "--until")
     _show(name, role, Grants(grants_file(project)).grant(name, role, end), as_json)
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from schemas.errors import BatonError, ExitCode
-from streams.access.readers import roles_file
+from schemas.errors import BatonError
+from streams.access.readers import role_of
 from streams.cli.output import json_option, print_json, say
 from streams.project import Project
 from streams.queries.snapshot import Snapshot, dbt_sources, write_snapshot
-from warehouse.roles import Role, read_roles
 
 
 @click.command()
@@ -37,7 +36,7 @@ def snapshot(target: Path, role: str | None, every: float | None, dbt: Path | No
       baton snapshot numbers.duckdb --role finance --every 15
     """
     project = Project.here()
-    reads = None if role is None else _role(project, role)
+    reads = None if role is None else role_of(project, role, "baton snapshot FILE.duckdb --role")
     if dbt is not None:
         dbt.write_text(dbt_sources(reads), encoding="utf-8")
     _show(write_snapshot(project, target, reads), as_json)
@@ -56,16 +55,3 @@ def _show(written: Snapshot, as_json: bool) -> None:
     else:
         as_of = f"as of {written.as_of:%Y-%m-%d %H:%M:%SZ}"
         print(f"{written.path}  {len(written.rows)} tables, {rows:,} rows, {as_of}")
-
-
-def _role(project: Project, name: str) -> Role:
-    roles = read_roles(roles_file(project))
-    if name not in roles:
-        raise BatonError(
-            f"There is no role {name}",
-            where=str(roles_file(project)),
-            why=f"its roles: {', '.join(sorted(roles))}",
-            next_command=f"baton snapshot FILE.duckdb --role {min(roles, default='ROLE')}",
-            exit_code=ExitCode.USAGE,
-        )
-    return roles[name]

@@ -25,6 +25,7 @@ from streams.project import Project
 from streams.queries.warehouse_access import authority_of, recorded
 from warehouse.roles import Role
 from warehouse.warehouse import Warehouse
+from warehouse.warehouse_file import make_lasting
 
 # Of records that could not be read nothing is recorded but where they are: baton failed ls.
 LEFT_OUT = frozenset({"failed_events"})
@@ -208,7 +209,7 @@ def _write_folder(
                 f"copy (select {picked} from {view.relation}) to {sql_literal(str(file))} (format parquet)"
             )
             rows[view.relation] = int(copied.fetchall()[0][0])
-            _sync(file)
+            make_lasting(file)
         partial.rename(target / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -216,7 +217,7 @@ def _write_folder(
     link.unlink(missing_ok=True)
     link.symlink_to(name)
     link.replace(target / CURRENT)
-    _sync(target)
+    make_lasting(target)
     for old in sorted(target.glob("snapshot-*"))[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return rows
@@ -230,19 +231,9 @@ def _partial(target: Path) -> Path:
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    _sync(partial)
+    make_lasting(partial)
     partial.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    """Make what is written there outlast a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every system can do it for a folder
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    make_lasting(target.parent)
 
 
 def _unwritable(target: Path, why: str) -> BatonError:

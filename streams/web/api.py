@@ -27,7 +27,7 @@ from starlette.routing import Route
 from projections.projection import views
 from schemas.errors import BatonError, ExitCode
 from streams.access.grants import TOKEN
-from streams.access.worker_source import Sent
+from streams.access.remote_statements import Sent
 from streams.queries import sql_answer
 from streams.queries.sql_answer import Rows
 from streams.queries.values import plain

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from streams.access.readers import ProjectReaders
-from streams.access.worker_source import WorkerSource
+from streams.access.remote_statements import RemoteStatements
 from streams.local.broker import is_free
 from streams.process_record import write_json
 from streams.project import Project
@@ -29,7 +29,7 @@ log = logging.getLogger("baton.worker")
 def serve_numbers(project: Project, warehouse: Warehouse, readers: ProjectReaders, meters: Meters) -> Address:
     """Serve from a thread of this process, and leave the address for other commands. The SQL endpoint must be
     open: statements over HTTP run there. meters: what this process counts of its own work."""
-    api = routes(WorkerSource(project.numbers.endpoint), readers)
+    api = routes(RemoteStatements(project.numbers.endpoint), readers)
 
     @contextmanager
     def bounded(views: Sequence[str] | None) -> Iterator[RecordedLog]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streams.access.readers import ProjectReaders
-from streams.access.worker_source import WorkerSource
+from streams.access.remote_statements import RemoteStatements
 from streams.project import Project
 from streams.queries.warehouse_access import open_warehouse
 from streams.simulator import simulate
@@ -41,7 +41,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         warehouse.refresh()
         endpoint = serve_sql(warehouse.connection, 30, readers=readers, roles=readers.roles)
         endpoint.save(project.numbers.endpoint)
-        with over_http(WorkerSource(project.numbers.endpoint), readers) as port:
+        with over_http(RemoteStatements(project.numbers.endpoint), readers) as port:
             yield {
                 **os.environ,
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

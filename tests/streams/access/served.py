@@ -20,7 +20,7 @@ from schemas.codec import ROW, decode
 from streams.access.access_log import AccessLog
 from streams.access.grants import Grants
 from streams.access.readers import ProjectReaders
-from streams.access.worker_source import WorkerSource
+from streams.access.remote_statements import RemoteStatements
 from streams.web.api import routes
 from tests.given import as_bytes, given
 from warehouse.commit import Batch
@@ -82,7 +82,7 @@ def committed(warehouse: Warehouse, values: Sequence[bytes], first: int = 0) -> 
 
 
 @contextmanager
-def over_http(source: WorkerSource, readers: ProjectReaders) -> Iterator[int]:
+def over_http(source: RemoteStatements, readers: ProjectReaders) -> Iterator[int]:
     """The port on loopback that answers."""
     app = Starlette(routes=routes(source, readers))
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off"))

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from streams.access.worker_source import WorkerSource
+from streams.access.remote_statements import RemoteStatements
 from tests.given import as_bytes
 from tests.streams.access.served import Served, committed, over_http, served
 
@@ -65,7 +65,7 @@ def http_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     with served(tmp_path_factory.mktemp("api"), EVENTS, 3) as source:
         source.warehouse.pin_as_of(datetime(2026, 3, 3, tzinfo=UTC))
         token = source.readers.grants.grant("maria", "marketing")
-        with over_http(WorkerSource(source.endpoint_file), source.readers) as port:
+        with over_http(RemoteStatements(source.endpoint_file), source.readers) as port:
             yield Http(source, port, token)
 
 

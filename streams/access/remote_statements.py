@@ -22,7 +22,7 @@ select md5(concat_ws('|',
 """
 
 
-class WorkerSource:
+class RemoteStatements:
     """`endpoint_file`: where the serving process leaves its address; read for each statement."""
 
     def __init__(self, endpoint_file: Path) -> None:
