@@ -189,6 +189,9 @@ def _write(path: Path, grants: Mapping[str, Grant]) -> None:
         for name, grant in sorted(grants.items())
     }
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        if os.geteuid() == 0:  # the worker that reads it is whoever owns the project
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         json.dump({"grants": content}, file, indent=2)
         file.flush()
         os.fsync(file.fileno())

@@ -88,9 +88,11 @@ def _advice(verification: Verification) -> str:
             "next: baton doctor   (shows the topics' retention)"
         )
     if any("facts." in name for name in verification.differing):
+        is_reactions = all(name.startswith("reactions: ") for name in verification.differing)
+        files = "reactions.duckdb*" if is_reactions else "*.duckdb*"
         return (
             "the stored facts differ, which no rebuild changes; the log has every event\n"
-            "next: baton down && mkdir .baton/before && mv .baton/*.duckdb* .baton/before/ && baton up"
+            f"next: baton down && mkdir .baton/before && mv .baton/{files} .baton/before/ && baton up"
         )
     return "next: baton down && baton rebuild   (copy .baton first for a report; the log has every event)"
 

@@ -31,16 +31,19 @@ def as_markdown(pack: Pack) -> str:
 
 
 def write_pack(pack: Pack, folder: Path) -> list[Path]:
-    """Write all forms into a folder; the files written. There is no PDF where there is no browser."""
+    """Write all forms into a folder; the files written, which only their owner reads: a pack may hold what
+    not everybody does. There is no PDF where there is no browser."""
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / file_name(pack)
     html, markdown, pdf = (base.with_name(f"{base.name}.{end}") for end in ("html", "md", "pdf"))
-    html.write_text(as_html(pack), encoding="utf-8", newline="\n")
-    markdown.write_text(as_markdown(pack), encoding="utf-8", newline="\n")
+    for file, text in ((html, as_html(pack)), (markdown, as_markdown(pack))):
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8", newline="\n")
     pdf.unlink(missing_ok=True)  # one of before would not be of these numbers
     run_browser(html.resolve().as_uri(), "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}")
     if not pdf.exists():
         return [html, markdown]
+    pdf.chmod(0o600)
     pdf.write_bytes(_dated(pdf.read_bytes(), pack.found.as_of))
     return [html, markdown, pdf]
 
