@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from streams.access.readers import ProjectReaders
 from streams.access.remote_statements import RemoteStatements
-from streams.local.broker import is_free
 from streams.process_record import write_json
 from streams.project import Project
 from streams.queries.warehouse_access import recorded
@@ -41,9 +40,8 @@ def serve_numbers(project: Project, warehouse: Warehouse, readers: ProjectReader
     source = WarehouseSource(warehouse, bounded)
     operators = operator_routes(meters, FiguresOf(project, source, meters))
     page = make_page(source, api=api, operators=operators)
-    is_own = is_free(project.page_port)
-    address = serve_page(page, project.page_port if is_own else 0)
-    if not is_own:
+    address = serve_page(page, project.page_port, or_any=True)
+    if address.port != project.page_port:
         log.warning("another program has port %s: the page is at %s", project.page_port, address.url)
     write_json(project.numbers.page, {"url": address.url})
     return address

@@ -34,12 +34,17 @@ class Address:
         self.thread.join(STOP_SECONDS + 2)
 
 
-def serve_page(app: Starlette, port: int = DEFAULT_PORT) -> Address:
+def serve_page(app: Starlette, port: int = DEFAULT_PORT, *, or_any: bool = False) -> Address:
     """Serve on loopback from a thread; it is served when this returns. port 0: any that is free.
 
-    Raises BatonError when the port is taken.
+    or_any: when the port is taken, any that is free. Otherwise BatonError.
     """
-    listener = _listen(port)
+    try:
+        listener = _listen(port)
+    except OSError as error:
+        if not or_any:
+            raise _not_served(port, error.strerror or str(error)) from error
+        listener = _listen(0)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -72,9 +77,10 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
-    except OSError as error:
+        listener.listen()  # two may bind one address; only one may listen there
+    except OSError:
         listener.close()
-        raise _not_served(port, error.strerror or str(error)) from error
+        raise
     return listener
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 
 from projections.playbook import read_playbook
 from schemas.errors import BatonError
+from streams.local.broker import free_ports
 from streams.project import Project
 from streams.queries.panel import Look, circumstances, circumstances_statement
 from streams.queries.panels import PANELS
@@ -118,6 +120,20 @@ def test_a_reader_learns_when_numbers_move(served: Address, company: Warehouse) 
 def test_a_port_that_is_taken_is_an_error(served: Address) -> None:
     with pytest.raises(BatonError, match="cannot be served"):
         serve_page(make_page(WarehouseSource(served.app.state.page.source.warehouse)), served.port)
+
+
+def test_many_that_start_at_once_with_one_port_are_all_served(served: Address) -> None:
+    source, (port, *_) = served.app.state.page.source, free_ports()
+
+    def serve(_: int) -> Address:
+        return serve_page(make_page(source), port, or_any=True)
+
+    with ThreadPoolExecutor(6) as pool:
+        addresses = list(pool.map(serve, range(6)))
+    for address in addresses:
+        address.stop()
+    assert len({address.port for address in addresses}) == 6
+    assert port in {address.port for address in addresses}
 
 
 def test_the_command_prints_its_address_and_ends_with_ctrl_c(project: Project) -> None:
