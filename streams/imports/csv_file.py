@@ -14,7 +14,15 @@ from pathlib import Path
 
 import polars as pl
 
-from streams.imports.part import LONGEST_ROW, Part, Unread, cannot_read, no_such_columns, numbered, utf8_pieces
+from streams.imports.part import (
+    LONGEST_ROW,
+    Part,
+    Unread,
+    cannot_read,
+    no_such_columns,
+    numbered,
+    utf8_pieces,
+)
 from streams.mapping.language import FileRule
 
 csv.field_size_limit(LONGEST_ROW)
@@ -59,9 +67,11 @@ class _Csv:
         raise cannot_read(self.path, "it has no header")
 
     def _rows(self, text: str) -> csv.Reader:  # type: ignore[name-defined]
-        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
         return csv.reader(
-            io.StringIO(text, newline=""), delimiter=self.delimiter, quotechar=self.quote or None, quoting=quoting
+            io.StringIO(text, newline=""),
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
         )
 
     def row_pieces(self) -> Iterator[tuple[bytes, int, float]]:
@@ -93,8 +103,8 @@ class _Csv:
             elif len(left) > LONGEST_ROW + len(piece):
                 raise cannot_read(
                     self.path,
-                    f"a row is longer than {LONGEST_ROW >> 20} MiB: a quote is opened and not closed; where quotes"
-                    ' are only characters, give quote = ""',
+                    f"a row is over {LONGEST_ROW >> 20} MiB long: a quote is opened and not closed; if quotes"
+                    ' are mere characters, give quote = ""',
                 )
         if left:
             whole = left if left.endswith(b"\n") else left + b"\n"
@@ -153,7 +163,9 @@ class _Csv:
                 return None  # a row may be shorter than the header
         elif data.count(self.delimiter.encode()) != frame.height * last:
             return None
-        return frame.select(pl.col(f"c{place}").alias(name) for place, name in zip(places, wanted, strict=True))
+        return frame.select(
+            pl.col(f"c{place}").alias(name) for place, name in zip(places, wanted, strict=True)
+        )
 
     def _irregular(self, data: bytes, first_line: int, wanted: Sequence[str], read: float) -> Part:
         text = data.decode()
@@ -184,10 +196,11 @@ class _Csv:
 
         def where(wanted_rows: Sequence[int]) -> dict[int, tuple[int, str]]:
             return {
-                r: (first_line + lines[r][0], "\n".join(texts[slice(*lines[r])]).rstrip("\r")) for r in wanted_rows
+                r: (first_line + lines[r][0], "\n".join(texts[slice(*lines[r])]).rstrip("\r"))
+                for r in wanted_rows
             }
 
-        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in wanted]
+        columns = [[row[place] for row in rows] for place in range(len(wanted))]
         frame = pl.DataFrame(
             {name: pl.Series(values, dtype=pl.String) for name, values in zip(wanted, columns, strict=True)}
         )

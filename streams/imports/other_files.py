@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.codec import ROW
 from streams.imports.part import Part, Places, Unread, cannot_read, no_such_columns, numbered, utf8_pieces
 from streams.mapping.language import FileRule
 from streams.mapping.records import as_frame, paths_of
@@ -60,7 +59,8 @@ def _jsonl_part(data: bytes, first_line: int, wanted: Sequence[str], read: float
 
     def places_of(numbers: Sequence[int] | range) -> Places:
         return lambda rows: {
-            r: (first_line + numbers[r], lines[numbers[r]].decode(errors="replace").rstrip("\r")) for r in rows
+            r: (first_line + numbers[r], lines[numbers[r]].decode(errors="replace").rstrip("\r"))
+            for r in rows
         }
 
     frame = _by_polars(data, wanted)
@@ -117,7 +117,9 @@ def parquet_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = Non
     except (pa.ArrowException, OSError) as error:
         raise cannot_read(path, str(error)) from error
     total, done = max(1, table.metadata.num_rows), 0
-    for batch in table.iter_batches(_ROWS, columns=list(dict.fromkeys(name.partition(".")[0] for name in wanted))):
+    for batch in table.iter_batches(
+        _ROWS, columns=list(dict.fromkeys(name.partition(".")[0] for name in wanted))
+    ):
         frame = pl.DataFrame(pl.from_arrow(batch)).select(_path(name).alias(name) for name in wanted)
         yield Part(numbered(frame), _shown_rows(frame, done), (), (done := done + frame.height) / total)
 
@@ -133,7 +135,10 @@ def _path(name: str) -> pl.Expr:
 def _shown_rows(frame: pl.DataFrame, before: int, lines_above: int = 0) -> Places:
     def places(rows: Sequence[int]) -> dict[int, tuple[int, str]]:
         return {
-            row: (before + row + 1 + lines_above, json.dumps(frame.row(row, named=True), default=str, ensure_ascii=False))
+            row: (
+                before + row + 1 + lines_above,
+                json.dumps(frame.row(row, named=True), default=str, ensure_ascii=False),
+            )
             for row in rows
         }
 
@@ -143,7 +148,11 @@ def _shown_rows(frame: pl.DataFrame, before: int, lines_above: int = 0) -> Place
 def _sheet(path: Path, file: FileRule) -> pl.DataFrame:
     try:
         return pl.read_excel(
-            path, sheet_name=file.sheet or None, engine="calamine", infer_schema_length=None, raise_if_empty=False
+            path,
+            sheet_name=file.sheet or None,
+            engine="calamine",
+            infer_schema_length=None,
+            raise_if_empty=False,
         )
     except Exception as error:  # the engine raises kinds of its own for what is no workbook
         raise cannot_read(path, f"{type(error).__name__}: {error}") from error

@@ -45,11 +45,14 @@ def _existing(path: Path) -> Path:
 
 
 def assigned(paths: Sequence[Path], rules: MappingRules) -> dict[str, list[Path]]:
-    """The paths of each file of the mapping. Raises BatonError for a path that is none of them or several, and
+    """The paths of each file of the mapping. Raises BatonError for a path that is none of them or several,
+    and
     for a file that is needed and not there."""
     found: dict[str, list[Path]] = {name: [] for name in rules.files}
     for path in dict.fromkeys(paths):
-        names = [n for n, f in rules.files.items() if any(fnmatch(path.name.lower(), m.lower()) for m in f.match)]
+        names = [
+            n for n, f in rules.files.items() if any(fnmatch(path.name.lower(), m.lower()) for m in f.match)
+        ]
         if not names and len(rules.files) == 1:
             names = list(rules.files)
         if len(names) != 1:
@@ -79,7 +82,7 @@ def joined_files(rules: MappingRules, paths: Mapping[str, Sequence[Path]]) -> di
     for name, file in rules.files.items():
         if not rules.is_joined(name):
             continue
-        wanted = rules.columns_of(name)
+        wanted = rules.joined_columns_of(name)
         frames = [part.frame for path in paths[name] for part in parts_of(path, file, wanted)]
         empty = pl.DataFrame(schema=dict.fromkeys(wanted, pl.String()))
         frame = pl.concat(frames, how="vertical_relaxed") if frames else empty

@@ -19,12 +19,11 @@ from schemas.codec import ROW
 from schemas.limits import impossible
 from schemas.validation import Clock, system_clock
 from streams.mapping.event_checks import DAY_FIELD
-from streams.mapping.fields import Typed, attributes_column, is_id, is_moment, typed
+from streams.mapping.fields import Typed, attributes_column, is_moment, typed
 from streams.mapping.language import REFUSE, SKIP, STAND_IN, EventRule, FileRule, MappingRules, Value
 from streams.mapping.moments import UTC_MICROS, read_days, read_instants, why_no_moment
 from streams.mapping.texts import (
     HIDDEN,
-    NOT_PLAIN,
     all_met,
     as_text,
     cleaned,
@@ -57,7 +56,8 @@ class Mapped:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a batch that count, cleaned and with `_key`. odd: columns that may hold what cannot be seen.
+    """The rows of a batch that count, cleaned and with `_key`. odd: columns that may hold what cannot be
+    seen.
     faults: rows without a key, and others that cannot be judged."""
 
     frame: pl.DataFrame
@@ -77,7 +77,9 @@ class Joined:
     def of(cls, file: FileRule, frame: pl.DataFrame, nothing: tuple[str, ...]) -> Joined:
         frame, odd = cleaned(frame.drop(ROW, strict=False), nothing, frame.columns)
         key = joined_text([as_text(column, frame.schema[column]) for column in file.key])
-        rows = frame.with_columns(key.alias(f"{file.name}.{KEY}")).filter(pl.col(f"{file.name}.{KEY}").is_not_null())
+        rows = frame.with_columns(key.alias(f"{file.name}.{KEY}")).filter(
+            pl.col(f"{file.name}.{KEY}").is_not_null()
+        )
         rows = rows.unique(maintain_order=True).rename({c: f"{file.name}.{c}" for c in frame.columns})
         doubtful = pl.len().over(f"{file.name}.{KEY}") > 1
         rows = rows.with_columns(doubtful.alias(f"{file.name}._doubtful"))
@@ -86,7 +88,8 @@ class Joined:
 
 
 class Evaluation:
-    """Evaluates one mapping over batches. It remembers only how often it saw equal rows without a key, so that
+    """Evaluates one mapping over batches. It remembers only how often it saw equal rows without a key, so
+    that
     each gets a stand-in of its own; begin a new one to read the same files again."""
 
     def __init__(
@@ -104,7 +107,9 @@ class Evaluation:
         left_out, faults = 0, _UNSEEN
         if file.only:
             met = base.select(all_met(file.only, self.rules.lookups, base.schema).alias("met"))["met"]
-            faults = _faults_of(base, met.is_null(), "only", "a condition asks for a number, and there is none")
+            faults = _faults_of(
+                base, met.is_null(), "only", "a condition asks for a number, and there is none"
+            )
             left_out = int((~met).sum())
             base = base.filter(met)
         key = joined_text([as_text(column, base.schema[column]) for column in file.key])
@@ -135,7 +140,9 @@ class Evaluation:
         base, odd = self._with_joined(rule, rows, faults)
         if rule.when:
             met = base.select(all_met(rule.when, self.rules.lookups, base.schema).alias("met"))["met"]
-            faults.append(_faults_of(base, met.is_null(), "when", "a condition asks for a number, and there is none"))
+            faults.append(
+                _faults_of(base, met.is_null(), "when", "a condition asks for a number, and there is none")
+            )
             base = base.filter(met)
         mapped = Mapped(rule, base, _UNSEEN, rows.frame.height - base.height - sum(f.height for f in faults))
         texts = _without_skipped(_Texts(self, rule, base, odd), mapped)
@@ -153,11 +160,16 @@ class Evaluation:
     ) -> tuple[pl.DataFrame, frozenset[str]]:
         base, odd = rows.frame, rows.odd
         for name, values in rule.join.items():
-            by = joined_text([looked_up(stated_text(v, base.schema), v, self.rules.lookups, base.schema) for v in values])
+            by = joined_text(
+                [looked_up(stated_text(v, base.schema), v, self.rules.lookups, base.schema) for v in values]
+            )
             others = self.joined[name]
             odd |= others.odd
             base = base.with_columns(by.alias("_by")).join(
-                others.rows.with_columns(pl.col(f"{name}.{KEY}").alias("_by")), on="_by", how="left", maintain_order="left"
+                others.rows.with_columns(pl.col(f"{name}.{KEY}").alias("_by")),
+                on="_by",
+                how="left",
+                maintain_order="left",
             )
             is_doubtful = base[f"{name}._doubtful"].fill_null(False)
             if is_doubtful.any():
@@ -263,9 +275,13 @@ class _Texts:
                 pl.col(f"t{offset + i}").alias(name) for i, name in enumerate(self.rule.attributes)
             )
             work = work.with_columns(attributes_column(said).alias("_attributes"))
-        made = work.lazy().select(
-            pl.col(ROW), pl.col(KEY), pl.col("_id"), wrong.alias("_wrong"), *self._event_columns(columns)
-        ).collect()
+        made = (
+            work.lazy()
+            .select(
+                pl.col(ROW), pl.col(KEY), pl.col("_id"), wrong.alias("_wrong"), *self._event_columns(columns)
+            )
+            .collect()
+        )
         if made["_wrong"].null_count() == made.height:
             return made.drop("_wrong", "_id"), []
         bad = made.select(ROW, "_wrong").filter(pl.col("_wrong").is_not_null())
@@ -331,10 +347,12 @@ class _Texts:
     def _explained(self, bad: pl.DataFrame, tests: list[tuple[pl.Expr, int, str]]) -> list[pl.DataFrame]:
         told = []
         for (number,), part in bad.group_by("_wrong", maintain_order=True):
-            _, place, why = tests[number]  # type: ignore[index]
+            _, place, why = tests[number]
             rows = self.stated.filter(pl.col(ROW).is_in(part[ROW].implode()))
             if place < 0:
-                told.append(_fault_frame(rows[ROW], "id", pl.Series([None] * rows.height, dtype=pl.String), why))
+                told.append(
+                    _fault_frame(rows[ROW], "id", pl.Series([None] * rows.height, dtype=pl.String), why)
+                )
                 continue
             value = self.values[place]
             texts = rows[f"s{place}"]
@@ -367,7 +385,13 @@ def _late_faults(late: list[tuple[int, str]], rule: EventRule, base: pl.DataFram
         value = rule.fields.get(name) or rule.fields.get(DAY_FIELD if name == "occurred_at" else name)
         text = None
         if value is not None:
-            text = base.filter(pl.col(ROW) == row).select(stated_text(value, base.schema).alias("v"))["v"].item()
+            text = (
+                base.filter(pl.col(ROW) == row).select(stated_text(value, base.schema).alias("v"))["v"].item()
+            )
         column = value.named if value is not None else name
-        frames.append(_fault_frame(pl.Series([row], dtype=pl.UInt32), column, pl.Series([text], dtype=pl.String), reason))
+        frames.append(
+            _fault_frame(
+                pl.Series([row], dtype=pl.UInt32), column, pl.Series([text], dtype=pl.String), reason
+            )
+        )
     return pl.concat(frames)

@@ -1,4 +1,5 @@
-"""What a mapping must say for an event: its required fields, money with its currency, instants with a zone."""
+"""What a mapping must say for an event: its required fields, money with its currency, instants with a
+zone."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ DAY_FIELD = "occurred_on"
 
 def writable_fields(event: EventType) -> tuple[str, ...]:
     """The fields that a mapping may set."""
-    names = tuple(f["name"] for f in event.fields if f["name"] not in FILLED_IN and not is_attributes(f["type"]))
+    names = tuple(
+        f["name"] for f in event.fields if f["name"] not in FILLED_IN and not is_attributes(f["type"])
+    )
     return (DAY_FIELD, *names) if knows_days(event) else names
 
 
@@ -40,7 +43,11 @@ def event_faults(rule: EventRule, zone: str) -> Iterator[tuple[str, str]]:
     if days and "occurred_at" in said:
         yield DAY_FIELD, "stands beside occurred_at; a fact is known by its day or by its instant"
     if not days and "occurred_at" not in said:
-        yield "", "occurred_at is missing" + (", or occurred_on where only the day is known" if knows_days(event) else "")
+        yield (
+            "",
+            "occurred_at is missing"
+            + (", or occurred_on where only the day is known" if knows_days(event) else ""),
+        )
     is_money_optional = any(f["name"] == "is_amount_known" for f in event.fields)
     for field in event.fields:
         name = field["name"]

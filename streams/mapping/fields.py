@@ -15,6 +15,7 @@ from schemas.limits import is_identifier
 from schemas.vocabulary import CURRENCIES
 from streams.mapping.language import Value
 from streams.mapping.texts import HIDDEN, number_text
+
 ATTRIBUTES_COLUMN = column_type(ATTRIBUTES)
 
 
@@ -114,8 +115,13 @@ def attributes_column(texts: pl.DataFrame) -> pl.Series:
     # Built from its parts: to drop nulls from a million lists takes longer than all the rest.
     values = texts.select(pl.concat_list(names)).to_series().explode()
     number = pl.int_range(pl.len()) % len(names)
-    there = values.alias("value").to_frame().select(
-        number.replace_strict(list(range(len(names))), names, return_dtype=pl.String).alias("name"), pl.col("value")
+    there = (
+        values.alias("value")
+        .to_frame()
+        .select(
+            number.replace_strict(list(range(len(names))), names, return_dtype=pl.String).alias("name"),
+            pl.col("value"),
+        )
     )
     there = there.filter(pl.col("value").is_not_null())
     lengths = texts.select(pl.sum_horizontal(pl.col(name).is_not_null() for name in names)).to_series()

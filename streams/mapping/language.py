@@ -128,19 +128,26 @@ class MappingRules:
     def is_joined(self, name: str) -> bool:
         return any(name in rule.join for rule in self.events)
 
-    def columns_of(self, name: str) -> tuple[str, ...]:
-        """The columns of a file that the mapping names, its own and as a joined one."""
+    def own_columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns of a file that its own rules name."""
         file = self.files[name]
         found = list(file.key)
         for condition in file.only:
             found += condition.columns
+        for rule in self.of_file(name):
+            found += [c for c in rule.columns if c.partition(".")[0] not in rule.join or "." not in c]
+        return tuple(dict.fromkeys(found))
+
+    def joined_columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns of a file that rules of others read beside their own rows."""
+        found = list(self.files[name].key)
         for rule in self.events:
-            for column in rule.columns:
-                head, dot, rest = column.partition(".")
-                if dot and head in rule.join:
-                    found += [rest] if head == name else []
-                elif rule.file == name:
-                    found.append(column)
+            if name in rule.join:
+                found += [
+                    rest
+                    for head, _, rest in (c.partition(".") for c in rule.columns)
+                    if head == name and rest
+                ]
         return tuple(dict.fromkeys(found))
 
     def naming_columns_of(self, name: str) -> frozenset[str]:

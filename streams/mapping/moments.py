@@ -118,7 +118,8 @@ def _days(texts: pl.Series, fmt: str, zone: str) -> pl.Series:
 
 
 def read_instants(texts: pl.Series, value: Value, zone: str) -> pl.Series:
-    """Instants in UTC, null where a text is none: also where the clocks skip it, show it twice and the mapping
+    """Instants in UTC, null where a text is none: also where the clocks skip it, show it twice and the
+    mapping
     does not say which, or no zone is known."""
     if texts.dtype == pl.Date:
         return _at_time(texts, value, zone)
@@ -154,9 +155,11 @@ def _epoch(texts: pl.Series, fmt: str) -> pl.Series:
 
 
 def _utc(found: pl.Series) -> pl.Series:
-    return found.cast(UTC_MICROS) if isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone else found.cast(
-        pl.Datetime("us")
-    ).dt.replace_time_zone("UTC")
+    return (
+        found.cast(UTC_MICROS)
+        if isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone
+        else found.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    )
 
 
 def _at_time(days: pl.Series, value: Value, zone: str) -> pl.Series:
@@ -174,7 +177,9 @@ def _placed(found: pl.Series, value: Value, zone: str) -> pl.Series:
         return _utc(found)
     if not zone:
         return _none(found, UTC_MICROS)
-    twice: Literal["earliest", "latest", "null"] = {"earlier": "earliest", "later": "latest"}.get(value.twice, "null")  # type: ignore[assignment]
+    twice: Literal["earliest", "latest", "null"] = {"earlier": "earliest", "later": "latest"}.get(
+        value.twice, "null"
+    )  # type: ignore[assignment]
     return _utc(found.dt.replace_time_zone(zone, ambiguous=twice, non_existent="null"))
 
 

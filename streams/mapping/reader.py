@@ -47,6 +47,13 @@ def read_mapping(path: Path) -> MappingRules:
     return parse_mapping(text, path.name)
 
 
+def importable() -> tuple[str, ...]:
+    """The events that a record of another system can become: not what the teams agree on, nor alerts."""
+    topics = ("funnel.marketing", "funnel.sales", "funnel.success")
+    merges = ("LeadsMerged", "LeadsUnmerged", "AccountsMerged")
+    return tuple(event.name for event in CATALOGUE.facts if event.topic in topics or event.name in merges)
+
+
 def parse_mapping(text: str, name: str = "mapping") -> MappingRules:
     """The same for its text; `name` is what messages call it."""
     next_command = f"less {name}   (docs/reference/mapping.md has every key)"
@@ -212,7 +219,9 @@ class _Reader:
             self.fault(f"{where}.encoding", f"{kept['encoding']!r} is not an encoding Python knows")
         only = self._conditions(kept.get("only", []), f"{where}.only", lookups)
         own = {k: v for k, v in kept.items() if k not in ("match", "key", "only")}
-        return FileRule(name, _texts(kept.get("match", f"*{name}*")), _texts(kept.get("key", ())), only=only, **own)
+        return FileRule(
+            name, _texts(kept.get("match", f"*{name}*")), _texts(kept.get("key", ())), only=only, **own
+        )
 
     def _event(
         self, place: int, found: Any, files: Mapping[str, FileRule], lookups: Mapping[str, Any], zone: str
@@ -222,7 +231,7 @@ class _Reader:
             where += f" {found['type']}"
         kept = self.table(found, keys.EVENT, where)
         event = CATALOGUE.event_types.get(kept.get("type", ""))
-        writable = {e.name for e in CATALOGUE.facts}
+        writable = importable()
         if "type" in kept and (event is None or event.name not in writable):
             self.fault(f"{where}.type", not_one_of(kept["type"], "an event that can be imported", writable))
         if "from" in kept and kept["from"] not in files:
@@ -233,12 +242,16 @@ class _Reader:
         if event is None or "set" not in kept or kept.get("from") not in files:
             return None
         said = dict(kept["set"])
-        attributes = {name.partition(".")[2]: said.pop(name) for name in list(said) if name.startswith("attributes.")}
+        attributes = {
+            name.partition(".")[2]: said.pop(name) for name in list(said) if name.startswith("attributes.")
+        }
         nested = said.pop("attributes", {})
         if not isinstance(nested, dict):
             self.fault(f"{where}.set.attributes", "expected a table of names")
             nested = {}
-        fields = {name: self._value(v, f"{where}.set.{name}", lookups, event, name) for name, v in said.items()}
+        fields = {
+            name: self._value(v, f"{where}.set.{name}", lookups, event, name) for name, v in said.items()
+        }
         attributes = {
             name: self._value(v, f"{where}.set.attributes.{name}", lookups)
             for name, v in {**nested, **attributes}.items()
@@ -253,7 +266,9 @@ class _Reader:
         for column in rule.columns:
             head, dot, _ = column.partition(".")
             if dot and head in files and head not in rule.join:
-                self.fault(where, f"{{{column}}} is of a file that is not joined; add join = {{ {head} = ... }}")
+                self.fault(
+                    where, f"{{{column}}} is of a file that is not joined; add join = {{ {head} = ... }}"
+                )
 
     def _joins(
         self, found: dict[str, Any], where: str, files: Mapping[str, FileRule], lookups: Mapping[str, Any]
@@ -301,7 +316,8 @@ class _Reader:
             _texts(kept["not_in"]) if "not_in" in kept else None,
             kept.get("is_blank"),
             kept.get("matches"),
-            *(Decimal(str(kept[name])) if name in kept else None for name in ("at_least", "at_most")),
+            Decimal(str(kept["at_least"])) if "at_least" in kept else None,
+            Decimal(str(kept["at_most"])) if "at_most" in kept else None,
         )
 
     def _template(self, text: str, where: str) -> Template:
@@ -312,7 +328,12 @@ class _Reader:
             return Template(text, ((text, False),))
 
     def _value(
-        self, found: Any, where: str, lookups: Mapping[str, Any], event: EventType | None = None, name: str = ""
+        self,
+        found: Any,
+        where: str,
+        lookups: Mapping[str, Any],
+        event: EventType | None = None,
+        name: str = "",
     ) -> Value:
         """A field value: a table, or in short its template, a list of templates, a flag or a number."""
         if isinstance(found, bool):
@@ -323,9 +344,10 @@ class _Reader:
             found = {"value": found}
         kept = self.table(found, keys.FIELD, where)
         templates = tuple(self._template(text, where) for text in _texts(kept.get("value", "")))
-        others = {n: self._template(kept[n], f"{where}.{n}") for n in ("default", "otherwise") if n in kept}
         if "lookup" in kept and kept["lookup"] not in lookups:
-            self.fault(f"{where}.lookup", not_one_of(kept["lookup"], "a lookup of this mapping", lookups or {"": 0}))
+            self.fault(
+                f"{where}.lookup", not_one_of(kept["lookup"], "a lookup of this mapping", lookups or {"": 0})
+            )
         if "otherwise" in kept and "lookup" not in kept:
             self.fault(f"{where}.otherwise", "stands without a lookup")
         self._check_zone(kept.get("zone", ""), f"{where}.zone")
@@ -339,16 +361,11 @@ class _Reader:
             self.fault(f"{where}.missing", "a stand_in is for ids; give a default")
         if missing == LEAVE_OUT and is_required:
             self.fault(f"{where}.missing", f"{name} cannot be left out")
-        return Value(
-            where,
-            templates,
-            missing,
-            lookup=kept.get("lookup", ""),
-            is_percent=kept.get("percent", False),
-            **others,
-            **{n: kept[n] for n in ("case", "zone", "time", "twice", "decimal", "thousands") if n in kept},
-            **{n: _texts(kept[n]) for n in ("formats", "strip", "yes", "no") if n in kept},
-        )
+        texts: dict[str, Any] = {n: kept[n] for n in ("case", "zone", "time", "twice") if n in kept}
+        texts |= {n: kept[n] for n in ("lookup", "decimal", "thousands") if n in kept}
+        texts |= {n: _texts(kept[n]) for n in ("formats", "strip", "yes", "no") if n in kept}
+        texts |= {n: self._template(kept[n], f"{where}.{n}") for n in ("default", "otherwise") if n in kept}
+        return Value(where, templates, missing, is_percent=kept.get("percent", False), **texts)
 
     def _check_reading(self, kept: dict[str, Any], where: str) -> None:
         for fmt in kept.get("formats", ()):
@@ -357,7 +374,7 @@ class _Reader:
         if pair := ambiguous_pair(tuple(kept.get("formats", ()))):
             self.fault(
                 f"{where}.formats",
-                f"{pair[0]!r} and {pair[1]!r} both read {pair[2]!r}, as different days; the first would be a guess",
+                f"{pair[0]!r} and {pair[1]!r} read {pair[2]!r} as different days; to take the first is a guess",
             )
         if "time" in kept:
             try:

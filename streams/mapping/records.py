@@ -24,9 +24,12 @@ def paths_of(record: Any, prefix: str = "") -> Iterator[str]:
 def as_frame(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> pl.DataFrame:
     """A batch with these fields as text, and `_row`. What a record does not have is empty."""
     columns = {
-        name: pl.Series(name, [_text(_found(record, name)) for record in records], pl.String) for name in wanted
+        name: pl.Series(name, [_text(_found(record, name)) for record in records], pl.String)
+        for name in wanted
     }
-    return pl.DataFrame(columns).with_columns(pl.int_range(len(records), dtype=pl.UInt32, eager=True).alias(ROW))
+    return pl.DataFrame(columns).with_columns(
+        pl.int_range(len(records), dtype=pl.UInt32, eager=True).alias(ROW)
+    )
 
 
 def _found(record: Mapping[str, Any], name: str) -> Any:

@@ -26,7 +26,9 @@ def parse_template(text: str) -> Template:
     for match in _PART.finditer(text):
         found = match[0]
         if found in ("{", "}"):
-            raise ValueError(f"{text!r} has a {found} without its other half; write {found * 2} for the character")
+            raise ValueError(
+                f"{text!r} has a {found} without its other half; write {found * 2} for the character"
+            )
         if match[1] is not None:
             name = match[1].strip()
             if not name:

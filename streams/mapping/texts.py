@@ -19,8 +19,11 @@ NOT_PLAIN = r"[^ -~]"
 Lookups = Mapping[str, Mapping[str, str]]
 
 
-def cleaned(frame: pl.DataFrame, nothing: tuple[str, ...], naming: Iterable[str]) -> tuple[pl.DataFrame, set[str]]:
-    """Texts without blanks around them, null where they stand for nothing; other columns as they are. And which
+def cleaned(
+    frame: pl.DataFrame, nothing: tuple[str, ...], naming: Iterable[str]
+) -> tuple[pl.DataFrame, set[str]]:
+    """Texts without blanks around them, null where they stand for nothing; other columns as they are. And
+    which
     of the columns that are `naming` something may hold what cannot be seen; around them it is taken off."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     if not texts or not frame.height:
@@ -43,8 +46,10 @@ def as_text(name: str, kind: pl.DataType) -> pl.Expr:
         return column
     if kind.is_float():
         is_whole = (column == column.floor()) & (column.abs() < 2**53)
-        return pl.when(is_whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(
-            pl.when(column.is_finite()).then(column.cast(pl.String))
+        return (
+            pl.when(is_whole)
+            .then(column.cast(pl.Int64, strict=False).cast(pl.String))
+            .otherwise(pl.when(column.is_finite()).then(column.cast(pl.String)))
         )
     if kind.is_nested():
         return column.cast(pl.String, strict=False) if kind != pl.Struct else column.struct.json_encode()
@@ -138,7 +143,9 @@ def _if_there(text: pl.Expr, test: Callable[[pl.Expr], pl.Expr], limit: str) -> 
     return pl.when(text.is_null()).then(False).otherwise(test(pl.lit(limit).cast(pl.Decimal(38, 12))))
 
 
-def all_met(conditions: tuple[Condition, ...], lookups: Lookups, schema: Mapping[str, pl.DataType]) -> pl.Expr:
+def all_met(
+    conditions: tuple[Condition, ...], lookups: Lookups, schema: Mapping[str, pl.DataType]
+) -> pl.Expr:
     return reduce(lambda a, b: a & b, (condition_met(c, lookups, schema) for c in conditions), pl.lit(True))
 
 
@@ -146,5 +153,7 @@ def joined_text(parts: list[pl.Expr]) -> pl.Expr:
     """Several texts as one, so that no two lists of texts become the same; null where one of them is."""
     if len(parts) == 1:
         return parts[0]
-    escaped = [p.str.replace_all("\\", "\\\\", literal=True).str.replace_all("|", "\\|", literal=True) for p in parts]
+    escaped = [
+        p.str.replace_all("\\", "\\\\", literal=True).str.replace_all("|", "\\|", literal=True) for p in parts
+    ]
     return pl.concat_str(escaped, separator="|")

@@ -1,0 +1,233 @@
+"""What the columns of a file look like: keys, days, money, statuses, by their names and the first rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+
+from schemas.codec import ROW
+from schemas.vocabulary import CURRENCIES
+from streams.imports.part import FORMATS, cannot_read, utf8_pieces
+from streams.imports.reading import header_of, parts_of
+from streams.mapping.language import FileRule, Value
+from streams.mapping.moments import ambiguous_pair, read_days, read_instants
+
+SAMPLE_ROWS = 20_000
+DELIMITERS = ",;\t|"
+# Tried in this order; several that fit are a question.
+DAY_FORMATS = (
+    "iso",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%Y/%m/%d",
+    "%d %b %Y",
+    "%b %d, %Y",
+)
+TIME_FORMATS = (
+    "iso", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
+)  # fmt: skip
+FIT = 0.9
+_NUMBER = r"^[^\d-]{0,4}\s*-?\d[\d.,' ]*\s*[^\d]{0,4}$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. share_missing and share_distinct are of the sampled rows; formats: those that read nearly
+    all
+    of its texts, each alone or two together; numbers: (decimal, thousands) marks that do."""
+
+    name: str
+    share_missing: float
+    share_distinct: float
+    examples: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    formats: tuple[tuple[str, ...], ...] = ()
+    is_instant: bool = False
+    has_zone: bool = False
+    numbers: tuple[tuple[str, str], ...] = ()
+    is_currency: bool = False
+
+    def is_called(self, *parts: str) -> bool:
+        return any(
+            part in re.split(r"[^a-z0-9]+", _snake(self.name)) or part == _snake(self.name) for part in parts
+        )
+
+
+@dataclass(frozen=True)
+class FileProfile:
+    """A file, how it is read, and its columns; `values`: the distinct texts of each, of the sample."""
+
+    path: Path
+    file: FileRule
+    columns: tuple[Column, ...]
+    values: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+
+def _snake(text: str) -> str:
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def file_name(path: Path) -> str:
+    """What a mapping calls a file: its name without what only tells one export from the next."""
+    name = re.sub(r"[_-]?(19|20)\d\d[-_]?\d*[-_]?\d*", "", _snake(path.stem))
+    return re.sub(r"^(\d)", r"f\1", name.strip("_")) or "records"
+
+
+def profile(path: Path) -> FileProfile:
+    """Look at the header and the first rows of a file. Raises BatonError for one that cannot be read."""
+    if not path.is_file():
+        raise cannot_read(path, "there is no such file")
+    file = _dialect(path)
+    header = header_of(path, file)
+    frames = []
+    for part in parts_of(path, file, header):
+        frames.append(part.frame.head(SAMPLE_ROWS).drop(ROW))
+        break
+    frame = frames[0] if frames else pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
+    columns = tuple(_column(frame[name]) for name in header)
+    values = {
+        c.name: frozenset(_texts(frame[c.name]).drop_nulls().unique().to_list())
+        for c in columns
+        if c.share_distinct > 0.02 or c.is_called("id")
+    }
+    return FileProfile(path, file, columns, values)
+
+
+def _dialect(path: Path) -> FileRule:
+    """How a CSV file is read: the encoding its bytes fit, the delimiter its lines share."""
+    name = file_name(path)
+    kind = FORMATS.get(path.suffix.lower(), "")
+    if kind not in ("csv", ""):
+        return FileRule(name, (f"*{path.stem}*",), ())
+    encoding, text = "utf-8", ""
+    for encoding in ("utf-8", "windows-1252"):
+        try:
+            text = next(utf8_pieces(path, encoding))[0].decode()
+            break
+        except Exception:  # the bytes are not in it, whoever says so
+            continue
+    lines = [line for line in text.splitlines()[:50] if line]
+    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
+    steady = {mark: found[0] for mark, found in counts.items() if found and found[0] and _is_steady(found)}
+    delimiter = max(steady, key=lambda mark: steady[mark]) if steady else ","
+    return FileRule(name, (f"*{path.stem}*",), (), "" if kind else "csv", delimiter, encoding=encoding)
+
+
+def _is_steady(counts: Sequence[int]) -> bool:
+    """Whether most lines have as many as the header."""
+    return sum(count >= counts[0] for count in counts) >= FIT * len(counts)
+
+
+def _texts(series: pl.Series) -> pl.Series:
+    texts = series.cast(pl.String, strict=False).str.strip_chars()
+    return (
+        texts.to_frame("t")
+        .select(pl.when(~pl.col("t").is_in(["", "NULL", "N/A"])).then(pl.col("t")))
+        .to_series()
+    )
+
+
+def _column(series: pl.Series) -> Column:
+    texts = _texts(series)
+    there = texts.drop_nulls()
+    count = max(1, len(there))
+    distinct = there.unique(maintain_order=True)
+    words = (
+        tuple(there.value_counts(sort=True, name="n").head(40).to_series(0).to_list())
+        if len(distinct) <= 40
+        else ()
+    )
+    made = Column(
+        series.name,
+        texts.null_count() / max(1, len(texts)),
+        len(distinct) / count,
+        tuple(distinct.head(3).to_list()),
+        words,
+        is_currency=bool(len(distinct)) and all(word in CURRENCIES for word in distinct.head(200)),
+    )
+    if not len(there):
+        return made
+    if series.dtype.is_temporal():
+        is_instant = isinstance(series.dtype, pl.Datetime)
+        zoned = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None
+        return replace(made, formats=(("iso",),), is_instant=is_instant, has_zone=zoned)
+    sample = distinct.sample(min(len(distinct), 2000), seed=1) if len(distinct) > 2000 else distinct
+    formats, is_instant, zoned = _formats(sample)
+    if formats:
+        return replace(made, formats=formats, is_instant=is_instant, has_zone=zoned)
+    return replace(made, numbers=_numbers(sample))
+
+
+def _formats(texts: pl.Series) -> tuple[tuple[tuple[str, ...], ...], bool, bool]:
+    """(formats that read nearly all, whether they say the time, whether they say the zone)."""
+    if not texts.str.contains(r"\d{1,4}[-/. ]").mean() or texts.str.len_chars().max() > 40:  # type: ignore[operator]
+        return (), False, False
+    is_timed = bool((texts.str.contains(r"\d:\d\d").mean() or 0) > 0.5)  # type: ignore[operator]
+    fits: dict[str, pl.Series] = {}
+    for fmt in TIME_FORMATS if is_timed else DAY_FORMATS:
+        value = Value("", (), formats=(fmt,), time="00:00", twice="earlier")
+        found = read_instants(texts, value, "UTC") if is_timed else read_days(texts, value, "UTC")
+        fits[fmt] = found.is_not_null()
+    whole = [(fmt,) for fmt, fit in fits.items() if (fit.mean() or 0) >= FIT]  # type: ignore[operator]
+    zoned = is_timed and bool((texts.str.contains(r"(Z|[+-]\d\d:?\d\d)$").mean() or 0) > 0.5)  # type: ignore[operator]
+    if whole:
+        return tuple(whole), is_timed, zoned
+    pairs = [
+        (first, second)
+        for place, first in enumerate(fits)
+        for second in list(fits)[place + 1 :]
+        if ((fits[first] | fits[second]).mean() or 0) >= FIT  # type: ignore[operator]
+        and fits[first].any() and fits[second].any() and not ambiguous_pair((first, second))
+    ]  # fmt: skip
+    return tuple(pairs), is_timed, zoned
+
+
+def _numbers(texts: pl.Series) -> tuple[tuple[str, str], ...]:
+    """(decimal, thousands) by which nearly all are numbers; several when nothing decides."""
+    if (texts.str.contains(_NUMBER).mean() or 0) < FIT:  # type: ignore[operator]
+        return ()
+    bare = texts.str.replace_all(r"[^\d.,']", "")
+    marks = {mark: bool(bare.str.contains(mark, literal=True).any()) for mark in (".", ",", "'")}
+    comma_ends = (bare.str.contains(r",\d{1,2}$").any()) or bool(bare.str.contains(r"\.\d{3},").any())
+    point_ends = (bare.str.contains(r"\.\d{1,2}$").any()) or bool(bare.str.contains(r",\d{3}\.").any())
+    if comma_ends and not point_ends:
+        return ((",", "." if marks["."] else ""),)
+    if marks[","] and not point_ends and not comma_ends:
+        return ((".", ","), (",", ""))
+    if marks["."] and not point_ends and bool(bare.str.contains(r"\.\d{3}$").all()):
+        return ((",", "."), (".", ""))
+    return ((".", "," if marks[","] else "'" if marks["'"] else ""),)
+
+
+def shared_key(a: FileProfile, b: FileProfile) -> tuple[str, str, float] | None:
+    """(column of a, column of b, share of a's values that b has): where rows of a probably find rows of b."""
+    best: tuple[str, str, float] | None = None
+    for ours in a.columns:
+        for theirs in b.columns:
+            mine, others = a.values.get(ours.name), b.values.get(theirs.name)
+            if (
+                not mine
+                or not others
+                or theirs.share_distinct < FIT
+                or theirs.formats
+                or theirs.numbers
+                and not theirs.is_called("id")
+            ):
+                continue
+            share = len(mine & others) / len(mine)
+            if len(mine & others) >= 2 and share > 0.01 and (best is None or share > best[2]):
+                best = ours.name, theirs.name, share
+    return best
