@@ -35,7 +35,9 @@ TIME_FORMATS = (
     "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
 )  # fmt: skip
 FIT = 0.9
-_NUMBER = r"^[^\d-]{0,4}\s*-?\d[\d.,' ]*\s*[^\d]{0,4}$"
+LIKELY = 0.7
+_SIGN = r"(?:[\p{Sc}%]|R\$|[A-Z]{3}|kr|zł)?"
+_NUMBER = rf"^{_SIGN}\s*[+-]?\d[\d.,' ]*\s*{_SIGN}$"
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _formats(texts: pl.Series) -> tuple[tuple[tuple[str, ...], ...], bool, bool]
         value = Value("", (), formats=(fmt,), time="00:00", twice="earlier")
         found = read_instants(texts, value, "UTC") if is_timed else read_days(texts, value, "UTC")
         fits[fmt] = found.is_not_null()
-    whole = [(fmt,) for fmt, fit in fits.items() if (fit.mean() or 0) >= FIT]  # type: ignore[operator]
+    whole = [(fmt,) for fmt, fit in fits.items() if (fit.mean() or 0) >= LIKELY]  # type: ignore[operator]
     zoned = is_timed and bool((texts.str.contains(r"(Z|[+-]\d\d:?\d\d)$").mean() or 0) > 0.5)  # type: ignore[operator]
     if whole:
         return tuple(whole), is_timed, zoned
@@ -189,7 +191,7 @@ def _formats(texts: pl.Series) -> tuple[tuple[tuple[str, ...], ...], bool, bool]
         (first, second)
         for place, first in enumerate(fits)
         for second in list(fits)[place + 1 :]
-        if ((fits[first] | fits[second]).mean() or 0) >= FIT  # type: ignore[operator]
+        if ((fits[first] | fits[second]).mean() or 0) >= LIKELY  # type: ignore[operator]
         and fits[first].any() and fits[second].any() and not ambiguous_pair((first, second))
     ]  # fmt: skip
     return tuple(pairs), is_timed, zoned
@@ -197,7 +199,7 @@ def _formats(texts: pl.Series) -> tuple[tuple[tuple[str, ...], ...], bool, bool]
 
 def _numbers(texts: pl.Series) -> tuple[tuple[str, str], ...]:
     """(decimal, thousands) by which nearly all are numbers; several when nothing decides."""
-    if (texts.str.contains(_NUMBER).mean() or 0) < FIT:  # type: ignore[operator]
+    if (texts.str.contains(_NUMBER).mean() or 0) < LIKELY:  # type: ignore[operator]
         return ()
     bare = texts.str.replace_all(r"[^\d.,']", "")
     marks = {mark: bool(bare.str.contains(mark, literal=True).any()) for mark in (".", ",", "'")}

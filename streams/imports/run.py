@@ -151,7 +151,7 @@ class Import:
 
     def _look_again(self, known: Known | None) -> None:
         out = self.outcome
-        out.failed_rows, out.failed = [], Counter()
+        out.failed_rows, out.failed, out.new = [], Counter(), Counter()
         for found, sorted_, conflicts in self._sorted(known or NothingKnown(), "comparing"):
             out.failed += count_failed(found)
             for mapped, more, events in zip(found.mapped, conflicts, sorted_, strict=True):
@@ -172,7 +172,7 @@ class Import:
         safe.
         """
         out = self.outcome
-        out.failed_rows, out.failed = [], Counter()
+        out.failed_rows, out.failed, out.new = [], Counter(), Counter()
         for found, sorted_, conflicts in self._sorted(known, "sending"):
             for mapped, (new, revised, unchanged) in zip(found.mapped, sorted_, strict=True):
                 for frame in (new, revised):

@@ -83,6 +83,8 @@ def _file(file: FileProfile) -> Iterator[str]:
         some = f"{key.share_missing:.1%} of rows have none" if key.share_missing else "every row has one"
         twice = "" if key.share_distinct == 1 else f", {1 - key.share_distinct:.1%} are repeated"
         yield f"key = {_text(key.name)}    # {some}{twice}"
+        if key.share_missing:
+            yield 'missing_key = "? refuse or stand_in: what becomes of rows without the key"'
     for column in file.columns:
         yield f"# {_plain(column.name)}: {_seen(column)}"
 
@@ -179,8 +181,7 @@ def _id(file: FileProfile) -> str:
     if key is None:
         return '"? the column that is its id, such as {id}"'
     if key.share_missing:
-        missing = '"? refuse or stand_in: what becomes of rows without this id"'
-        return f'{{ value = "{{{key.name}}}", missing = {missing} }}'
+        return f'{{ value = "{{{key.name}}}", missing = "stand_in" }}'
     return f'"{{{key.name}}}"'
 
 
