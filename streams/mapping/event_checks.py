@@ -4,13 +4,13 @@ zone."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from schemas.avro_types import is_attributes
 from schemas.catalogue import EventType
 from schemas.field_checks import not_one_of
 from schemas.limits import ATTRIBUTE_NAME
-from streams.mapping.language import EventRule
+from streams.mapping.language import Condition, EventRule
 from streams.mapping.moments import ISO, has_time, has_zone
 
 FILLED_IN = ("event_id", "recorded_at", "source", "is_day_only", "is_amount_known")
@@ -83,3 +83,27 @@ def _instant_faults(rule: EventRule, zone: str) -> Iterator[tuple[str, str]]:
 def _is_instant(avro: object) -> bool:
     branches = avro if isinstance(avro, list) else [avro]
     return any(isinstance(b, dict) and b.get("logicalType") == "timestamp-micros" for b in branches)
+
+
+def same_ids(rules: Sequence[EventRule]) -> Iterator[tuple[int, str]]:
+    """(place, why) of rules that make one type of the same rows under the same ids."""
+    seen: dict[tuple[str, str, tuple[str, ...]], EventRule] = {}
+    for rule in rules:
+        first = seen.setdefault((rule.file, rule.event.name, tuple(t.text for t in rule.id)), rule)
+        if first is not rule and not _exclude_each_other(rule.when, first.when):
+            why = f"makes {rule.event.name} of rows of {rule.file}, as event[{first.place}] does, under the same ids"
+            yield rule.place, f"{why}; give one of them an `id` of its own"
+
+
+def _exclude_each_other(a: Sequence[Condition], b: Sequence[Condition]) -> bool:
+    """Whether no row can meet both: they want different texts of one value."""
+    return any(
+        ours.among is not None
+        and theirs.among is not None
+        and ours.value is not None
+        and theirs.value is not None
+        and ours.value.templates == theirs.value.templates
+        and not set(ours.among) & set(theirs.among)
+        for ours in a
+        for theirs in b
+    )

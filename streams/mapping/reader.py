@@ -18,7 +18,7 @@ from schemas.catalogue import CATALOGUE, EventType
 from schemas.errors import BatonError, ExitCode
 from schemas.field_checks import not_one_of
 from streams.mapping import keys
-from streams.mapping.event_checks import event_faults
+from streams.mapping.event_checks import event_faults, same_ids
 from streams.mapping.language import (
     LEAVE_OUT,
     NOTHING,
@@ -181,6 +181,8 @@ class _Reader:
             for place, found in enumerate(events_found, 1)
             if (rule := self._event(place, found, files, lookups, zone)) is not None
         ]
+        for place, why in same_ids(events):
+            self.fault(f"event[{place}]", why)
         nothing = tuple(dict.fromkeys(("", *head.get("nothing", NOTHING))))
         return MappingRules(source, zone, nothing, files, lookups, tuple(events))
 
