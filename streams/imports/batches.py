@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from schemas.validation import Clock, system_clock
 from streams.imports.part import Part
@@ -13,6 +14,7 @@ from streams.imports.reading import joined_files, parts_of
 from streams.mapping.evaluation import Evaluation, Mapped, Rows
 from streams.mapping.language import FileRule, MappingRules
 
+Item = TypeVar("Item")
 # (share of all bytes that are read, what is being read)
 Advance = Callable[[float, str], None]
 
@@ -39,25 +41,25 @@ def evaluated_parts(
     Memory: two parts, and the files that others join.
     """
     evaluation = Evaluation(rules, joined_files(rules, paths), clock)
-    sizes = {
-        path: max(1, path.stat().st_size) for name in paths for path in paths[name] if rules.of_file(name)
-    }
-    total, before = sum(sizes.values()) or 1, 0
-    for name, file in rules.files.items():
-        own = rules.of_file(name)
-        if not own:
-            continue
-        for path in paths[name]:
-            for part in _read_ahead(parts_of(path, file, rules.own_columns_of(name))):
-                rows = evaluation.rows(file, part.frame)
-                yield EvaluatedPart(path, file, part, rows, [evaluation.events(rule, rows) for rule in own])
-                advance((before + part.read * sizes[path]) / total, path.name)
-            before += sizes[path]
+    own = [(file, path) for name, file in rules.files.items() if rules.of_file(name) for path in paths[name]]
+    total, before = sum(_size(path) for _, path in own) or 1, 0
+    for file, path in own:
+        parts = parts_of(path, file, rules.own_columns_of(file.name))
+        for part, rows in _ahead((part, evaluation.rows(file, part.frame)) for part in parts):
+            mapped = [evaluation.events(rule, rows) for rule in rules.of_file(file.name)]
+            yield EvaluatedPart(path, file, part, rows, mapped)
+            advance((before + part.read * _size(path)) / total, path.name)
+        before += _size(path)
 
 
-def _read_ahead(parts: Iterator[Part]) -> Iterator[Part]:
+def _size(path: Path) -> int:
+    return max(1, path.stat().st_size)
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each made by another thread while the one before is used."""
     with ThreadPoolExecutor(1, "read") as reading:
-        coming = reading.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = reading.submit(next, parts, None)
-            yield part
+        coming = reading.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reading.submit(next, items, None)
+            yield item

@@ -68,34 +68,48 @@ class Outcome:
 
 
 class _Contradictions:
-    """Which ids stand for two things: 16 bytes an event, and no event itself."""
+    """Which ids stand for two things: 8 bytes an event, and 16 where ids are repeated."""
 
     def __init__(self) -> None:
         self._seen: dict[str, list[pl.DataFrame]] = {}
+        self._said: dict[str, list[pl.DataFrame]] = {}
+        self._repeated: dict[str, pl.Series] = {}
         self.ids: dict[str, pl.Series] = {}
         self.copies: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
 
     def note(self, event: EventType, events: pl.DataFrame) -> None:
-        said = [f["name"] for f in event.fields if f["name"] not in ("event_id", "recorded_at")]
-        self._seen.setdefault(event.name, []).append(
-            events.select(_id_hash().alias("id"), pl.struct(said).hash(2).alias("said"))
-        )
+        self._seen.setdefault(event.name, []).append(events.select(_id_hash().alias("id")))
+
+    def are_repeated(self) -> bool:
+        """Count the ids; whether some are repeated, and what they say has to be noted too."""
+        for name, seen in self._seen.items():
+            ids = pl.concat(seen)["id"]
+            self.events[name] = ids.n_unique()
+            if self.events[name] < len(ids):
+                self._repeated[name] = ids.filter(ids.is_duplicated()).unique()
+        self._seen.clear()
+        return bool(self._repeated)
+
+    def note_said(self, event: EventType, events: pl.DataFrame) -> None:
+        repeated = self._repeated.get(event.name)
+        if repeated is not None:
+            said = [f["name"] for f in event.fields if f["name"] not in ("event_id", "recorded_at")]
+            found = events.filter(_id_hash().is_in(repeated.implode()))
+            self._said.setdefault(event.name, []).append(
+                found.select(_id_hash().alias("id"), pl.struct(said).hash(2).alias("said"))
+            )
 
     def close(self) -> None:
-        for name, seen in self._seen.items():
+        for name, seen in self._said.items():
             every = pl.concat(seen)
             distinct = every.unique()
             twice = distinct["id"].filter(distinct["id"].is_duplicated()).unique()
             self.ids[name] = twice
-            sound = every.filter(~pl.col("id").is_in(twice.implode())) if len(twice) else every
-            self.events[name] = (
-                distinct.height - int(distinct["id"].is_in(twice.implode()).sum())
-                if len(twice)
-                else distinct.height
-            )
-            self.copies[name] = sound.height - self.events[name]
-        self._seen.clear()
+            self.events[name] -= len(twice)
+            sound = every.filter(~pl.col("id").is_in(twice.implode()))
+            self.copies[name] = sound.height - sound["id"].n_unique()
+        self._said.clear()
 
     def parted(self, event: EventType, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(events of ids that stand for one thing, those of the others)."""
@@ -141,6 +155,10 @@ class Import:
                 out.not_meant[name] += mapped.not_meant
                 out.stand_ins.update({f"{name}: {what}": n for what, n in mapped.counts.items()})
                 self._show(mapped.rule.event, mapped.events)
+        if self._contradictions.are_repeated():
+            for found in self._parts("comparing"):
+                for mapped in found.mapped:
+                    self._contradictions.note_said(mapped.rule.event, mapped.events)
         self._contradictions.close()
         out.events, out.copies = self._contradictions.events, self._contradictions.copies
         if any(len(ids) for ids in self._contradictions.ids.values()) or known is not None:

@@ -37,7 +37,7 @@ def suggest(paths: Sequence[Path]) -> str:
 
 
 def _draft(files: Sequence[FileProfile]) -> Iterator[str]:
-    yield "# A draft by `baton import --suggest`. A text that begins with ? is a question: write the answer in its"
+    yield "# A draft by `baton import --suggest`. What begins with ? is a question: write the answer in its"
     yield "# place. docs/reference/mapping.md has every key, and --dry-run shows what comes out."
     yield "[mapping]"
     yield 'source = "? a short name of the system these files come from, such as hubspot"'
@@ -325,7 +325,7 @@ def _attribute_lines(file: FileProfile) -> Iterator[str]:
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in "".join(c.lower() if c.isascii() and c.isalnum() else " " for c in name).split()]
+    return "".join(c.lower() if c.isascii() and c.isalnum() else " " for c in name).split()
 
 
 def _spend(file: FileProfile) -> Iterator[str]:

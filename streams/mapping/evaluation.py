@@ -16,9 +16,10 @@ import polars as pl
 
 from schemas.avro_types import column_type, is_attributes
 from schemas.codec import ROW
-from schemas.limits import impossible
+from schemas.limits import LONGEST_TEXT
 from schemas.validation import Clock, system_clock
 from streams.mapping.event_checks import DAY_FIELD
+from streams.mapping.faults import NO_FAULTS, fault_frame, faults_of, late_faults, possible
 from streams.mapping.fields import Typed, attributes_column, is_moment, typed
 from streams.mapping.language import REFUSE, SKIP, STAND_IN, EventRule, FileRule, MappingRules, Value
 from streams.mapping.moments import UTC_MICROS, read_days, read_instants, why_no_moment
@@ -35,8 +36,7 @@ from streams.mapping.texts import (
 )
 
 KEY = "_key"
-_FAULTS = {ROW: pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String}
-_UNSEEN = pl.DataFrame(schema=_FAULTS)
+_TOO_LONG = f"is longer than {LONGEST_TEXT} bytes"
 
 
 @dataclass
@@ -104,10 +104,10 @@ class Evaluation:
     def rows(self, file: FileRule, frame: pl.DataFrame) -> Rows:
         """The rows of a batch that rules are evaluated over, one after another."""
         base, odd = cleaned(frame, self.rules.nothing, self._naming[file.name])
-        left_out, faults = 0, _UNSEEN
+        left_out, faults = 0, NO_FAULTS
         if file.only:
             met = base.select(all_met(file.only, self.rules.lookups, base.schema).alias("met"))["met"]
-            faults = _faults_of(
+            faults = faults_of(
                 base, met.is_null(), "only", "a condition asks for a number, and there is none"
             )
             left_out = int((~met).sum())
@@ -119,7 +119,7 @@ class Evaluation:
             if file.missing_key == REFUSE:
                 is_one = pl.repeat(True, without.height, eager=True)
                 why = "is missing, and it is the key of the row"
-                faults = pl.concat([faults, _faults_of(without, is_one, ", ".join(file.key), why)])
+                faults = pl.concat([faults, faults_of(without, is_one, ", ".join(file.key), why)])
                 base = base.filter(pl.col(KEY).is_not_null())
             else:
                 base = base.update(self._stand_ins(file, without), on=ROW, how="left")
@@ -136,21 +136,23 @@ class Evaluation:
 
     def events(self, rule: EventRule, rows: Rows) -> Mapped:
         """What the rows become under a rule."""
-        faults = [_UNSEEN]
+        faults = [NO_FAULTS]
         base, odd = self._with_joined(rule, rows, faults)
         if rule.when:
             met = base.select(all_met(rule.when, self.rules.lookups, base.schema).alias("met"))["met"]
             faults.append(
-                _faults_of(base, met.is_null(), "when", "a condition asks for a number, and there is none")
+                faults_of(base, met.is_null(), "when", "a condition asks for a number, and there is none")
             )
             base = base.filter(met)
-        mapped = Mapped(rule, base, _UNSEEN, rows.frame.height - base.height - sum(f.height for f in faults))
+        mapped = Mapped(
+            rule, base, NO_FAULTS, rows.frame.height - base.height - sum(f.height for f in faults)
+        )
         texts = _without_skipped(_Texts(self, rule, base, odd), mapped)
         frame, refused = texts.events()
         faults += refused
-        frame, late = impossible(frame, rule.event.newest, ROW)
+        frame, late = possible(frame, rule)
         if late:
-            faults.append(_late_faults(late, rule, texts.frame))
+            faults.append(late_faults(late, rule, texts.frame))
         mapped.events, mapped.faults = frame, pl.concat(faults)
         mapped.counts += texts.counts(frame)
         return mapped
@@ -174,7 +176,7 @@ class Evaluation:
             is_doubtful = base[f"{name}._doubtful"].fill_null(False)
             if is_doubtful.any():
                 why = f"{name} has several rows with this key, and they differ"
-                faults.append(_faults_of(base, is_doubtful, values[0].named, why))
+                faults.append(faults_of(base, is_doubtful, values[0].named, why))
                 base = base.filter(~is_doubtful)
             base = base.drop("_by", f"{name}._doubtful")
         return base, odd
@@ -253,6 +255,10 @@ class _Texts:
             if value.missing == REFUSE:
                 tests.append((pl.col(f"s{place}").is_null() & text.is_null(), place, "is missing"))
             if name.startswith("attributes."):
+                tests.append(
+                    (text.str.len_bytes() > LONGEST_TEXT, place, f"is longer than {LONGEST_TEXT} bytes")
+                )
+                tests.append((text.str.contains("\0", literal=True), place, "holds a NUL character"))
                 continue
             moment = "day" if name == DAY_FIELD else is_moment(by_name[name])
             if moment:
@@ -351,7 +357,7 @@ class _Texts:
             rows = self.stated.filter(pl.col(ROW).is_in(part[ROW].implode()))
             if place < 0:
                 told.append(
-                    _fault_frame(rows[ROW], "id", pl.Series([None] * rows.height, dtype=pl.String), why)
+                    fault_frame(rows[ROW], "id", pl.Series([None] * rows.height, dtype=pl.String), why)
                 )
                 continue
             value = self.values[place]
@@ -359,39 +365,7 @@ class _Texts:
             if why.startswith("?"):
                 zone = value.zone or self.rules.zone
                 reasons = why_no_moment(rows[f"t{place}"], value, zone, why == "?day")
-                told.append(_fault_frame(rows[ROW], value.named, texts, reasons))
+                told.append(fault_frame(rows[ROW], value.named, texts, reasons))
             else:
-                told.append(_fault_frame(rows[ROW], value.named, texts, why))
+                told.append(fault_frame(rows[ROW], value.named, texts, why))
         return told
-
-
-def _fault_frame(rows: pl.Series, column: str, values: pl.Series, why: str | pl.Series) -> pl.DataFrame:
-    reason = pl.lit(why) if isinstance(why, str) else why
-    return pl.DataFrame({ROW: rows, "value": values}, {ROW: pl.UInt32, "value": pl.String}).select(
-        pl.col(ROW), pl.lit(column).alias("column"), pl.col("value"), reason.alias("reason")
-    )
-
-
-def _faults_of(base: pl.DataFrame, is_wrong: pl.Series, column: str, why: str) -> pl.DataFrame:
-    rows = base[ROW].filter(is_wrong)
-    return _fault_frame(rows, column, pl.Series([None] * len(rows), dtype=pl.String), why)
-
-
-def _late_faults(late: list[tuple[int, str]], rule: EventRule, base: pl.DataFrame) -> pl.DataFrame:
-    """What the contract itself finds impossible: its reason begins with the field."""
-    frames = []
-    for row, reason in late:
-        name = reason.split()[0]
-        value = rule.fields.get(name) or rule.fields.get(DAY_FIELD if name == "occurred_at" else name)
-        text = None
-        if value is not None:
-            text = (
-                base.filter(pl.col(ROW) == row).select(stated_text(value, base.schema).alias("v"))["v"].item()
-            )
-        column = value.named if value is not None else name
-        frames.append(
-            _fault_frame(
-                pl.Series([row], dtype=pl.UInt32), column, pl.Series([text], dtype=pl.String), reason
-            )
-        )
-    return pl.concat(frames)

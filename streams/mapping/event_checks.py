@@ -91,7 +91,7 @@ def same_ids(rules: Sequence[EventRule]) -> Iterator[tuple[int, str]]:
     for rule in rules:
         first = seen.setdefault((rule.file, rule.event.name, tuple(t.text for t in rule.id)), rule)
         if first is not rule and not _exclude_each_other(rule.when, first.when):
-            why = f"makes {rule.event.name} of rows of {rule.file}, as event[{first.place}] does, under the same ids"
+            why = f"makes {rule.event.name} of rows of {rule.file} under the ids of event[{first.place}]"
             yield rule.place, f"{why}; give one of them an `id` of its own"
 
 

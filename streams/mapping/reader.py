@@ -376,7 +376,7 @@ class _Reader:
         if pair := ambiguous_pair(tuple(kept.get("formats", ()))):
             self.fault(
                 f"{where}.formats",
-                f"{pair[0]!r} and {pair[1]!r} read {pair[2]!r} as different days; to take the first is a guess",
+                f"{pair[0]!r} and {pair[1]!r} read {pair[2]!r} as different days; the first is a guess",
             )
         if "time" in kept:
             try:

@@ -89,7 +89,7 @@ def looked_up(stated: pl.Expr, value: Value, lookups: Lookups, schema: Mapping[s
     elif value.case == "upper":
         text = text.str.to_uppercase()
     elif value.case == "snake":
-        text = text.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "_").str.strip_chars("_")
+        text = text.map_batches(_in_snake_case, return_dtype=pl.String, is_elementwise=True)
     if value.lookup:
         table = lookups[value.lookup]
         otherwise = None if value.otherwise is None else template_text(value.otherwise, schema)
@@ -97,6 +97,14 @@ def looked_up(stated: pl.Expr, value: Value, lookups: Lookups, schema: Mapping[s
             list(table), list(table.values()), default=otherwise, return_dtype=pl.String
         )
     return text
+
+
+def _in_snake_case(texts: pl.Series) -> pl.Series:
+    """Each distinct text once, where they are few: a column of words has some ten."""
+    words = texts.unique()
+    if 2 * len(words) < len(texts):
+        return texts.replace_strict(words, _in_snake_case(words), return_dtype=pl.String)
+    return texts.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "_").str.strip_chars("_")
 
 
 def number_text(text: pl.Expr, value: Value) -> pl.Expr:

@@ -145,7 +145,8 @@ Engaging = "discovery"
 [[event]]
 type = "OpportunityOpened"
 from = "sales_pipeline"
-join = { sales_teams = "{sales_agent}", products = { value = "{product}", lookup = "products", otherwise = "{product}" } }
+join.sales_teams = "{sales_agent}"
+join.products = { value = "{product}", lookup = "products", otherwise = "{product}" }
 [event.set]
 opportunity_id = "{opportunity_id}"
 account_id = "{account}"
@@ -202,8 +203,10 @@ def _decimal_comma(cents: int) -> str:
 
 
 def qualified_leads(folder: Path, seed: int, count: int = 400) -> tuple[Path, Path]:
-    """Leads and closed deals in two files: two ways to write a day, a byte order mark, line ends within quotes,
-    copies, ids that are missing, contradict themselves or have blanks around them, deals without a lead, decimal
+    """Leads and closed deals in two files: two ways to write a day, a byte order mark, line ends within
+    quotes,
+    copies, ids that are missing, contradict themselves or have blanks around them, deals without a lead,
+    decimal
     commas, a currency in each row."""
     chance = random.Random(seed)
     leads, deals = [], []
@@ -220,11 +223,12 @@ def qualified_leads(folder: Path, seed: int, count: int = 400) -> tuple[Path, Pa
         if number % 41 == 7:
             leads.append([lead, (day + timedelta(1)).isoformat(), page, origin])
         if chance.random() < 0.2 and shown:
-            at = f"{day + timedelta(chance.randrange(-2, 90))} {chance.randrange(24):02d}:{chance.randrange(60):02d}:00"
+            won_on = day + timedelta(chance.randrange(-2, 90))
+            at = f"{won_on} {chance.randrange(24):02d}:{chance.randrange(60):02d}:00"
             money = _decimal_comma(chance.randrange(100, 90_000_00))
             deals.append(
-                [lead, f"seller{number % 50}", "sdr1", f"sr{number % 5}", at, chance.choice(["pet", "car", ""]), money,
-                 chance.choice(["BRL", "EUR", "USD"])]
+                [lead, f"seller{number % 50}", "sdr1", f"sr{number % 5}", at,
+                 chance.choice(["pet", "car", ""]), money, chance.choice(["BRL", "EUR", "USD"])]
             )  # fmt: skip
     deals.append(["nobody", "seller-x", "sdr1", "sr1", "2026-03-01 10:00:00", "pet", "1,00", "BRL"])
     deals.append(["mql-bad", "seller-y", "sdr1", "sr1", "2026-02-30 10:00:00", "pet", "1,00", "BRL"])

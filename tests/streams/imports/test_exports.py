@@ -59,7 +59,8 @@ def test_qualified_leads_and_their_wins(tmp_path: Path, seed: int) -> None:
         money[row["currency"], f"{at.astimezone(UTC):%Y-%m}"] += amount
         won.add(row["mql_id"])
     found = log.ask(
-        "select currency, strftime(won_at at time zone 'UTC', '%Y-%m'), sum(amount) from funnel.win group by all"
+        "select currency, strftime(won_at at time zone 'UTC', '%Y-%m'), sum(amount)"
+        " from funnel.win group by all"
     )
     assert {(currency, month): amount for currency, month, amount in found} == money
     assert log.ask("select count(*), count(distinct lead_id) from funnel.win") == [(len(won), len(won))]

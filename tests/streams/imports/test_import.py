@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from xml.sax.saxutils import escape
 
+import polars as pl
 import pytest
 
 from schemas.errors import BatonError
@@ -238,10 +241,13 @@ def test_what_one_side_alone_has_is_named_by_stage_and_day(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "xlsx"])
 def test_every_kind_of_file_says_the_same(tmp_path: Path, kind: str) -> None:
-    import polars as pl
-
-    rows = {"id": ["d1", "d2", "d3"], "opened": ["2026-01-05", "2026-01-06", "soon"], "won": ["", "2026-02-01", ""],
-            "amount": ["10.5", "7", "1"], "cost": ["", "", ""], "call": ["", "", ""]}  # fmt: skip
+    rows = {
+        "id": ["d1", "d2", "d3"],
+        "opened": ["2026-01-05", "2026-01-06", "soon"],
+        "won": ["", "2026-02-01", ""],
+        "amount": ["10.5", "7", "1"],
+        **dict.fromkeys(("cost", "call"), ["", "", ""]),
+    }
     frame = pl.DataFrame(rows)
     file = tmp_path / f"deals.{kind}"
     if kind == "csv":
@@ -265,9 +271,6 @@ def test_every_kind_of_file_says_the_same(tmp_path: Path, kind: str) -> None:
 
 def _workbook(path: Path, rows: list[list[str]]) -> None:
     """The smallest workbook that Excel would open: one sheet of texts."""
-    import zipfile
-    from xml.sax.saxutils import escape
-
     cells = "".join(
         "<row>" + "".join(f'<c t="inlineStr"><is><t>{escape(text)}</t></is></c>' for text in row) + "</row>"
         for row in rows
@@ -277,13 +280,15 @@ def _workbook(path: Path, rows: list[list[str]]) -> None:
     package = "http://schemas.openxmlformats.org/package/2006"
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     parts = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType='
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels"'
+        " ContentType="
         '"application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml"'
         f' ContentType="{kind}.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml"'
         f' ContentType="{kind}.worksheet+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/'
         'officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="Deals" sheetId="1"'
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="Deals" sheetId="1"'
         ' r:id="r1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1"'
         f' Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
