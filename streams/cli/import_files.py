@@ -115,6 +115,8 @@ def _print_outcome(out: Outcome, is_dry_run: bool) -> None:
         f"{out.rows:,} rows{left_out}: {out.new.total() + out.revised.total():,} events {verb},"
         f" {out.failed.total():,} failed{settled}"
     )
+    if not out.is_read and not is_dry_run:
+        say("Kafka has it; the numbers will, once the worker has read it: baton status")
     if out.failed.total() and not is_dry_run:
         say("what failed is kept; next: baton failed ls   (mend the file or the mapping, then import again)")
 

@@ -4,7 +4,7 @@ sent."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from streams.queries.wait import wait_until_read
 from streams.queries.warehouse_access import Answering, answering, asking
 
 FAILED_AT_A_TIME = 20_000
+READ_SECONDS = 60.0
 
 
 def import_files(
@@ -49,7 +50,23 @@ def import_files(
             out = importing.send(publisher, known, failures)
     if out.settled:
         dismiss(project, out.settled, f"settled: imported again from {rules.source}")
+    out.is_read = _is_read(project, advance)
     return out
+
+
+def _is_read(project: Project, advance: Advance) -> bool:
+    """Whether the numbers have it: the worker gets some time for that. Kafka has it in any case."""
+    if find_worker(project.numbers) is None:
+        return False
+    try:
+        wait_until_read(project, _of_worker(advance), READ_SECONDS)
+        return True
+    except BatonError:
+        return False
+
+
+def _of_worker(advance: Advance) -> Callable[[int, int], None]:
+    return lambda done, total: advance(done / total if total else 1.0, "the worker reads the log")
 
 
 def look_at_files(
@@ -73,8 +90,7 @@ def compare_with_log(
 
 @contextmanager
 def known_events(project: Project, advance: Advance) -> Iterator[Known]:
-    """What the log has now, once the worker of numbers has read it to its end. An empty log needs no
-    worker."""
+    """What the log has, once the worker of numbers has read it to its end. An empty log needs no worker."""
     if not any(end > begin for begin, end in log_extent(project, CATALOGUE.fact_topics).values()):
         yield NothingKnown()
         return
@@ -86,9 +102,7 @@ def known_events(project: Project, advance: Advance) -> Iterator[Known]:
             next_command="baton up   (then the same import)",
             exit_code=ExitCode.UNREACHABLE,
         )
-    wait_until_read(
-        project, lambda done, total: advance(done / total if total else 1.0, "the worker reads the log")
-    )
+    wait_until_read(project, _of_worker(advance))
     with answering(project) as answer:
         yield KnownInLog(_frames(answer))
 

@@ -95,7 +95,10 @@ def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
 
 def parquet_header(path: Path, file: FileRule) -> list[str]:
     """The names of the columns, fields of structs as `outer.inner`."""
-    return list(_flat(pl.read_parquet_schema(path)))
+    try:
+        return list(_flat(pl.read_parquet_schema(path)))
+    except pl.exceptions.PolarsError as error:
+        raise cannot_read(path, str(error)) from error
 
 
 def _flat(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

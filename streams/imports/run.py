@@ -48,7 +48,8 @@ class Outcome:
     without a
     log all are new. copies: rows that say the same again. not_meant: rows that conditions leave out, by
     event.
-    stand_ins: stand-ins, defaults and skipped events, by event and field.
+    stand_ins: stand-ins, defaults and skipped events, by event and field. is_read: the numbers have what was
+    sent.
     """
 
     rows: int = 0
@@ -64,6 +65,7 @@ class Outcome:
     failed_rows: list[FailedRow] = field(default_factory=list)
     kept: int = 0
     settled: list[str] = field(default_factory=list)
+    is_read: bool = False
     shown: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 

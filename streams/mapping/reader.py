@@ -358,6 +358,8 @@ class _Reader:
             f["name"] == name and ("default" not in f or (name == event.key)) for f in event.fields
         )
         is_required |= name in ("occurred_on", "occurred_at")
+        if event is not None and name in ("amount", "currency"):
+            is_required &= "is_amount_known" not in event.defaults
         missing = kept.get("missing", REFUSE if is_required else LEAVE_OUT)
         if missing == STAND_IN and event is not None and not name.endswith("_id"):
             self.fault(f"{where}.missing", "a stand_in is for ids; give a default")
