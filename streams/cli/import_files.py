@@ -118,7 +118,7 @@ def _print_outcome(out: Outcome, is_dry_run: bool) -> None:
     if not out.is_read and not is_dry_run:
         say("Kafka has it; the numbers will, once the worker has read it: baton status")
     if out.failed.total() and not is_dry_run:
-        say("what failed is kept; next: baton failed ls   (mend the file or the mapping, then import again)")
+        say("what failed is kept; next: baton failed ls   (fix the file or the mapping, then import again)")
 
 
 def _print_comparison(

@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="baton-revenue", prog_name="baton")
 def baton() -> None:
-    """One revenue funnel for Marketing and Sales: Kafka events in, one set of numbers out.
+    """One revenue funnel for Marketing and Sales, from events in Kafka.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Rows that failed: what is told of each, how it is kept in the log, and when it is settled."""
+"""Rows that failed: what is reported of each, how it is kept in the log, and when it is settled."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def failed_in(
     """The failed rows of a part, in their order; `conflicts`: beside each rule, faults that are known only
     once
     all is read. `most`: no more than these are looked up."""
-    told = [("", found.rows.faults)]
-    told += [(mapped.rule.event.name, mapped.faults) for mapped in found.mapped]
-    told += [(mapped.rule.event.name, more) for mapped, more in zip(found.mapped, conflicts, strict=False)]
+    named = [("", found.rows.faults)]
+    named += [(mapped.rule.event.name, mapped.faults) for mapped in found.mapped]
+    named += [(mapped.rule.event.name, more) for mapped, more in zip(found.mapped, conflicts, strict=False)]
     faults = [
         (row, event_type, column, value, reason)
-        for event_type, frame in told
+        for event_type, frame in named
         for row, column, value, reason in frame.iter_rows()
     ]
     faults.sort(key=lambda fault: fault[0])

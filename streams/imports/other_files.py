@@ -84,7 +84,7 @@ def _jsonl_part(data: bytes, first_line: int, wanted: Sequence[str], read: float
 
 
 def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
-    """The wanted fields as text; None for nested ones, and where a line is no object."""
+    """The wanted fields as text; None for nested ones, and where a line is not an object."""
     if any("." in name for name in wanted):
         return None
     try:
@@ -157,7 +157,7 @@ def _sheet(path: Path, file: FileRule) -> pl.DataFrame:
             infer_schema_length=None,
             raise_if_empty=False,
         )
-    except Exception as error:  # the engine raises kinds of its own for what is no workbook
+    except Exception as error:  # the engine raises kinds of its own for what is not a workbook
         raise cannot_read(path, f"{type(error).__name__}: {error}") from error
 
 

@@ -83,7 +83,7 @@ def _snake(text: str) -> str:
 
 
 def file_name(path: Path) -> str:
-    """What a mapping calls a file: its name without what only tells one export from the next."""
+    """What a mapping calls a file: its name without the date of one export."""
     name = re.sub(r"[_-]?(19|20)\d\d[-_]?\d*[-_]?\d*", "", _snake(path.stem))
     return re.sub(r"^(\d)", r"f\1", name.strip("_")) or "records"
 

@@ -125,7 +125,8 @@ class Publisher:
         return event_id
 
     def publish_refused(self, topic: str, refused_id: str, said: dict[str, Any]) -> None:
-        """Keep a row that is no event on the topic of the event it would have been; see schemas/refused.py.
+        """Keep a row that is not an event on the topic of the event it would have been; see
+        schemas/refused.py.
 
         It is counted as `refused row`. The same one again is the same failed event twice.
         """

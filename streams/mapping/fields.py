@@ -44,7 +44,8 @@ def is_id(field: dict[str, Any], event: Any) -> bool:
 
 
 def typed(field: dict[str, Any], event: Any, value: Value, text: pl.Expr, is_plain: bool) -> Typed:
-    """A field that is no moment. `is_plain`: no text of the batch holds anything but printable ASCII."""
+    """A field that is not a day or instant. `is_plain`: no text of the batch holds anything but printable
+    ASCII."""
     base, name = base_type(field), field["name"]
     kind = column_type(field["type"])
     match base if isinstance(base, str) else base.get("logicalType"):

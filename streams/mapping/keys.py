@@ -63,7 +63,7 @@ EVENT = (
         " Without"
         " a row they are empty."),
     Key("when", ("conditions",), "A row becomes this event only when it meets all of these."),
-    Key("id", ("template", "texts"), "What tells this event of a type from the others: with the source,"
+    Key("id", ("template", "texts"), "What distinguishes this event from others of its type: with the source,"
         " its id."
         " Give it when one key has several, such as one for each stage.", default="the key of the file"),
     Key("set", ("table",), "The fields of the event, each a field value.", is_required=True),

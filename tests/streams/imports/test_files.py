@@ -1,4 +1,4 @@
-"""Files as people save them: every row is read, or told with its line and its text."""
+"""Files as people save them: every row is read, or reported with its line and its text."""
 
 from __future__ import annotations
 
