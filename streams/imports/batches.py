@@ -45,7 +45,7 @@ def evaluated_parts(
     total, before = sum(_size(path) for _, path in own) or 1, 0
     for file, path in own:
         parts = parts_of(path, file, rules.own_columns_of(file.name))
-        for part, rows in _ahead((part, evaluation.rows(file, part.frame)) for part in parts):
+        for part, rows in _ahead((part, evaluation.rows(file, part.frame, part.is_plain)) for part in parts):
             mapped = [evaluation.events(rule, rows) for rule in rules.of_file(file.name)]
             yield EvaluatedPart(path, file, part, rows, mapped)
             advance((before + part.read * _size(path)) / total, path.name)

@@ -133,7 +133,8 @@ class _Csv:
         frame = self._regular(data, wanted)
         if frame is None:
             return self._irregular(data, first_line, wanted, read)
-        return Part(numbered(frame), _Places(data, first_line, self.quote), (), read)
+        places = _Places(data, first_line, self.quote)
+        return Part(numbered(frame), places, (), read, _is_plain(data, frame.height))
 
     def _regular(self, data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
         """The rows by polars; None when one of them has another number of values, or is empty."""
@@ -230,6 +231,20 @@ class _Places:
             text = b"\n".join(self._lines[start:stop]).decode(errors="replace").rstrip("\r")
             found[row] = (self._first_line + start, text)
         return found
+
+
+_CONTROLS = bytes({*range(32), 127} - set(b"\r\n"))
+
+
+def _is_plain(data: bytes, rows: int) -> bool:
+    """Whether no value holds anything but printable ASCII. A line's end within a value would make more lines
+    than rows."""
+    return (
+        data.isascii()
+        and data.count(b"\n") == rows
+        and data.count(b"\r") in (0, rows)
+        and len(data.translate(None, _CONTROLS)) == len(data)
+    )
 
 
 def _has_empty_line(data: bytes) -> bool:

@@ -37,12 +37,13 @@ class Unread:
 class Part:
     """Rows of a file with the columns that are wanted and `_row`; places: where some of them stand. `read`:
     the
-    share of the file that is read with this part."""
+    share of the file that is read with this part. `is_plain`: no text holds anything but printable ASCII."""
 
     frame: pl.DataFrame
     places: Places
     unread: tuple[Unread, ...] = ()
     read: float = 1.0
+    is_plain: bool = False
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -101,9 +101,11 @@ class Evaluation:
         self._equal_rows: Counter[str] = Counter()
         self._naming = {name: rules.naming_columns_of(name) for name in rules.files}
 
-    def rows(self, file: FileRule, frame: pl.DataFrame) -> Rows:
-        """The rows of a batch that rules are evaluated over, one after another."""
-        base, odd = cleaned(frame, self.rules.nothing, self._naming[file.name])
+    def rows(self, file: FileRule, frame: pl.DataFrame, is_plain: bool = False) -> Rows:
+        """The rows of a batch that rules are evaluated over, one after another. `is_plain`: who made the
+        batch
+        knows that no text holds anything but printable ASCII."""
+        base, odd = cleaned(frame, self.rules.nothing, self._naming[file.name], is_plain)
         left_out, faults = 0, NO_FAULTS
         if file.only:
             met = base.select(all_met(file.only, self.rules.lookups, base.schema).alias("met"))["met"]

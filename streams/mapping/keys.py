@@ -85,9 +85,8 @@ FIELD = (
         " value what it becomes. A text that is not in it is refused, unless there is `otherwise`."),
     Key("otherwise", ("template",), "What a text becomes that the lookup does not have: a constant, or the"
         " column."),
-    Key("case", ("text",), "Changes the text, before a lookup. `snake`: lower case, with `_` for all that"
-        " is no"
-        " letter or digit.", choices=("lower", "upper", "snake")),
+    Key("case", ("text",), "Changes the text, before a lookup. `snake`: lower case, with `_` for"
+        " whatever is neither letter nor digit.", choices=("lower", "upper", "snake")),
     Key("formats", ("texts",), "How days and instants are written, by strftime (`%d/%m/%Y`, `%Y-%m-%d"
         " %H:%M`), or"
         " `iso`, `unix_s`, `unix_ms`. The first that fits is taken; two that would read one text as different"

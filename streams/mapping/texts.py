@@ -20,20 +20,27 @@ Lookups = Mapping[str, Mapping[str, str]]
 
 
 def cleaned(
-    frame: pl.DataFrame, nothing: tuple[str, ...], naming: Iterable[str]
+    frame: pl.DataFrame, nothing: tuple[str, ...], naming: Iterable[str], is_plain: bool = False
 ) -> tuple[pl.DataFrame, set[str]]:
     """Texts without blanks around them, null where they stand for nothing; other columns as they are. And
-    which
-    of the columns that are `naming` something may hold what cannot be seen; around them it is taken off."""
+    which of the columns that are `naming` something may hold what cannot be seen; around them it is taken
+    off. `is_plain`: no text holds anything but printable ASCII."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     if not texts or not frame.height:
         return frame, set()
-    named = [name for name in texts if name in set(naming)]
-    found = frame.select(pl.col(name).str.contains(NOT_PLAIN).any() for name in named).row(0) if named else ()
-    odd = {name for name, is_odd in zip(named, found, strict=True) if is_odd}
+    if is_plain:
+        odd = set()
+        around = [pl.col(n).str.starts_with(" ").any() | pl.col(n).str.ends_with(" ").any() for n in texts]
+        has_blanks = frame.select(is_so.alias(n) for is_so, n in zip(around, texts, strict=True)).row(0)
+        to_strip = [name for name, has in zip(texts, has_blanks, strict=True) if has]
+    else:
+        named = [name for name in texts if name in set(naming)]
+        is_odd = frame.select(pl.col(name).str.contains(NOT_PLAIN).any() for name in named)
+        odd = {name for name in named if is_odd[name].item()}
+        to_strip = texts
     stripped = frame.lazy().with_columns(
         pl.col(name).str.replace_all(_AROUND, "") if name in odd else pl.col(name).str.strip_chars()
-        for name in texts
+        for name in to_strip
     )
     clean = stripped.with_columns(pl.when(~pl.col(n).is_in(["", *nothing])).then(pl.col(n)) for n in texts)
     return clean.collect(), odd
