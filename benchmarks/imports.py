@@ -17,8 +17,8 @@ from streams.mapping.reader import parse_mapping
 METHOD = (
     "A CSV file, each row a lead with a day, a source, a landing page and an amount with a decimal comma, "
     "and of every fourth also a deal, is read and evaluated as `baton import --dry-run` does it: every value "
-    "typed and checked by the contract, ids made, copies counted. Compared with polars reading that file to a "
-    "frame. Rows a second; each round in a process of its own, the file cached by the system."
+    "typed and checked by the contract, ids made, copies counted. Compared with polars reading that file. "
+    "Rows a second; each round in a process of its own, the file cached by the system."
 )
 MAPPING = """
 [mapping]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations, product
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from streams.imports.part import FORMATS, cannot_read, utf8_pieces
 from streams.imports.reading import header_of, parts_of
 from streams.mapping.language import FileRule, Value
 from streams.mapping.moments import ambiguous_pair, read_days, read_instants
+from streams.mapping.texts import number_text
 
 SAMPLE_ROWS = 20_000
 DELIMITERS = ",;\t|"
@@ -36,6 +38,7 @@ TIME_FORMATS = (
 )  # fmt: skip
 FIT = 0.9
 LIKELY = 0.7
+SAME = 0.002
 _SIGN = r"(?:[\p{Sc}%]|R\$|[A-Z]{3}|kr|zł)?"
 _NUMBER = rf"^{_SIGN}\s*[+-]?\d[\d.,' ]*\s*{_SIGN}$"
 
@@ -71,6 +74,7 @@ class FileProfile:
     file: FileRule
     columns: tuple[Column, ...]
     values: dict[str, frozenset[str]] = field(default_factory=dict)
+    pair: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +109,16 @@ def profile(path: Path) -> FileProfile:
         for c in columns
         if c.share_distinct > 0.02 or c.is_called("id")
     }
-    return FileProfile(path, file, columns, values)
+    return FileProfile(path, file, columns, values, _pair(frame, columns))
+
+
+def _pair(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, str] | None:
+    """A day and a word that name a row together, such as those of a daily report."""
+    days = [c.name for c in columns if c.formats and not c.share_missing]
+    words = [
+        c.name for c in columns if c.words and not c.formats and not c.share_missing and not c.is_currency
+    ]
+    return next((p for p in product(days, words) if not frame.select(p).is_duplicated().any()), None)
 
 
 def _dialect(path: Path) -> FileRule:
@@ -174,44 +187,53 @@ def _column(series: pl.Series) -> Column:
 
 
 def _formats(texts: pl.Series) -> tuple[tuple[tuple[str, ...], ...], bool, bool]:
-    """(formats that read nearly all, whether they say the time, whether they say the zone)."""
-    if not texts.str.contains(r"\d{1,4}[-/. ]").mean() or texts.str.len_chars().max() > 40:  # type: ignore[operator]
+    """(formats that read most, alone or two together; whether they have the time; whether a zone)."""
+    if _share(texts.str.contains(r"\d{1,4}[-/. ]|[A-Z][a-z]{2} \d")) < LIKELY:
         return (), False, False
-    is_timed = bool((texts.str.contains(r"\d:\d\d").mean() or 0) > 0.5)  # type: ignore[operator]
-    fits: dict[str, pl.Series] = {}
+    is_timed = _share(texts.str.contains(r"\d:\d\d")) > 0.5
+    fits: dict[tuple[str, ...], pl.Series] = {}
     for fmt in TIME_FORMATS if is_timed else DAY_FORMATS:
         value = Value("", (), formats=(fmt,), time="00:00", twice="earlier")
         found = read_instants(texts, value, "UTC") if is_timed else read_days(texts, value, "UTC")
-        fits[fmt] = found.is_not_null()
-    whole = [(fmt,) for fmt, fit in fits.items() if (fit.mean() or 0) >= LIKELY]  # type: ignore[operator]
-    zoned = is_timed and bool((texts.str.contains(r"(Z|[+-]\d\d:?\d\d)$").mean() or 0) > 0.5)  # type: ignore[operator]
-    if whole:
-        return tuple(whole), is_timed, zoned
-    pairs = [
-        (first, second)
-        for place, first in enumerate(fits)
-        for second in list(fits)[place + 1 :]
-        if ((fits[first] | fits[second]).mean() or 0) >= LIKELY  # type: ignore[operator]
-        and fits[first].any() and fits[second].any() and not ambiguous_pair((first, second))
-    ]  # fmt: skip
-    return tuple(pairs), is_timed, zoned
+        if found.null_count() < len(found):
+            fits[(fmt,)] = found.is_not_null()
+    for first, second in combinations(list(fits), 2):
+        if not ambiguous_pair((*first, *second)):
+            fits[(*first, *second)] = fits[first] | fits[second]
+    best = max(map(_share, fits.values()), default=0)
+    if best < LIKELY:
+        return (), False, False
+    able = [formats for formats, fit in fits.items() if _share(fit) > best - SAME]
+    fewest = min(map(len, able))
+    zoned = is_timed and _share(texts.str.contains(r"(Z|[+-]\d\d:?\d\d)$")) > 0.5
+    return tuple(formats for formats in able if len(formats) == fewest), is_timed, zoned
+
+
+def _share(flags: pl.Series) -> float:
+    mean = flags.mean()
+    return float(mean) if isinstance(mean, int | float) else 0.0
 
 
 def _numbers(texts: pl.Series) -> tuple[tuple[str, str], ...]:
-    """(decimal, thousands) by which nearly all are numbers; several when nothing decides."""
-    if (texts.str.contains(_NUMBER).mean() or 0) < LIKELY:  # type: ignore[operator]
+    """(decimal, thousands) by which most are numbers; several when nothing decides."""
+    if _share(texts.str.contains(_NUMBER)) < LIKELY:
         return ()
-    bare = texts.str.replace_all(r"[^\d.,']", "")
-    marks = {mark: bool(bare.str.contains(mark, literal=True).any()) for mark in (".", ",", "'")}
-    comma_ends = (bare.str.contains(r",\d{1,2}$").any()) or bool(bare.str.contains(r"\.\d{3},").any())
-    point_ends = (bare.str.contains(r"\.\d{1,2}$").any()) or bool(bare.str.contains(r",\d{3}\.").any())
-    if comma_ends and not point_ends:
-        return ((",", "." if marks["."] else ""),)
-    if marks[","] and not point_ends and not comma_ends:
-        return ((".", ","), (",", ""))
-    if marks["."] and not point_ends and bool(bare.str.contains(r"\.\d{3}$").all()):
-        return ((",", "."), (".", ""))
-    return ((".", "," if marks[","] else "'" if marks["'"] else ""),)
+    bare = texts.str.replace_all(r"[^\d.,' +-]", "").str.strip_chars().alias("text").to_frame()
+    shares = {
+        (decimal, thousands): _share(
+            bare.select(
+                number_text(pl.col("text"), Value("", (), decimal=decimal, thousands=thousands)).is_not_null()
+            ).to_series()
+        )
+        for decimal in (".", ",")
+        for thousands in ("", ",", ".", "'", " ")
+        if decimal != thousands
+    }
+    best = max(shares.values())
+    able = [marks for marks, share in shares.items() if share > best - SAME]
+    if not bare["text"].str.contains(r"[.,]").any():
+        return ((".", ""),)
+    return tuple(dict(reversed(able)).items())  # the simplest for each decimal mark
 
 
 def shared_key(a: FileProfile, b: FileProfile) -> tuple[str, str, float] | None:

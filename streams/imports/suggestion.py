@@ -65,6 +65,11 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def _of(name: str) -> str:
+    """The text of TOML that stands for a column."""
+    return _text("{" + name + "}")
+
+
 def _file(file: FileProfile) -> Iterator[str]:
     rule = file.file
     yield f"[file.{file.name}]"
@@ -76,7 +81,9 @@ def _file(file: FileProfile) -> Iterator[str]:
     if rule.encoding != "utf-8":
         yield f"encoding = {_text(rule.encoding)}    # its bytes are no UTF-8"
     key = _key(file)
-    if key is None:
+    if key is None and file.pair is not None:
+        yield f"key = {json.dumps(file.pair, ensure_ascii=False)}    # together they name a row"
+    elif key is None:
         columns = ", ".join(column.name for column in file.columns[:12])
         yield f'key = "? the column, or a list of columns, that names a row; there are {_plain(columns)}"'
     else:
@@ -120,6 +127,8 @@ def _key(file: FileProfile) -> Column | None:
 def _kind(file: FileProfile) -> str:
     """lead, deal, spend or nothing, by the name of the file, then by its columns."""
     words = set(file.name.split("_"))
+    if not any(column.formats for column in file.columns):
+        return ""
     status = _status(file)
     has_money = any(_is_money(c) for c in file.columns)
     if words & set(_SPEND) or any(c.is_called("spend", "cost") and c.numbers for c in file.columns):
@@ -164,7 +173,7 @@ def _head(event: str, file: FileProfile, more: Sequence[str] = ()) -> list[str]:
 def _lead(file: FileProfile) -> Iterator[str]:
     yield from _head("LeadCaptured", file)
     yield f"lead_id = {_id(file)}"
-    yield _when_line(file, [c for c in file.columns if c.formats], "when the lead became known")
+    yield _when_line(file, [c for c in file.columns if c.formats], "when the lead became known", True)
     for name, words in (
         ("channel", ("origin", "source", "channel")), ("campaign_id", ("campaign",)), ("region", ("region",)),
         ("account_id", ("account", "company", "organization")),
@@ -172,7 +181,7 @@ def _lead(file: FileProfile) -> Iterator[str]:
         column = next((c for c in file.columns if c.is_called(*words) and not c.formats), None)
         if column is not None:
             case = ', case = "snake"' if name == "channel" else ""
-            yield f'{name} = {{ value = "{{{column.name}}}"{case} }}'
+            yield f'{name} = {{ value = {_of(column.name)}{case} }}'
     yield from _attribute_lines(file)
 
 
@@ -181,8 +190,8 @@ def _id(file: FileProfile) -> str:
     if key is None:
         return '"? the column that is its id, such as {id}"'
     if key.share_missing:
-        return f'{{ value = "{{{key.name}}}", missing = "stand_in" }}'
-    return f'"{{{key.name}}}"'
+        return f'{{ value = {_of(key.name)}, missing = "stand_in" }}'
+    return f'{_of(key.name)}'
 
 
 def _deal(file: FileProfile, files: Sequence[FileProfile]) -> Iterator[list[str]]:
@@ -196,7 +205,8 @@ def _deal(file: FileProfile, files: Sequence[FileProfile]) -> Iterator[list[str]
         yield [
             *lines,
             *shared,
-            _when_line(file, opening, "when the deal was opened"),
+            _when_line(file, opening, "when the deal was opened", True),
+            *(_money_lines(file) if _status(file) else ()),
             *_owner_line(file),
             *_attribute_lines(file),
         ]
@@ -216,7 +226,7 @@ def _deal(file: FileProfile, files: Sequence[FileProfile]) -> Iterator[list[str]
     for event, words, more in (("OpportunityWon", won, _money_lines(file)), ("OpportunityLost", lost, [])):
         if words:
             condition = (
-                f'when = {{ value = "{{{status.name}}}", in = {json.dumps(words, ensure_ascii=False)} }}'
+                f'when = {{ value = {_of(status.name)}, in = {json.dumps(words, ensure_ascii=False)} }}'
             )
             yield [*_head(event, file, [condition]), *shared, _when_line(file, ends, "when it ended"), *more]
     if others:
@@ -228,16 +238,16 @@ def _stages(file: FileProfile, status: Column, words: Sequence[str], days: Seque
         f"{_text(word)} = {_text('? its stage in the playbook, such as ' + word.lower())}" for word in words
     ]
     condition = (
-        f'when = {{ value = "{{{status.name}}}", in = {json.dumps(list(words), ensure_ascii=False)} }}'
+        f'when = {{ value = {_of(status.name)}, in = {json.dumps(list(words), ensure_ascii=False)} }}'
     )
     key = _key(file)
-    id_ = [f'id = ["{{{key.name}}}", "{{{status.name}}}"]'] if key else []
+    id_ = [f'id = [{_of(key.name)}, {_of(status.name)}]'] if key else []
     return [
         f"[lookup.{file.name}_stage]", *table, "",
         *_head("OpportunityStageEntered", file, [condition, *id_]),
         f"opportunity_id = {_id(file)}",
-        f'stage = {{ value = "{{{status.name}}}", lookup = "{file.name}_stage" }}',
-        _when_line(file, days, "when it entered the stage"),
+        f'stage = {{ value = {_of(status.name)}, lookup = "{file.name}_stage" }}',
+        _when_line(file, days, "when it entered the stage", True),
     ]  # fmt: skip
 
 
@@ -248,7 +258,7 @@ def _lead_line(file: FileProfile, files: Sequence[FileProfile]) -> list[str]:
         key = _key(other)
         found = shared_key(file, other)
         if key is not None and found is not None and found[1] == key.name:
-            return [f'lead_id = "{{{found[0]}}}"    # {found[2]:.0%} of them are in {other.name}']
+            return [f'lead_id = {_of(found[0])}    # {found[2]:.0%} of them are in {other.name}']
     return []
 
 
@@ -256,12 +266,12 @@ def _account_line(file: FileProfile) -> list[str]:
     column = next(
         (c for c in file.columns if c.is_called("account", "company", "organization", "customer")), None
     )
-    return [] if column is None else [f'account_id = "{{{column.name}}}"']
+    return [] if column is None else [f'account_id = {_of(column.name)}']
 
 
 def _owner_line(file: FileProfile) -> list[str]:
     column = next((c for c in file.columns if c.is_called("owner", "agent", "rep", "sr", "seller")), None)
-    return [] if column is None else [f'owner = "{{{column.name}}}"']
+    return [] if column is None else [f'owner = {_of(column.name)}']
 
 
 def _money_lines(file: FileProfile) -> list[str]:
@@ -269,14 +279,14 @@ def _money_lines(file: FileProfile) -> list[str]:
     if amount is None:
         return []
     currency = next((c for c in file.columns if c.is_currency), None)
-    code = f'"{{{currency.name}}}"' if currency else '"? the currency of these amounts, such as EUR"'
+    code = f'{_of(currency.name)}' if currency else '"? the currency of these amounts, such as EUR"'
     return [f"amount = {_number(amount)}", f"currency = {code}"]
 
 
 def _number(column: Column) -> str:
     if len(column.numbers) > 1:
         return (
-            f'{{ value = "{{{column.name}}}", decimal = "? . or , which {_plain(column.examples[0])}'
+            f'{{ value = {_of(column.name)}, decimal = "? . or , which {_plain(column.examples[0])}'
             ' leaves open", thousands = "? the mark between thousands; without one, take this out" }'
         )
     decimal, thousands = column.numbers[0]
@@ -284,7 +294,7 @@ def _number(column: Column) -> str:
     more = f", decimal = {_text(decimal)}" if decimal != "." else ""
     more += f", thousands = {_text(thousands)}" if thousands else ""
     more += f", strip = {json.dumps(signs, ensure_ascii=False)}" if signs else ""
-    return f'{{ value = "{{{column.name}}}"{more} }}' if more else f'"{{{column.name}}}"'
+    return f'{{ value = {_of(column.name)}{more} }}' if more else f'{_of(column.name)}'
 
 
 def _signs(text: str) -> Iterator[str]:
@@ -297,8 +307,9 @@ def _signs(text: str) -> Iterator[str]:
             yield part.strip()
 
 
-def _when_line(file: FileProfile, columns: Sequence[Column], what: str) -> str:
-    """The line with the day or instant of an event, and what must be asked about it."""
+def _when_line(file: FileProfile, columns: Sequence[Column], what: str, is_of_all: bool = False) -> str:
+    """The line with the day or instant of an event, and what must be asked about it. `is_of_all`: every row
+    becomes the event, so that those without a day are a question."""
     if not columns:
         names = _plain(", ".join(c.name for c in file.columns))
         return f'occurred_on = "? {what}: which column; there are {names}"'
@@ -311,17 +322,17 @@ def _when_line(file: FileProfile, columns: Sequence[Column], what: str) -> str:
     else:
         formats = json.dumps(list(column.formats[0]))
     more = "" if formats == '["iso"]' else f", formats = {formats}"
-    if column.share_missing:
+    if column.share_missing and is_of_all:
         share = f"{column.share_missing:.1%} of rows"
         more += f', missing = "? refuse or skip: {share} have no {_plain(column.name)}"'
-    return f'{field} = {{ value = "{{{column.name}}}"{more} }}' if more else f'{field} = "{{{column.name}}}"'
+    return f'{field} = {{ value = {_of(column.name)}{more} }}' if more else f'{field} = {_of(column.name)}'
 
 
 def _attribute_lines(file: FileProfile) -> Iterator[str]:
     for column in file.columns:
         name = "_".join(_words(column.name))[:64]
         if column.is_called(*_ATTRIBUTES) and not column.formats and name[:1].isalpha():
-            yield f'attributes.{name} = "{{{column.name}}}"'
+            yield f'attributes.{name} = {_of(column.name)}'
 
 
 def _words(name: str) -> list[str]:
@@ -331,10 +342,9 @@ def _words(name: str) -> list[str]:
 def _spend(file: FileProfile) -> Iterator[str]:
     days = [c for c in file.columns if c.formats]
     by = next((c for c in file.columns if c.is_called("campaign", "channel", "source", "medium")), None)
-    campaign = f"{{{by.name}}}" if by else "? what the money was spent on: a column, such as {channel}"
-    id_ = [f'id = ["{{{days[0].name}}}", "{campaign}"]'] if days and by else []
-    yield from _head("CampaignCostBooked", file, id_)
-    yield f"campaign_id = {_text(campaign)}"
+    campaign = f{_of(by.name)} if by else "? what the money was spent on: a column, such as {channel}"
+    yield from _head("CampaignCostBooked", file)
+    yield f'campaign_id = {{ value = {campaign}, case = "snake" }}'
     yield _when_line(file, days, "the day the money was spent")
     yield (
         _when_line(file, days, "the day the money was spent")
