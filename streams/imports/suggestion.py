@@ -181,7 +181,7 @@ def _lead(file: FileProfile) -> Iterator[str]:
         column = next((c for c in file.columns if c.is_called(*words) and not c.formats), None)
         if column is not None:
             case = ', case = "snake"' if name == "channel" else ""
-            yield f'{name} = {{ value = {_of(column.name)}{case} }}'
+            yield f"{name} = {{ value = {_of(column.name)}{case} }}"
     yield from _attribute_lines(file)
 
 
@@ -191,7 +191,7 @@ def _id(file: FileProfile) -> str:
         return '"? the column that is its id, such as {id}"'
     if key.share_missing:
         return f'{{ value = {_of(key.name)}, missing = "stand_in" }}'
-    return f'{_of(key.name)}'
+    return f"{_of(key.name)}"
 
 
 def _deal(file: FileProfile, files: Sequence[FileProfile]) -> Iterator[list[str]]:
@@ -226,7 +226,7 @@ def _deal(file: FileProfile, files: Sequence[FileProfile]) -> Iterator[list[str]
     for event, words, more in (("OpportunityWon", won, _money_lines(file)), ("OpportunityLost", lost, [])):
         if words:
             condition = (
-                f'when = {{ value = {_of(status.name)}, in = {json.dumps(words, ensure_ascii=False)} }}'
+                f"when = {{ value = {_of(status.name)}, in = {json.dumps(words, ensure_ascii=False)} }}"
             )
             yield [*_head(event, file, [condition]), *shared, _when_line(file, ends, "when it ended"), *more]
     if others:
@@ -237,11 +237,9 @@ def _stages(file: FileProfile, status: Column, words: Sequence[str], days: Seque
     table = [
         f"{_text(word)} = {_text('? its stage in the playbook, such as ' + word.lower())}" for word in words
     ]
-    condition = (
-        f'when = {{ value = {_of(status.name)}, in = {json.dumps(list(words), ensure_ascii=False)} }}'
-    )
+    condition = f"when = {{ value = {_of(status.name)}, in = {json.dumps(list(words), ensure_ascii=False)} }}"
     key = _key(file)
-    id_ = [f'id = [{_of(key.name)}, {_of(status.name)}]'] if key else []
+    id_ = [f"id = [{_of(key.name)}, {_of(status.name)}]"] if key else []
     return [
         f"[lookup.{file.name}_stage]", *table, "",
         *_head("OpportunityStageEntered", file, [condition, *id_]),
@@ -258,7 +256,7 @@ def _lead_line(file: FileProfile, files: Sequence[FileProfile]) -> list[str]:
         key = _key(other)
         found = shared_key(file, other)
         if key is not None and found is not None and found[1] == key.name:
-            return [f'lead_id = {_of(found[0])}    # {found[2]:.0%} of them are in {other.name}']
+            return [f"lead_id = {_of(found[0])}    # {found[2]:.0%} of them are in {other.name}"]
     return []
 
 
@@ -266,12 +264,12 @@ def _account_line(file: FileProfile) -> list[str]:
     column = next(
         (c for c in file.columns if c.is_called("account", "company", "organization", "customer")), None
     )
-    return [] if column is None else [f'account_id = {_of(column.name)}']
+    return [] if column is None else [f"account_id = {_of(column.name)}"]
 
 
 def _owner_line(file: FileProfile) -> list[str]:
     column = next((c for c in file.columns if c.is_called("owner", "agent", "rep", "sr", "seller")), None)
-    return [] if column is None else [f'owner = {_of(column.name)}']
+    return [] if column is None else [f"owner = {_of(column.name)}"]
 
 
 def _money_lines(file: FileProfile) -> list[str]:
@@ -279,7 +277,7 @@ def _money_lines(file: FileProfile) -> list[str]:
     if amount is None:
         return []
     currency = next((c for c in file.columns if c.is_currency), None)
-    code = f'{_of(currency.name)}' if currency else '"? the currency of these amounts, such as EUR"'
+    code = f"{_of(currency.name)}" if currency else '"? the currency of these amounts, such as EUR"'
     return [f"amount = {_number(amount)}", f"currency = {code}"]
 
 
@@ -294,7 +292,7 @@ def _number(column: Column) -> str:
     more = f", decimal = {_text(decimal)}" if decimal != "." else ""
     more += f", thousands = {_text(thousands)}" if thousands else ""
     more += f", strip = {json.dumps(signs, ensure_ascii=False)}" if signs else ""
-    return f'{{ value = {_of(column.name)}{more} }}' if more else f'{_of(column.name)}'
+    return f"{{ value = {_of(column.name)}{more} }}" if more else f"{_of(column.name)}"
 
 
 def _signs(text: str) -> Iterator[str]:
@@ -325,14 +323,14 @@ def _when_line(file: FileProfile, columns: Sequence[Column], what: str, is_of_al
     if column.share_missing and is_of_all:
         share = f"{column.share_missing:.1%} of rows"
         more += f', missing = "? refuse or skip: {share} have no {_plain(column.name)}"'
-    return f'{field} = {{ value = {_of(column.name)}{more} }}' if more else f'{field} = {_of(column.name)}'
+    return f"{field} = {{ value = {_of(column.name)}{more} }}" if more else f"{field} = {_of(column.name)}"
 
 
 def _attribute_lines(file: FileProfile) -> Iterator[str]:
     for column in file.columns:
         name = "_".join(_words(column.name))[:64]
         if column.is_called(*_ATTRIBUTES) and not column.formats and name[:1].isalpha():
-            yield f'attributes.{name} = {_of(column.name)}'
+            yield f"attributes.{name} = {_of(column.name)}"
 
 
 def _words(name: str) -> list[str]:
@@ -342,7 +340,7 @@ def _words(name: str) -> list[str]:
 def _spend(file: FileProfile) -> Iterator[str]:
     days = [c for c in file.columns if c.formats]
     by = next((c for c in file.columns if c.is_called("campaign", "channel", "source", "medium")), None)
-    campaign = f{_of(by.name)} if by else "? what the money was spent on: a column, such as {channel}"
+    campaign = _of(by.name) if by else _text("? what the money was spent on: a column, such as {channel}")
     yield from _head("CampaignCostBooked", file)
     yield f'campaign_id = {{ value = {campaign}, case = "snake" }}'
     yield _when_line(file, days, "the day the money was spent")
