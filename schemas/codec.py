@@ -92,7 +92,7 @@ def decode(
     if not values:
         return batch
     parts: dict[str, list[pl.DataFrame]] = {}
-    for header, rows, bodies in _by_header(pa.array(values, pa.large_binary()), batch):
+    for header, rows, bodies in _by_header(pa.array(values, pa.large_binary()), batch, catalogue):
         stage = "schema"
         try:
             found = _writer(header, catalogue, registry)
@@ -109,7 +109,7 @@ def decode(
 
 
 def _by_header(
-    values: pa.LargeBinaryArray, batch: DecodedBatch
+    values: pa.LargeBinaryArray, batch: DecodedBatch, catalogue: Catalogue
 ) -> Iterator[tuple[bytes, pa.Array, pa.LargeBinaryArray]]:
     """Groups of the batch with one header: (header, rows, bodies without the header)."""
     rows = pa.array(range(len(values)), pa.int64())
@@ -124,7 +124,8 @@ def _by_header(
                 if said is None:
                     batch.fail([(row, _not_framed(value))], "frame")
                 else:
-                    batch.fail([(row, said["reason"])], IMPORT, said["event_type"] or None)
+                    named = said["event_type"] if said["event_type"] in catalogue.event_types else None
+                    batch.fail([(row, said["reason"])], IMPORT, named)
             continue
         headers = pc.binary_slice(found, 0, length).dictionary_encode()
         # Sorted once: there may be as many headers as values.

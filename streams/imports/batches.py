@@ -36,12 +36,18 @@ def evaluated_parts(
     advance: Advance = lambda share, what: None,
     clock: Clock = system_clock,
 ) -> Iterator[EvaluatedPart]:
-    """Every part of every file that has rules. The order of files and rows does not matter to what comes out.
+    """Every part of every file that is looked at. The order of files and rows does not matter to the outcome.
 
     Memory: two parts, and the files that others join.
     """
     evaluation = Evaluation(rules, joined_files(rules, paths), clock)
-    own = [(file, path) for name, file in rules.files.items() if rules.of_file(name) for path in paths[name]]
+    # Of a file that is only joined, the rows that cannot be read are reported too.
+    own = [
+        (file, path)
+        for name, file in rules.files.items()
+        if rules.of_file(name) or rules.is_joined(name)
+        for path in paths[name]
+    ]
     total, before = sum(_size(path) for _, path in own) or 1, 0
     for file, path in own:
         parts = parts_of(path, file, rules.own_columns_of(file.name))

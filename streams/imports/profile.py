@@ -61,6 +61,8 @@ class Column:
     is_currency: bool = False
 
     def is_called(self, *parts: str) -> bool:
+        if _snake(self.name).startswith(("has_", "is_")):
+            return False
         return any(
             part in re.split(r"[^a-z0-9]+", _snake(self.name)) or part == _snake(self.name) for part in parts
         )

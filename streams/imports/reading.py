@@ -86,5 +86,5 @@ def joined_files(rules: MappingRules, paths: Mapping[str, Sequence[Path]]) -> di
         frames = [part.frame for path in paths[name] for part in parts_of(path, file, wanted)]
         empty = pl.DataFrame(schema=dict.fromkeys(wanted, pl.String()))
         frame = pl.concat(frames, how="vertical_relaxed") if frames else empty
-        found[name] = Joined.of(file, frame, rules.nothing)
+        found[name] = Joined.of(file, frame, rules)
     return found

@@ -22,7 +22,7 @@ from streams.mapping.event_checks import DAY_FIELD
 from streams.mapping.faults import NO_FAULTS, fault_frame, faults_of, late_faults, possible
 from streams.mapping.fields import Typed, attributes_column, is_moment, typed
 from streams.mapping.language import REFUSE, SKIP, STAND_IN, EventRule, FileRule, MappingRules, Value
-from streams.mapping.moments import UTC_MICROS, read_days, read_instants, why_no_moment
+from streams.mapping.moments import UTC_MICROS, read_by_zone, read_days, read_instants, why_no_moment
 from streams.mapping.texts import (
     HIDDEN,
     all_met,
@@ -74,8 +74,10 @@ class Joined:
     odd: frozenset[str]
 
     @classmethod
-    def of(cls, file: FileRule, frame: pl.DataFrame, nothing: tuple[str, ...]) -> Joined:
-        frame, odd = cleaned(frame.drop(ROW, strict=False), nothing, frame.columns)
+    def of(cls, file: FileRule, frame: pl.DataFrame, rules: MappingRules) -> Joined:
+        frame, odd = cleaned(frame.drop(ROW, strict=False), rules.nothing, frame.columns)
+        if file.only:
+            frame = frame.filter(all_met(file.only, rules.lookups, frame.schema))
         key = joined_text([as_text(column, frame.schema[column]) for column in file.key])
         rows = frame.with_columns(key.alias(f"{file.name}.{KEY}")).filter(
             pl.col(f"{file.name}.{KEY}").is_not_null()
@@ -304,8 +306,16 @@ class _Texts:
             texts = self.frame[column]
         else:
             texts = self.stated[f"t{place}"]
-        zone = value.zone or self.rules.zone
-        return read_days(texts, value, zone) if moment == "day" else read_instants(texts, value, zone)
+        read = read_days if moment == "day" else read_instants
+        if value.zone_of_row is None:
+            return read(texts, value, value.zone or self.rules.zone)
+        return read_by_zone(texts, self._zones(value, self.frame), lambda some, zone: read(some, value, zone))
+
+    def _zones(self, value: Value, frame: pl.DataFrame) -> pl.Series:
+        """The zone of each row."""
+        if value.zone_of_row is None:
+            return pl.repeat(value.zone or self.rules.zone, frame.height, eager=True)
+        return frame.select(template_text(value.zone_of_row, frame.schema).alias("zone"))["zone"]
 
     def _money_tests(self, columns: Mapping[str, pl.Expr]) -> list[tuple[pl.Expr, int, str]]:
         if "amount" not in columns or "currency" not in columns:
@@ -365,8 +375,8 @@ class _Texts:
             value = self.values[place]
             texts = rows[f"s{place}"]
             if why.startswith("?"):
-                zone = value.zone or self.rules.zone
-                reasons = why_no_moment(rows[f"t{place}"], value, zone, why == "?day")
+                zones = self._zones(value, self.frame.filter(pl.col(ROW).is_in(rows[ROW].implode())))
+                reasons = why_no_moment(rows[f"t{place}"], zones, value, why == "?day")
                 told.append(fault_frame(rows[ROW], value.named, texts, reasons))
             else:
                 told.append(fault_frame(rows[ROW], value.named, texts, why))

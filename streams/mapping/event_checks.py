@@ -76,7 +76,7 @@ def _instant_faults(rule: EventRule, zone: str) -> Iterator[tuple[str, str]]:
             if not has_time(fmt) and not value.time:
                 day = ", or set occurred_on" if knows_days(rule.event) else ""
                 yield field["name"], f"{fmt!r} has no time of day; give `time`{day}"
-            if fmt != ISO and not has_zone(fmt) and not (value.zone or zone):
+            if fmt != ISO and not has_zone(fmt) and not (value.zone or value.zone_of_row or zone):
                 yield field["name"], f"{fmt!r} has no zone; give `zone` here or in [mapping]"
 
 

@@ -91,7 +91,8 @@ FIELD = (
         " %H:%M`), or"
         " `iso`, `unix_s`, `unix_ms`. The first that fits is taken; two that would read one text as different"
         " days are refused.", default='`["iso"]`'),
-    Key("zone", ("text",), "The zone of these instants, where it is not that of the mapping."),
+    Key("zone", ("template",), "The zone of these instants, where it is not that of the mapping; `{column}`:"
+        " each row has its own."),
     Key("time", ("text",), "The time of day, `09:00`, of a field that is an instant where the file knows"
         " the day."),
     Key("twice", ("text",), "Which of two instants is meant when the clocks are set back. Else such an"

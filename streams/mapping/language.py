@@ -26,6 +26,7 @@ class Value:
     case: str = ""
     formats: tuple[str, ...] = ("iso",)
     zone: str = ""
+    zone_of_row: Template | None = None
     time: str = ""
     twice: str = ""
     decimal: str = "."
@@ -37,7 +38,7 @@ class Value:
 
     @property
     def columns(self) -> Iterator[str]:
-        for template in (*self.templates, self.default, self.otherwise):
+        for template in (*self.templates, self.default, self.otherwise, self.zone_of_row):
             if template is not None:
                 yield from template.columns
 
@@ -141,6 +142,8 @@ class MappingRules:
     def joined_columns_of(self, name: str) -> tuple[str, ...]:
         """The columns of a file that rules of others read beside their own rows."""
         found = list(self.files[name].key)
+        for condition in self.files[name].only:
+            found += condition.columns
         for rule in self.events:
             if name in rule.join:
                 found += [

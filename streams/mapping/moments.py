@@ -206,9 +206,28 @@ def _filled(found: pl.Series, texts: pl.Series, read: Callable[[pl.Series], pl.S
     return found.scatter(waiting.arg_true(), read(texts.filter(waiting)).cast(found.dtype))
 
 
-def why_no_moment(texts: pl.Series, value: Value, zone: str, is_day: bool) -> pl.Series:
+def read_by_zone(
+    texts: pl.Series, zones: pl.Series, read: Callable[[pl.Series, str], pl.Series]
+) -> pl.Series:
+    """Each text in the zone of its row; null where that is not one."""
+    number = pl.Series(range(len(texts)), dtype=pl.UInt32)
+    found, places = [], []
+    for zone in zones.unique().to_list():
+        chosen = zones == zone if zone is not None else zones.is_null()
+        known = zone if zone is not None and wrong_zone(zone) is None else ""
+        found.append(read(texts.filter(chosen), known))
+        places.append(number.filter(chosen))
+    if not found:
+        return read(texts, "")
+    return pl.concat(found).gather(pl.concat(places).arg_sort())
+
+
+def why_no_moment(texts: pl.Series, zones: pl.Series, value: Value, is_day: bool) -> pl.Series:
     """For texts that are no day or instant: why. A few rows only."""
-    reasons = [_why(pl.Series([text], dtype=pl.String), value, zone, is_day) for text in texts.to_list()]
+    reasons = [
+        _why(pl.Series([text], dtype=pl.String), value, zone or "", is_day)
+        for text, zone in zip(texts.to_list(), zones.to_list(), strict=True)
+    ]
     return pl.Series(reasons, dtype=pl.String)
 
 
@@ -222,7 +241,7 @@ def _why(text: pl.Series, value: Value, zone: str, is_day: bool) -> str:
         return f"is not {'a day' if is_day else 'an instant'} that exists, written as {written}"
     if not reads("UTC", value.time, "earlier"):
         return "is a day without a time; give `time`, or set occurred_on"
-    if not zone:
+    if not zone or wrong_zone(zone):
         return "has no zone; give `zone` in [mapping] or beside the value"
     if not reads(zone, value.time, "earlier"):
         return f"does not exist in {zone}: the clocks skip it"

@@ -352,6 +352,9 @@ class _Reader:
             )
         if "otherwise" in kept and "lookup" not in kept:
             self.fault(f"{where}.otherwise", "stands without a lookup")
+        zone_of_row = None
+        if "{" in kept.get("zone", ""):
+            zone_of_row = self._template(kept.pop("zone"), f"{where}.zone")
         self._check_zone(kept.get("zone", ""), f"{where}.zone")
         self._check_reading(kept, where)
         is_required = event is not None and any(
@@ -369,7 +372,8 @@ class _Reader:
         texts |= {n: kept[n] for n in ("lookup", "decimal", "thousands") if n in kept}
         texts |= {n: _texts(kept[n]) for n in ("formats", "strip", "yes", "no") if n in kept}
         texts |= {n: self._template(kept[n], f"{where}.{n}") for n in ("default", "otherwise") if n in kept}
-        return Value(where, templates, missing, is_percent=kept.get("percent", False), **texts)
+        is_percent = kept.get("percent", False)
+        return Value(where, templates, missing, is_percent=is_percent, zone_of_row=zone_of_row, **texts)
 
     def _check_reading(self, kept: dict[str, Any], where: str) -> None:
         for fmt in kept.get("formats", ()):

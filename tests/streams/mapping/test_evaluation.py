@@ -286,6 +286,24 @@ def test_conditions(condition: str, text: str, is_met: bool | None) -> None:
     assert ("asks for a number" in why) == (is_met is None)
 
 
+@pytest.mark.parametrize(
+    ("zone", "outcome"),
+    [
+        ("America/New_York", datetime(2026, 3, 2, 15, tzinfo=UTC)),
+        ("Asia/Kolkata", datetime(2026, 3, 2, 4, 30, tzinfo=UTC)),
+        ("Berlin", "has no zone"),
+        ("", "has no zone"),
+    ],
+)
+def test_a_row_may_have_a_zone_of_its_own(zone: str, outcome: datetime | str) -> None:
+    field = 'occurred_at = { value = "{x}", zone = "{tz}" }'
+    made, why = _mapped("LeadProfiled", field, {"x": "2026-03-02 10:00", "tz": zone})
+    if isinstance(outcome, str):
+        assert made is None and outcome in why
+    else:
+        assert made is not None and made["occurred_at"] == outcome
+
+
 def test_what_is_mapped_is_what_the_contract_reads() -> None:
     """The record of an event equals what `baton publish` makes of its JSON, and decodes to itself."""
     field = 'occurred_on = "{day}"\namount = "{x}"\ncurrency = "EUR"\nlead_id = "{lead}"'
