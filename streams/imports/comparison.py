@@ -16,7 +16,7 @@ import polars as pl
 
 from schemas.catalogue import EventType
 from streams.imports.batches import Advance, evaluated_parts
-from streams.imports.known_events import AskFrame
+from streams.imports.known_events import Answer
 from streams.mapping.language import MappingRules
 
 SIDES = ("both", "only_export", "only_log")
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def compare(
-    rules: MappingRules, paths: Mapping[str, Sequence[Path]], ask: AskFrame, advance: Advance
+    rules: MappingRules, paths: Mapping[str, Sequence[Path]], answer: Answer, advance: Advance
 ) -> Comparison:
     """Compare what the files say with the log, by the ids under which things were reported."""
     said: dict[str, list[pl.DataFrame]] = {}
@@ -56,7 +56,7 @@ def compare(
                     pl.col("occurred_at").dt.date().alias("day"),
                 )
             )
-    parts = [_compared(events[name], pl.concat(frames).unique(), ask) for name, frames in said.items()]
+    parts = [_compared(events[name], pl.concat(frames).unique(), answer) for name, frames in said.items()]
     every = (
         pl.concat(parts) if parts else pl.DataFrame(schema={"event": pl.String, **_SCHEMA, "side": pl.String})
     )
@@ -69,9 +69,9 @@ def compare(
     return Comparison(days, missing.select("side", "event", "stage", "day", "id"))
 
 
-def _compared(event: EventType, said: pl.DataFrame, ask: AskFrame) -> pl.DataFrame:
+def _compared(event: EventType, said: pl.DataFrame, answer: Answer) -> pl.DataFrame:
     first, last = said["day"].min(), said["day"].max()
-    logged = _logged(event, ask)
+    logged = _logged(event, answer)
     if isinstance(first, date) and isinstance(last, date):
         there = logged.filter(pl.col("day").is_between(first, last))
     else:
@@ -88,11 +88,12 @@ def _compared(event: EventType, said: pl.DataFrame, ask: AskFrame) -> pl.DataFra
     )
 
 
-def _logged(event: EventType, ask: AskFrame) -> pl.DataFrame:
+def _logged(event: EventType, answer: Answer) -> pl.DataFrame:
     """What the log has of the type."""
     stage = "stage" if event.name == "OpportunityStageEntered" else "''"
-    rows = ask(
+    statement = (
         f"select distinct {event.key} as id, {stage} as stage, (occurred_at at time zone 'UTC')::date as day"
         f" from facts.{event.table}"
     )
-    return rows.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+    with answer(statement, None) as relation:
+        return relation.pl().select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())

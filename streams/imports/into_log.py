@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 from schemas.errors import BatonError, ExitCode
@@ -18,7 +16,7 @@ from schemas.refused import IMPORT, read_refused
 from streams.imports.batches import Advance
 from streams.imports.comparison import Comparison, compare
 from streams.imports.failed_rows import OpenFailures
-from streams.imports.known_events import AskFrame, Known, KnownInLog, NothingKnown
+from streams.imports.known_events import Known, KnownInLog, NothingKnown
 from streams.imports.run import Import, Outcome
 from streams.kafka.publisher import Publisher
 from streams.kafka.topics import log_extent
@@ -27,7 +25,7 @@ from streams.mapping.language import MappingRules
 from streams.project import Project
 from streams.queries.failed_events import dismiss, failed_with_dismissal
 from streams.queries.wait import wait_until_read
-from streams.queries.warehouse_access import Answering, answering, asking
+from streams.queries.warehouse_access import answering, asking
 
 FAILED_AT_A_TIME = 20_000
 READ_SECONDS = 60.0
@@ -45,7 +43,7 @@ def import_files(
     importing = Import(rules, paths, advance)
     with Publisher(project) as publisher:  # Kafka is there, with its topics, before the files are read
         importing.look()
-        with known_events(project, advance) as known:
+        with known_events(project, rules.source, advance) as known:
             failures = OpenFailures(rules.source, open_failures(project, known))
             out = importing.send(publisher, known, failures)
     if out.settled:
@@ -76,8 +74,8 @@ def look_at_files(
     importing = Import(rules, paths, advance)
     if find_worker(project.numbers) is None:
         return importing.look()
-    with answering(project) as answer:
-        return importing.look(KnownInLog(_frames(answer)))
+    with answering(project) as answer, KnownInLog(answer, rules.source) as known:
+        return importing.look(known)
 
 
 def compare_with_log(
@@ -85,11 +83,11 @@ def compare_with_log(
 ) -> Comparison:
     """What the files have and the log lacks, and the reverse."""
     with answering(project) as answer:
-        return compare(rules, paths, _frames(answer), advance)
+        return compare(rules, paths, answer, advance)
 
 
 @contextmanager
-def known_events(project: Project, advance: Advance) -> Iterator[Known]:
+def known_events(project: Project, source: str, advance: Advance) -> Iterator[Known]:
     """What the log has, once the worker of numbers has read it to its end. An empty log needs no worker."""
     if not any(end > begin for begin, end in log_extent(project, CATALOGUE.fact_topics).values()):
         yield NothingKnown()
@@ -103,16 +101,8 @@ def known_events(project: Project, advance: Advance) -> Iterator[Known]:
             exit_code=ExitCode.UNREACHABLE,
         )
     wait_until_read(project, _of_worker(advance))
-    with answering(project) as answer:
-        yield KnownInLog(_frames(answer))
-
-
-def _frames(answer: Answering) -> AskFrame:
-    def ask(statement: str) -> pl.DataFrame:
-        with answer(statement, None) as relation:
-            return relation.pl()
-
-    return ask
+    with answering(project) as answer, KnownInLog(answer, source) as known:
+        yield known
 
 
 def open_failures(project: Project, known: Known) -> Iterator[tuple[str, dict[str, Any]]]:

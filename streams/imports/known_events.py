@@ -8,12 +8,17 @@ not there cannot be, and its row fails.
 
 from __future__ import annotations
 
-import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
+import duckdb
 import polars as pl
+import pyarrow as pa
 
 from projections.sql_literal import sql_literal
 from schemas.avro_types import column_type
@@ -21,7 +26,8 @@ from schemas.catalogue import EventType
 from schemas.codec import ROW
 from streams.mapping.evaluation import KEY
 
-MOST_STATEMENT_BYTES = 400_000
+COPY_SECONDS = 600.0
+COPY_ROWS = 100_000
 ENVELOPE_NOT_SAID = ("event_id", "recorded_at")
 # The event again, with what it says now: views take what was recorded later as the correction of the earlier.
 REPEATED = (
@@ -33,8 +39,8 @@ DIFFERENCE = ("CampaignCostBooked",)
 # These count by the latest: a new time is a new statement.
 LATEST_COUNTS = ("LeadProfiled", "CampaignPlanned")
 
-# The rows of one SELECT as a frame.
-AskFrame = Callable[[str], pl.DataFrame]
+# The rows of one SELECT within so many seconds, to be read once.
+Answer = Callable[[str, float | None], AbstractContextManager[duckdb.DuckDBPyRelation]]
 
 
 class Known(Protocol):
@@ -52,34 +58,56 @@ class NothingKnown:
         return pl.DataFrame(schema={f["name"]: column_type(f["type"]) for f in event.fields})
 
 
-@dataclass(frozen=True)
 class KnownInLog:
-    """The facts of a warehouse."""
+    """The facts that one source has reported, copied from the warehouse by type when they are first asked for:
+    to ask for the ids of each part would take a look at all facts for each. A context manager: the copy is a
+    file."""
 
-    ask: AskFrame
+    def __init__(self, answer: Answer, source: str) -> None:
+        self._answer = answer
+        self._source = source
+        self._folder = tempfile.TemporaryDirectory(prefix="baton-import-", ignore_cleanup_errors=True)
+        self._copy = duckdb.connect(str(Path(self._folder.name) / "known.duckdb"))
+        self._copy.execute("set TimeZone = 'UTC'")
+        self._copied: set[str] = set()
+
+    def __enter__(self) -> KnownInLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._copy.close()
+        self._folder.cleanup()
 
     def versions(self, event: EventType, ids: Sequence[str]) -> pl.DataFrame:
-        names = ", ".join(field["name"] for field in event.fields)
-        found = [NothingKnown().versions(event, ids)]
-        for among in _in_statements(ids):
-            rows = self.ask(
-                f"select {names} from facts.{event.table} where regexp_replace(event_id, '~[0-9]{{3}}$', '')"
-                f" in (select unnest(from_json({among}, '[\"varchar\"]')))"
+        if event.name not in self._copied:
+            self._copy_facts(event)
+        asked = pa.table({"base": pa.array(ids, pa.string())})
+        self._copy.register("asked", asked)
+        rows = self._copy.execute(
+            f"select {_names(event)} from {event.table} semi join asked using (base)"
+        ).pl()
+        self._copy.unregister("asked")
+        return rows.select(pl.col(f["name"]).cast(column_type(f["type"])) for f in event.fields)
+
+    def _copy_facts(self, event: EventType) -> None:
+        statement = (
+            f"select {_names(event)} from facts.{event.table} where source = {sql_literal(self._source)}"
+        )
+        with self._answer(statement, COPY_SECONDS) as relation:
+            facts = relation.to_arrow_reader(COPY_ROWS)
+            self._copy.register("facts_there", facts)
+            self._copy.execute(
+                f"create table {event.table} as"
+                " select *, regexp_replace(event_id, '~[0-9]{3}$', '') as base from facts_there"
             )
-            found.append(rows.select(pl.col(f["name"]).cast(column_type(f["type"])) for f in event.fields))
-        return pl.concat(found)
+            self._copy.unregister("facts_there")
+        self._copied.add(event.name)
 
 
-def _in_statements(ids: Sequence[str]) -> Iterator[str]:
-    """The ids as texts of JSON, as many in one as a statement may be long."""
-    start = 0
-    while start < len(ids):
-        size, stop = 0, start
-        while stop < len(ids) and (size == 0 or size < MOST_STATEMENT_BYTES):
-            size += len(ids[stop].encode()) + 8
-            stop += 1
-        yield sql_literal(json.dumps(ids[start:stop], ensure_ascii=False))
-        start = stop
+def _names(event: EventType) -> str:
+    return ", ".join(field["name"] for field in event.fields)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ class LogInMemory:
     def __init__(self, warehouse: Warehouse | None = None) -> None:
         """`warehouse`: one to empty and use, as opening a new one takes longer than a law."""
         self.warehouse = emptied(warehouse) if warehouse else in_memory(read_playbook())
-        self.known = KnownInLog(lambda statement: self.warehouse.connection.execute(statement).pl())
         self.settled: set[str] = set()
         self._values: list[bytes] = []
         self._at = 0
@@ -42,6 +42,9 @@ class LogInMemory:
 
     def publish_refused(self, topic: str, refused_id: str, said: dict[str, Any]) -> None:
         self._values.append(refused_value(said))
+
+    def answer(self, statement: str, seconds: float | None = None) -> AbstractContextManager[Any]:
+        return nullcontext(self.warehouse.connection.sql(statement))
 
     def flush(self) -> None:
         decoded = decode(self._values, CATALOGUE)
@@ -84,7 +87,8 @@ class LogInMemory:
         rules = parse_mapping(mapping)
         importing = Import(rules, assigned(files, rules), clock=lambda: recorded_at)
         importing.look()
-        out = importing.send(self, self.known, self.open_failures(rules.source))
+        with KnownInLog(self.answer, rules.source) as known:
+            out = importing.send(self, known, self.open_failures(rules.source))
         self.settled |= set(out.settled)
         return out
 

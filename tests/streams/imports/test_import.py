@@ -227,7 +227,7 @@ def test_what_one_side_alone_has_is_named_by_stage_and_day(tmp_path: Path) -> No
         tmp_path, "d1,2026-01-05,2026-01-09,1,,\nd3,2026-01-07,2026-01-08,1,,\nd4,2026-01-06,,1,,\n"
     )
 
-    found = compare(other, assigned([export], other), log.known.ask, lambda share, what: None)
+    found = compare(other, assigned([export], other), log.answer, lambda share, what: None)
 
     assert found.missing.rows() == [
         ("only_log", "OpportunityOpened", "", datetime(2026, 1, 6).date(), "d2"),
