@@ -59,8 +59,8 @@ class NothingKnown:
 
 
 class KnownInLog:
-    """The facts that one source has reported, copied from the warehouse by type when they are first asked for:
-    to ask for the ids of each part would take a look at all facts for each. A context manager: the copy is a
+    """The facts that one source has reported, copied from the warehouse by type when they are first needed: to
+    ask for the ids of each part would take a look at all facts for each. A context manager: the copy is a
     file."""
 
     def __init__(self, answer: Answer, source: str) -> None:
@@ -83,21 +83,18 @@ class KnownInLog:
     def versions(self, event: EventType, ids: Sequence[str]) -> pl.DataFrame:
         if event.name not in self._copied:
             self._copy_facts(event)
-        asked = pa.table({"base": pa.array(ids, pa.string())})
-        self._copy.register("asked", asked)
-        rows = self._copy.execute(
-            f"select {_names(event)} from {event.table} semi join asked using (base)"
-        ).pl()
+        self._copy.register("asked", pa.table({"base": pa.array(ids, pa.string())}))
+        wanted = f"select {_names(event)} from {event.table} semi join asked using (base)"
+        rows = self._copy.execute(wanted).pl()
         self._copy.unregister("asked")
         return rows.select(pl.col(f["name"]).cast(column_type(f["type"])) for f in event.fields)
 
     def _copy_facts(self, event: EventType) -> None:
-        statement = (
+        reported = (
             f"select {_names(event)} from facts.{event.table} where source = {sql_literal(self._source)}"
         )
-        with self._answer(statement, COPY_SECONDS) as relation:
-            facts = relation.to_arrow_reader(COPY_ROWS)
-            self._copy.register("facts_there", facts)
+        with self._answer(reported, COPY_SECONDS) as relation:
+            self._copy.register("facts_there", relation.to_arrow_reader(COPY_ROWS))
             self._copy.execute(
                 f"create table {event.table} as"
                 " select *, regexp_replace(event_id, '~[0-9]{3}$', '') as base from facts_there"

@@ -239,6 +239,43 @@ def test_what_one_side_alone_has_is_named_by_stage_and_day(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_joined_file_is_filtered_and_its_wrong_rows_are_named(tmp_path: Path) -> None:
+    mapping = (
+        DEALS.partition("[[event]]")[0]
+        + """
+    [file.owners]
+    key = "owner"
+    only = { value = "{active}", is = "yes" }
+    [[event]]
+    type = "OpportunityOpened"
+    from = "deals"
+    join = { owners = "{call}" }
+    [event.set]
+    opportunity_id = "{id}"
+    occurred_on = "{opened}"
+    owner = "{owners.name}"
+    """
+    )
+    deals = _deals(
+        tmp_path, "d1,2026-01-05,,,,o1\nd2,2026-01-05,,,,o2\nd3,2026-01-05,,,,o3\nd4,2026-01-05,,,,o4\n"
+    )
+    owners = tmp_path / "owners.csv"
+    owners.write_text(
+        "owner,name,active\no1,Ana,yes\no2,Ben,no\no3,Cem,yes\no3,Cleo,yes\no4,Dora\n,Eva,yes\n"
+    )
+    log = LogInMemory()
+
+    out = log.take(mapping, deals, owners)
+
+    opened = "select opportunity_id, owner from facts.opportunity_opened order by 1"
+    assert log.ask(opened) == [("d1", "Ana"), ("d2", None), ("d4", None)]
+    assert [(row.file, row.line, row.reason) for row in out.failed_rows] == [
+        ("deals.csv", 4, "owners has several rows with this key, and they differ"),
+        ("owners.csv", 6, "has 2 values, and the header names 3"),
+        ("owners.csv", 7, "is missing, and it is the key of the row"),
+    ]
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "xlsx"])
 def test_every_kind_of_file_says_the_same(tmp_path: Path, kind: str) -> None:
     rows = {
