@@ -14,7 +14,7 @@ from typing import Any
 REFUSED = "baton_refused"
 _BEGINS = f'{{"{REFUSED}"'.encode()
 IMPORT = "import"
-LONGEST_ROW_TEXT = 256 * 1024
+LONGEST_ROW_TEXT = 64 * 1024
 
 
 def refused_value(said: dict[str, Any]) -> bytes:

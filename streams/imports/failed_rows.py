@@ -20,6 +20,9 @@ from streams.mapping.language import MappingRules
 
 # A line of a file that was corrected is still much like it was; another row on that line is not.
 LIKE = 0.6
+# Of a row and of one value: enough to recognise it, and less than Kafka takes in a record.
+MOST_COMPARED = 2_000
+MOST_SHOWN = 1_000
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,10 @@ class FailedRow:
             "file": self.file,
             "line": self.line,
             "column": self.column,
-            "value": self.value,
+            "value": self.value and self.value[:MOST_SHOWN],
             "why": self.reason,
             "kind": self.kind,
-            "key": self.key,
+            "key": self.key if self.key is not None and len(self.key) <= MOST_SHOWN else None,
             "row": self.text[:LONGEST_ROW_TEXT],
         }
 
@@ -159,7 +162,7 @@ class OpenFailures:
         for line, text in found.part.places(range(found.part.frame.height)).values():
             for refused_id in lines.get(line, ()):
                 said = self._said[refused_id]
-                is_same = SequenceMatcher(None, said["row"], text, autojunk=False).ratio() >= LIKE
+                is_same = _likeness(said["row"], text) >= LIKE
                 if is_same and not {(line, ""), (line, said["event_type"])} & still:
                     self._fine.add(refused_id)
 
@@ -168,3 +171,7 @@ class OpenFailures:
         return [
             place for refused_id in sorted(self._fine - self._failing) for place in self._places[refused_id]
         ]
+
+
+def _likeness(before: str, now: str) -> float:
+    return SequenceMatcher(None, before[:MOST_COMPARED], now[:MOST_COMPARED], autojunk=False).ratio()

@@ -59,9 +59,11 @@ class NothingKnown:
 
 
 class KnownInLog:
-    """The facts that one source has reported, copied from the warehouse by type when they are first needed: to
-    ask for the ids of each part would take a look at all facts for each. A context manager: the copy is a
-    file."""
+    """The facts that one source has reported, copied from the warehouse by type when they are first needed.
+
+    To ask for the ids of each part would take a look at all facts for each. A context manager: the copy is a
+    file.
+    """
 
     def __init__(self, answer: Answer, source: str) -> None:
         self._answer = answer

@@ -26,7 +26,7 @@ def jsonl_header(path: Path, file: FileRule) -> list[str]:
     for line in data.splitlines()[:1000]:
         try:
             names |= dict.fromkeys(paths_of(json.loads(line)))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return list(names)
 

@@ -336,6 +336,21 @@ def _workbook(path: Path, rows: list[list[str]]) -> None:
             book.writestr(name, text)
 
 
+def test_hostile_rows_are_kept_in_bounds_and_their_neighbours_come_in(tmp_path: Path) -> None:
+    csv = _deals(tmp_path, "d1," + "9" * 3_000_000 + ",,1,,\nd2,2026-01-01,,1\0,,\n=1+1,2026-01-01,,1,,\n")
+    lines = tmp_path / "deals.jsonl"
+    fine = {"id": "d9", "opened": "2026-01-01", "won": None, "amount": 5, "cost": None, "call": None}
+    lines.write_text('{"id":' + "[" * 50_000 + "\n[1]\n\ufeff{}\n" + json.dumps(fine) + "\n")
+    log = LogInMemory()
+
+    out = log.take(DEALS, csv, lines)
+
+    assert log.ask("select opportunity_id from funnel.deal order by 1") == [("=1+1",), ("d9",)]
+    assert sorted(row.line for row in out.failed_rows if row.file == "deals.jsonl") == [1, 2, 3]
+    [(largest,)] = log.ask("select max(bytes) from funnel.failed_events")
+    assert largest < 1_000_000, "what Kafka takes in a record"
+
+
 def test_a_file_that_is_none_of_the_mapping_is_refused(tmp_path: Path) -> None:
     two = DEALS + '\n[file.leads]\nkey = "id"\n'
     (tmp_path / "other.csv").write_text("id\n")
