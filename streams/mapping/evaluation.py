@@ -64,6 +64,7 @@ class Rows:
     odd: frozenset[str]
     faults: pl.DataFrame
     left_out: int
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Evaluation:
                 base = base.filter(pl.col(KEY).is_not_null())
             else:
                 base = base.update(self._stand_ins(file, without), on=ROW, how="left")
-        return Rows(base, frozenset(odd), faults, left_out)
+        return Rows(base, frozenset(odd), faults, left_out, is_plain)
 
     def _stand_ins(self, file: FileRule, without: pl.DataFrame) -> pl.DataFrame:
         """A key for each row that has none: by what it says, and the how-manieth equal one it is."""
@@ -154,7 +155,7 @@ class Evaluation:
         texts = _without_skipped(_Texts(self, rule, base, odd), mapped)
         frame, refused = texts.events()
         faults += refused
-        frame, late = possible(frame, rule)
+        frame, late = possible(frame, rule, rows.is_plain)
         if late:
             faults.append(late_faults(late, rule, texts.frame))
         mapped.events, mapped.faults = frame, pl.concat(faults)
