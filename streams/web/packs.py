@@ -1,4 +1,4 @@
-"""The packs of the weekly meeting: a list of weeks, and of each the pack that `baton report weekly` writes."""
+"""The packs of the weekly meeting: a list of weeks, and of each the one that `baton report weekly` writes."""
 
 from __future__ import annotations
 
