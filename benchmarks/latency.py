@@ -43,7 +43,8 @@ METHOD = (
     "SQL endpoint over one open connection. The time of an event runs from when it was due to be sent to "
     "when the first answer had arrived in which it was among the facts, or counted by the views; it is late "
     "by up to one round of asking, never early. Meanwhile deadlines of unanswered handoffs pass, one after "
-    "the other: their time runs from the due moment until their measurement was read from Kafka."
+    "the other: their time runs from the due moment until their measurement was read from Kafka. Then half "
+    "as many events come, with as many unreadable records between them."
 )
 
 # Where an event can be found: among the facts, and in what the views read.
@@ -69,29 +70,37 @@ def measure(bench: Bench) -> Case:
                 due = offer(project, scale.due_moments, scale.latency_seconds)
                 sent = _publish_while(scale, project, reader)
                 reader.wait_for(_ends_of(sent))
+            flooded = _publish_while(scale, project, reader, unreadable=1)
+            reader.wait_for(_ends_of(flooded))
             stored = reader.stored() - before - len(due)
         finally:
             stop_workers(project)
-    if stored != sent.height:
+    published = sent.height + flooded.height
+    if stored != published:
         raise BatonError(
             "The latency cannot be computed",
             where="benchmarks.latency",
-            why=f"{sent.height:,} events were published, {stored:,} rows were stored on top of {before:,}",
+            why=f"{published:,} events were published, {stored:,} rows were stored on top of {before:,}",
             next_command="make bench ONLY=latency",
         )
     late = arrivals.seconds_after(due)
     if len(late) != len(due):
         raise reader.stuck(f"{len(due) - len(late)} of {len(due)} due moments were not measured")
-    return _judge(sent, reader, scale.rate, late)
+    return _judge(sent, flooded, reader, scale.rate, late)
 
 
-def _judge(sent: pl.DataFrame, reader: _Reader, wanted_rate: int, due_late: list[float]) -> Case:
+def _judge(
+    sent: pl.DataFrame, flooded: pl.DataFrame, reader: _Reader, wanted_rate: int, due_late: list[float]
+) -> Case:
     span = float(sent["acked_at"].max()) - float(sent["due_at"].min())  # type: ignore[arg-type]
     rate = f"at {wanted_rate:,} events/s"
     figures = (
         *_quantiles(f"publish to queryable {rate}", reader.waited(sent, FACTS), 0.5),
         *_quantiles(f"publish to counted by the views {rate}", reader.waited(sent, VIEWS), 0.5),
         *_quantiles("due moment to its measurement in Kafka", due_late, 1.0),
+        *_quantiles(
+            "publish to queryable, every second record unreadable", reader.waited(flooded, FACTS), 1.0
+        ),
     )
     late = sent.select((pl.col("acked_at") - pl.col("due_at")).quantile(0.99)).item()
     notes = (
@@ -112,12 +121,14 @@ def _quantiles(what: str, seconds: list[float], most_at_p99: float) -> Iterator[
     yield Figure(f"{what}, most", "s", [seconds[-1]])
 
 
-def _publish_while(scale: Scale, project: Project, reader: _Reader) -> pl.DataFrame:
-    """Run the publisher and poll meanwhile; what it sent, with due_at and acked_at (monotonic seconds)."""
+def _publish_while(scale: Scale, project: Project, reader: _Reader, unreadable: int = 0) -> pl.DataFrame:
+    """Run the publisher and poll meanwhile; the events it sent, with due_at and acked_at (monotonic
+    seconds). unreadable: records after each event; together they come at the scale's rate."""
     file = project.cwd / "sent.parquet"
-    arguments = [project.bootstrap(), str(scale.rate), str(scale.rate * scale.latency_seconds), str(file)]
+    rate = scale.rate // (1 + unreadable)
+    arguments = [rate, rate * scale.latency_seconds, file, unreadable]
     publisher = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.steady_publisher", *arguments],
+        [sys.executable, "-m", "benchmarks.steady_publisher", project.bootstrap(), *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
