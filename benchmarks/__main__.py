@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,8 +20,11 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 @click.command()
 @click.argument("only", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
+@click.option(
+    "--reading-events", type=int, default=FULL.answer_events, show_default=True, help="Of the case reading."
+)
 @click.option("--quick", is_flag=True, help="Tiny load, once: checks that everything runs, not how fast.")
-def bench(only: tuple[str, ...], quick: bool) -> None:
+def bench(only: tuple[str, ...], reading_events: int, quick: bool) -> None:
     """Measure Baton against its peers, each with the same load from a real Kafka.
 
     A whole run writes docs/benchmarks.md. Single cases and quick runs only print their table. A broker is
@@ -30,7 +34,7 @@ def bench(only: tuple[str, ...], quick: bool) -> None:
     # On SIGTERM, exit normally so that the measured broker and worker are stopped too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        report = run(QUICK if quick else FULL, only)
+        report = run(QUICK if quick else replace(FULL, answer_events=reading_events), only)
     except BatonError as error:
         say(f"benchmarks: {error}")
         sys.exit(int(error.exit_code))

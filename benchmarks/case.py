@@ -96,6 +96,7 @@ class Scale:
     small_batch: int = 5_000
     latency_seconds: int = 20
     rate: int = 5_000
+    due_moments: int = 200
     times_longer: int = 50
     answer_events: int = 2_000_000
     times_asked: int = 20
@@ -112,6 +113,7 @@ QUICK = Scale(
     small_batch=25,
     latency_seconds=1,
     rate=2_000,
+    due_moments=10,
     times_longer=10,
     answer_events=2_000,
     times_asked=1,

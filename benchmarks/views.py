@@ -72,12 +72,21 @@ def evaluate_views(folder: str, rounds: int) -> Measured:
     return found
 
 
-def _select(view: Projection, kind: str) -> str:
+def asked_of(view: Projection) -> str:
+    """A SELECT of the whole view; of a sliced one, of the regions by week."""
+    return f"from {view.relation}{_where(view)}"
+
+
+def _where(view: Projection) -> str:
     asked = {"dimension": "region", "window_unit": "week"} if view.is_sliced else {}
     which = [f"{column} = '{value}'" for column, value in asked.items() if column in view.key]
-    where = f" where {' and '.join(which)}" if which else ""
+    return f" where {' and '.join(which)}" if which else ""
+
+
+def _select(view: Projection, kind: str) -> str:
     if kind == READ_MODELS:
-        return f"from {view.relation}{where}"
+        return asked_of(view)
+    where = _where(view)
     return selected(view.reads, live_as_of(), f"from ({view.evaluated(live_as_of())}){where}")
 
 

@@ -25,25 +25,43 @@
 --   sla_kept_share    share of those judged that are not due
 select
     dimension,
-    dimension_value(dimension, value) as value,
+    value,
     window_unit,
-    window_of(offered_on, window_unit, week_begins, fiscal_year_begins) as window_start,
-    latency.from_team,
-    latency.to_team,
-    count(*) as offered,
-    count(*) filter (where answered_at is not null and not latency.is_clock_suspect) as n,
-    quantile_cont(business_minutes, 0.5) filter (where not latency.is_clock_suspect) as p50_minutes,
-    quantile_cont(business_minutes, 0.9) filter (where not latency.is_clock_suspect) as p90_minutes,
-    quantile_cont(business_minutes, 0.95) filter (where not latency.is_clock_suspect) as p95_minutes,
-    quantile_cont(elapsed_minutes, 0.5) filter (where not latency.is_clock_suspect) as p50_elapsed,
-    count(*) filter (where latency.is_clock_suspect) as clock_suspect,
-    count(*) filter (where not owed.is_clock_suspect and outcome not in ('lapsed', 'moot')) as sla_judged,
-    count(*) filter (where is_due) as sla_due,
-    count(*) filter (where is_past_due) as sla_past_due,
+    window_start,
+    from_team,
+    to_team,
+    offered,
+    n,
+    business[1] as p50_minutes,
+    business[2] as p90_minutes,
+    business[3] as p95_minutes,
+    p50_elapsed,
+    clock_suspect,
+    sla_judged,
+    sla_due,
+    sla_past_due,
     1 - sla_due / nullif(sla_judged, 0) as sla_kept_share
-from funnel.handoff_latency as latency
-left join funnel.handoff_sla as owed on owed.handoff_id = latency.handoff_id and sla = 'answer'
-cross join playbook.dimension
-left join funnel.lead_slice using (lead_id, dimension)
-cross join playbook.window_unit
-group by all
+from (
+    select
+        dimension,
+        dimension_value(dimension, value) as value,
+        window_unit,
+        window_of(offered_on, window_unit, week_begins, fiscal_year_begins) as window_start,
+        latency.from_team,
+        latency.to_team,
+        count(*) as offered,
+        count(*) filter (where answered_at is not null and not latency.is_clock_suspect) as n,
+        -- All percentiles of one sorted list, not each of its own.
+        quantile_cont(business_minutes, [0.5, 0.9, 0.95]) filter (where not latency.is_clock_suspect) as business,
+        quantile_cont(elapsed_minutes, 0.5) filter (where not latency.is_clock_suspect) as p50_elapsed,
+        count(*) filter (where latency.is_clock_suspect) as clock_suspect,
+        count(*) filter (where not owed.is_clock_suspect and outcome not in ('lapsed', 'moot')) as sla_judged,
+        count(*) filter (where is_due) as sla_due,
+        count(*) filter (where is_past_due) as sla_past_due
+    from funnel.handoff_latency as latency
+    left join funnel.handoff_sla as owed on owed.handoff_id = latency.handoff_id and sla = 'answer'
+    cross join playbook.dimension
+    left join funnel.lead_slice using (lead_id, dimension)
+    cross join playbook.window_unit
+    group by all
+)

@@ -160,7 +160,7 @@ def create_topics(
                 next_command="baton doctor --json   (shows the settings; ask an administrator to create it)",
                 exit_code=ExitCode.CONFIGURATION,
             )
-    client.wait_for_topics(list(partitions), timeout_ms=30_000)
+    client.wait_for_topics(list(partitions), timeout_ms=60_000)
 
 
 def topic_faults(

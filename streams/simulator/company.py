@@ -17,12 +17,17 @@ PIPELINE_PER_LEAD = (2_600, 3_100, 3_300, 3_500)
 KEPT_PER_LEAD = (1_350, 1_700, 1_800, 2_000)
 
 Fields = dict[str, Any]
+# The decision, the number that it is meant to move by its address in the meeting pack, and which way.
 DECISIONS = (
-    ("Answer demo requests before everything else.", "median latency of demo requests falls"),
-    ("Stop importing lists without a phone number.", "returns with bad_data fall"),
-    ("Marketing joins every first call of a named account.", "acceptance rises"),
-    ("Leads that were returned are answered within the day.", "unacknowledged returns fall"),
-    ("Pause the campaign with the fewest accepted leads.", None),
+    ("Answer demo requests before everything else.", "clock/marketing/sales_development/p50_minutes", "fall"),
+    ("Stop importing lists without a phone number.", "black_hole/returned_unacknowledged/handoffs", "fall"),
+    ("Marketing joins every first call of a named account.", "funnel/offered/cohort_rate", "rise"),
+    (
+        "Leads that were returned are answered within the day.",
+        "sla/acknowledge_return/marketing/kept_share",
+        "rise",
+    ),
+    ("Pause the campaign with the fewest accepted leads.", None, None),
 )
 
 
@@ -39,12 +44,14 @@ def emit_company(world: World, leads: int) -> list[StoryEvent]:
         _campaign(world, dice, campaign, goal_id, emit)
     for week in range(world.days // 7):
         if dice.chance(0.4):
-            decision, effect = dice.pick(DECISIONS)
+            decision, number, should = dice.pick(DECISIONS)
             fields = {
                 "decision_id": f"dec-{world.seed}-{week + 1}",
                 "decision": decision,
                 "decided_by": "weekly meeting",
-                "expected_effect": effect,
+                "owner": "sales operations",
+                "number": number,
+                "expected_effect": number and f"{number} should {should}",
             }
             emit("DecisionRecorded", world.start + (week * 7 + 3) * DAY + 10 * HOUR, "baton", fields)
     return [event for event in events if event.at <= world.as_of]

@@ -16,9 +16,10 @@ from starlette.routing import Route
 from schemas.errors import BatonError
 from streams.web import agreement, assets, live, tables, trace
 from streams.web.address import Address, read_address
+from streams.web.background import StillComputing
 from streams.web.guard import HOSTS, Guard
 from streams.web.kept_pages import unless_known
-from streams.web.known import StillComputing
+from streams.web.packs import Packs
 from streams.web.page import Page, not_understood
 from streams.web.screens import screens
 from streams.web.source import Source
@@ -35,6 +36,7 @@ def make_page(
     """The page over a source. hosts: the names it answers to; any other Host is refused. api: routes beside
     the page (api.py), which ask for a token instead. operators: others, guarded as the page is."""
     page = Page(source)
+    packs = Packs(page)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -62,6 +64,8 @@ def make_page(
             route("/number/{panel}/{figure}", trace.number),
             route("/life/{kind}/{id:path}", trace.life),
             route("/playbook", agreement.playbook),
+            route("/packs", packs.weeks),
+            route("/packs/{day}", packs.pack),
             Route("/what-if", agreement.what_if_endpoint(page), methods=["GET", "POST"]),
             Route("/static/{name:path}", assets.asset),
             *operators,

@@ -42,6 +42,7 @@ class KeptPages:
     def keep(self, request: Request, token: str, response: Response) -> None:
         """Keep a page that was rendered at this position."""
         is_page = isinstance(response, HTMLResponse) and response.status_code == 200
+        is_page = is_page and "content-security-policy" not in response.headers  # only the text is kept
         if not token or not is_page or len(response.body) > LONGEST_PAGE:
             return
         with self._lock:

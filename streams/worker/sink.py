@@ -207,7 +207,7 @@ class Sink:
                 found = await consumer.getmany(timeout_ms=20 if fetched.reached else 100, max_records=room)
             except OffsetOutOfRangeError:
                 if self.watch is not None:  # it ends the sink with what became of the log
-                    await wait_for_stop(stop, 10 * WATCH_SECONDS)
+                    await wait_for_stop(stop, 20 * WATCH_SECONDS)
                 raise
             for partition, records in found.items():
                 place = self.names.own_place(partition)

@@ -11,7 +11,8 @@ from schemas.errors import BatonError
 from streams.queries.numbers import NAMED, numbers_of, read_number
 from streams.queries.panel import Look, circumstances, circumstances_statement
 from streams.queries.panels import panel
-from streams.report.recording import decision, direction, dispute, resolution
+from streams.report.recording import DIRECTIONS, decision, direction, dispute, resolution
+from streams.simulator.company import DECISIONS
 from tests.given import as_bytes, given, in_memory
 from tests.simulated import simulated
 
@@ -72,3 +73,9 @@ def test_every_number_is_found_by_its_own_address() -> None:
             for number in numbers_of(each, rows):
                 assert read_number(number.address) == number
                 assert number.row({each.id: rows}) is not None
+
+
+def test_the_decisions_of_the_demo_name_numbers_that_are_there() -> None:
+    named = [(number, should) for _, number, should in DECISIONS if number is not None]
+    assert named and all(should in DIRECTIONS for _, should in named)
+    assert all(read_number(number).address == number for number, _ in named)

@@ -6,19 +6,25 @@ import csv
 import io
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
 from projections.playbook import read_playbook
-from streams.queries.audiences import AUDIENCES
+from streams.queries.audiences import AUDIENCES, audience
 from streams.queries.panels import PANELS
+from streams.report.moments import read_week, views_read
+from streams.report.pack import make_pack
+from streams.report.writing import as_html
 from tests.given import in_memory
-from tests.streams.web.conftest import FORMULA, HOSTILE, Opened
+from tests.signed import KEYS
+from tests.streams.web.conftest import FORMULA, HOSTILE, Opened, recorded_in
+from warehouse.authority import Authority
 from warehouse.warehouse import Warehouse
 
 NUMBER = re.compile(r"-?[\d,]+")
@@ -240,6 +246,31 @@ def test_as_known_on_a_day_is_computed_and_then_kept(client: TestClient, warehou
     then = Links(answer.text).raw["clock"]
     offered = [sum(int(value) for name, value in found if name == "offered") for found in (then, now)]
     assert 0 < offered[0] < offered[1]
+
+
+def test_the_pack_of_a_week_is_that_of_the_command(
+    client: TestClient, warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weeks = [href for href, _ in Links(client.get("/packs?for=sales").text).links if "/packs/" in href]
+    assert len(weeks) == 12
+    deadline = time.monotonic() + 60
+    while (answer := client.get(weeks[1])).status_code == 202:
+        assert "The pack of the week of" in answer.text
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    day = date.fromisoformat(weeks[1].partition("?")[0].rpartition("/")[2])
+    as_of = datetime.combine(day, datetime.min.time(), ZoneInfo(read_playbook().zone))
+    with recorded_in(warehouse, tmp_path_factory.mktemp("pack"))(views_read()) as records:
+        week = read_week(records, Authority(read_playbook(), KEYS), as_of.astimezone(UTC))
+    assert answer.text == as_html(make_pack(week, audience("sales")))
+    policy = answer.headers["content-security-policy"]
+    assert "script-src" not in policy and "unsafe" not in policy and "style-src 'sha256-" in policy
+    assert client.get(weeks[1]).headers["content-security-policy"] == policy
+
+
+@pytest.mark.parametrize("day", ["2031-01-06", "1999-12-27", "tomorrow", "2026"])
+def test_a_day_without_a_pack_is_refused(client: TestClient, day: str) -> None:
+    assert client.get(f"/packs/{day}").status_code == 400
 
 
 def test_an_empty_warehouse_says_what_to_do(page_of: Opened) -> None:

@@ -104,9 +104,9 @@ async def until(is_so: Callable[[], Any], seconds: float = 15.0) -> None:
 
 
 def raised_by(work: Coroutine[Any, Any, None]) -> BatonError:
-    """What ends this, within a minute."""
+    """What ends this, within two minutes."""
     with pytest.raises(ExceptionGroup) as caught:
-        asyncio.run(asyncio.wait_for(work, 60))
+        asyncio.run(asyncio.wait_for(work, 120))
     found: BaseException = caught.value
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
