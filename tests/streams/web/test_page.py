@@ -21,7 +21,7 @@ from streams.queries.panels import PANELS
 from streams.report.moments import read_week, views_read
 from streams.report.pack import make_pack
 from streams.report.writing import as_html
-from tests.given import in_memory
+from tests.given import as_bytes, given, in_memory
 from tests.signed import KEYS
 from tests.streams.web.conftest import FORMULA, HOSTILE, Opened, recorded_in
 from warehouse.authority import Authority
@@ -281,6 +281,31 @@ def test_an_empty_warehouse_says_what_to_do(page_of: Opened) -> None:
             assert "There are no events yet" in text and "baton publish" in text
             assert client.get("/playbook").status_code == 200
             assert client.get("/rows/handoff").status_code == 200
+
+
+def test_the_first_events_are_seen_at_once(page_of: Opened) -> None:
+    touched = {
+        "type": "TouchRecorded",
+        "occurred_at": "2026-03-02T09:00:00Z",
+        "source": "the first one",
+        "lead_id": "lead-1",
+        "team": "marketing",
+        "channel": "web",
+        "activity": "visited",
+        "is_inbound": True,
+        "is_automated": False,
+    }
+    with in_memory(read_playbook()) as warehouse:
+        warehouse.refresh()
+        with page_of(warehouse) as client:
+            assert "There are no events yet" in client.get("/").text
+            given(warehouse, as_bytes([touched]))
+            warehouse.refresh()
+            deadline = time.monotonic() + 20
+            while "the first one" not in (text := client.get("/?window=all").text):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            assert "There are no events yet" not in text
 
 
 def test_a_long_list_is_bounded_and_says_how_many_more(client: TestClient, warehouse: Warehouse) -> None:
