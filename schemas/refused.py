@@ -1,8 +1,7 @@
 """Rows that a mapping could not make an event of: kept in the log, as JSON that says what and why.
 
 Such a record stands on the topic of the event it would have been. Readers do not take it for an event: it
-fails
-with the stage and the reason it carries, and so reaches the failed events and the dead letters like any
+fails with the stage and the reason it carries, and so reaches the failed events and the dead letters like any
 other.
 """
 

@@ -1,8 +1,7 @@
 """What an export has and the log lacks, and the reverse: by what was reported, its stage and day, with ids.
 
 Events are the same here when they say the same kind of thing of the same lead, deal or campaign, whatever
-system
-reported it: that is how a lead shows that was lost between two tools.
+system reported it: that is how a lead shows that was lost between two tools.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ _SCHEMA = {"id": pl.String, "stage": pl.String, "day": pl.Date}
 @dataclass(frozen=True)
 class Comparison:
     """days: a row for each event type, stage and day, with how many both have and each alone. missing: the
-    ids
-    that one side alone has, with event type, stage, day and side. Days of the log outside those of the export
-    are not compared."""
+    ids that one side alone has, with event type, stage, day and side. Days of the log outside those of the
+    export are not compared."""
 
     days: pl.DataFrame
     missing: pl.DataFrame

@@ -81,8 +81,7 @@ def failed_in(
     found: EvaluatedPart, conflicts: Sequence[pl.DataFrame] = (), most: int | None = None
 ) -> list[FailedRow]:
     """The failed rows of a part, in their order; `conflicts`: beside each rule, faults that are known only
-    once
-    all is read. `most`: no more than these are looked up."""
+    once all is read. `most`: no more than these are looked up."""
     named = [("", found.rows.faults)]
     named += [(mapped.rule.event.name, mapped.faults) for mapped in found.mapped]
     named += [(mapped.rule.event.name, more) for mapped, more in zip(found.mapped, conflicts, strict=False)]

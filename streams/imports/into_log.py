@@ -37,8 +37,7 @@ def import_files(
     """Import files. Returns once Kafka has all of it, with acknowledgement of every in-sync replica.
 
     Idempotent: run again after an error, it sends what is missing. Raises BatonError when no worker can say
-    what
-    the log has, and when Kafka does not take an event.
+    what the log has, and when Kafka does not take an event.
     """
     importing = Import(rules, paths, advance)
     with Publisher(project) as publisher:  # Kafka is there, with its topics, before the files are read

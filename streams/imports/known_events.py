@@ -2,8 +2,7 @@
 revised.
 
 A revision has the id of the event with ~002, ~003, ... behind it. How a type is revised stands in REVISED;
-what is
-not there cannot be, and its row fails.
+what is not there cannot be, and its row fails.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Unread:
 @dataclass(frozen=True)
 class Part:
     """Rows of a file with the columns that are wanted and `_row`; places: where some of them stand. `read`:
-    the
-    share of the file that is read with this part. `is_plain`: no text holds anything but printable ASCII."""
+    the share of the file that is read with this part. `is_plain`: no text holds anything but printable
+    ASCII."""
 
     frame: pl.DataFrame
     places: Places

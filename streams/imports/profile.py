@@ -46,8 +46,7 @@ _NUMBER = rf"^{_SIGN}\s*[+-]?\d[\d.,' ]*\s*{_SIGN}$"
 @dataclass(frozen=True)
 class Column:
     """One column. share_missing and share_distinct are of the sampled rows; formats: those that read nearly
-    all
-    of its texts, each alone or two together; numbers: (decimal, thousands) marks that do."""
+    all of its texts, each alone or two together; numbers: (decimal, thousands) marks that do."""
 
     name: str
     share_missing: float
@@ -100,11 +99,9 @@ def profile(path: Path) -> FileProfile:
         raise cannot_read(path, "there is no such file")
     file = _dialect(path)
     header = header_of(path, file)
-    frames = []
-    for part in parts_of(path, file, header):
-        frames.append(part.frame.head(SAMPLE_ROWS).drop(ROW))
-        break
-    frame = frames[0] if frames else pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
+    first = next(iter(parts_of(path, file, header)), None)
+    nothing = pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
+    frame = nothing if first is None else first.frame.head(SAMPLE_ROWS).drop(ROW)
     columns = tuple(_column(frame[name]) for name in header)
     values = {
         c.name: frozenset(_texts(frame[c.name]).drop_nulls().unique().to_list())
@@ -232,6 +229,8 @@ def _numbers(texts: pl.Series) -> tuple[tuple[str, str], ...]:
         if decimal != thousands
     }
     best = max(shares.values())
+    if best < LIKELY:
+        return ()
     able = [marks for marks, share in shares.items() if share > best - SAME]
     if not bare["text"].str.contains(r"[.,]").any():
         return ((".", ""),)

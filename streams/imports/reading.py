@@ -46,8 +46,7 @@ def _existing(path: Path) -> Path:
 
 def assigned(paths: Sequence[Path], rules: MappingRules) -> dict[str, list[Path]]:
     """The paths of each file of the mapping. Raises BatonError for a path that is none of them or several,
-    and
-    for a file that is needed and not there."""
+    and for a file that is needed and not there."""
     found: dict[str, list[Path]] = {name: [] for name in rules.files}
     for path in dict.fromkeys(paths):
         names = [

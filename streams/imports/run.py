@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from schemas.json_form import json_form
 from schemas.validation import Clock, system_clock
 from streams.imports.batches import Advance, EvaluatedPart, evaluated_parts
 from streams.imports.failed_rows import FailedRow, OpenFailures, count_failed, failed_in, topic_of
-from streams.imports.known_events import Known, NothingKnown, as_records, sort_by_log
+from streams.imports.known_events import Known, NothingKnown, Sorted, as_records, sort_by_log
 from streams.mapping.evaluation import KEY
 from streams.mapping.language import MappingRules
 
@@ -44,12 +44,10 @@ class Destination(Protocol):
 class Outcome:
     """What an import found or did. Events by type; failed rows by event type, the first MOST_LISTED in full.
 
-    events: all that the files make, each id once. new, revised, unchanged: what the log made of them;
-    without a
-    log all are new. copies: rows that say the same again. not_meant: rows that conditions leave out, by
-    event.
-    stand_ins: stand-ins, defaults and skipped events, by event and field. is_read: the numbers have what was
-    sent.
+    events: all that the files make, each id once. new, revised, unchanged: what the log made of them; without
+    a log all are new. copies: rows that say the same again. not_meant: rows that conditions leave out, by
+    event. stand_ins: stand-ins, defaults and skipped events, by event and field. is_read: the numbers have
+    what was sent.
     """
 
     rows: int = 0
@@ -174,9 +172,9 @@ class Import:
         out.failed_rows, out.failed, out.new = [], Counter(), Counter()
         for found, sorted_, conflicts in self._sorted(known or NothingKnown(), "comparing"):
             out.failed += count_failed(found)
-            for mapped, more, events in zip(found.mapped, conflicts, sorted_, strict=True):
+            for mapped, more, by_log in zip(found.mapped, conflicts, sorted_, strict=True):
                 out.failed[mapped.rule.event.name] += more.height
-                self._count(mapped.rule.event, *events)
+                self._count(mapped.rule.event, by_log)
             if (room := MOST_LISTED - len(out.failed_rows)) > 0:
                 out.failed_rows += failed_in(found, conflicts, most=room)
 
@@ -194,11 +192,11 @@ class Import:
         out = self.outcome
         out.failed_rows, out.failed, out.new = [], Counter(), Counter()
         for found, sorted_, conflicts in self._sorted(known, "sending"):
-            for mapped, (new, revised, unchanged) in zip(found.mapped, sorted_, strict=True):
-                for frame in (new, revised):
+            for mapped, by_log in zip(found.mapped, sorted_, strict=True):
+                for frame in (by_log.new, by_log.revised):
                     for record in as_records(frame):
                         destination.publish_record(mapped.rule.event, record)
-                self._count(mapped.rule.event, new, revised, unchanged)
+                self._count(mapped.rule.event, by_log)
             failed = failed_in(found, conflicts)
             for row in failed:
                 out.failed[row.event_type] += 1
@@ -221,7 +219,7 @@ class Import:
 
     def _sorted(
         self, known: Known, verb: str
-    ) -> Iterator[tuple[EvaluatedPart, list[_ByLog], list[pl.DataFrame]]]:
+    ) -> Iterator[tuple[EvaluatedPart, list[Sorted], list[pl.DataFrame]]]:
         """Each part with, for each rule, its events by what the log has, and faults known only now."""
         sent: dict[str, set[int]] = {}
         for found in self._parts(verb):
@@ -232,26 +230,19 @@ class Import:
                 once = sound.unique("event_id", keep="first", maintain_order=True)
                 if self._contradictions.copies[event.name]:
                     once = _not_seen(once, sent.setdefault(event.name, set()))
-                by_log = sort_by_log(event, once, known)
-                events.append(_ByLog(by_log.new, by_log.revised, by_log.unchanged))
-                conflicts.append(pl.concat([_contradicting(contradicting), by_log.faults]))
+                events.append(sort_by_log(event, once, known))
+                conflicts.append(pl.concat([_contradicting(contradicting), events[-1].faults]))
             yield found, events, conflicts
 
-    def _count(self, event: EventType, new: pl.DataFrame, revised: pl.DataFrame, unchanged: int) -> None:
-        self.outcome.new[event.name] += new.height
-        self.outcome.revised[event.name] += revised.height
-        self.outcome.unchanged[event.name] += unchanged
+    def _count(self, event: EventType, by_log: Sorted) -> None:
+        self.outcome.new[event.name] += by_log.new.height
+        self.outcome.revised[event.name] += by_log.revised.height
+        self.outcome.unchanged[event.name] += by_log.unchanged
 
     def _show(self, event: EventType, events: pl.DataFrame) -> None:
         shown = self.outcome.shown.setdefault(event.name, [])
         for record in as_records(events.head(MOST_SHOWN_EVENTS - len(shown))):
             shown.append(json_form(event, record))
-
-
-class _ByLog(NamedTuple):
-    new: pl.DataFrame
-    revised: pl.DataFrame
-    unchanged: int
 
 
 def _not_seen(events: pl.DataFrame, seen: set[int]) -> pl.DataFrame:

@@ -86,8 +86,8 @@ class Publisher:
         """where: a project, or bare bootstrap servers. Missing topics are created.
 
         With a registry (default: the project's) values travel in the Confluent wire format. An event not
-        acknowledged within delivery_timeout_seconds is a failure. Raises BatonError (exit 4) when no
-        broker answers.
+        acknowledged within delivery_timeout_seconds is a failure. Raises BatonError (exit 4) when no broker
+        answers.
         """
         if registry is None and isinstance(where, Project):
             registry = registry_of(where)

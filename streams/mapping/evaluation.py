@@ -58,8 +58,7 @@ class Mapped:
 @dataclass(frozen=True)
 class Rows:
     """The rows of a batch that count, cleaned and with `_key`. odd: columns that may hold what cannot be
-    seen.
-    faults: rows without a key, and others that cannot be judged."""
+    seen. faults: rows without a key, and others that cannot be judged."""
 
     frame: pl.DataFrame
     odd: frozenset[str]
@@ -93,8 +92,7 @@ class Joined:
 
 class Evaluation:
     """Evaluates one mapping over batches. It remembers only how often it saw equal rows without a key, so
-    that
-    each gets a stand-in of its own; begin a new one to read the same files again."""
+    that each gets a stand-in of its own; begin a new one to read the same files again."""
 
     def __init__(
         self, rules: MappingRules, joined: Mapping[str, Joined] | None = None, clock: Clock = system_clock
@@ -107,8 +105,7 @@ class Evaluation:
 
     def rows(self, file: FileRule, frame: pl.DataFrame, is_plain: bool = False) -> Rows:
         """The rows of a batch that rules are evaluated over, one after another. `is_plain`: who made the
-        batch
-        knows that no text holds anything but printable ASCII."""
+        batch knows that no text holds anything but printable ASCII."""
         base, odd = cleaned(frame, self.rules.nothing, self._naming[file.name], is_plain)
         left_out, faults = 0, NO_FAULTS
         if file.only:

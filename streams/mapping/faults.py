@@ -24,10 +24,8 @@ def possible(
     """(events that the contract finds possible, [(row, what is impossible)]).
 
     Attributes were looked at as texts: to look into a million lists takes longer than all the rest.
-    `is_plain`:
-    no text of the batch holds anything but printable ASCII. Where none is too long either, and none comes
-    from
-    the mapping alone, texts are as the contract wants them.
+    `is_plain`: no text of the batch holds anything but printable ASCII. Where none is too long either, and
+    none comes from the mapping alone, texts are as the contract wants them.
     """
     version = rule.event.newest
     texts = [f["name"] for f in version.fields if column_type(f["type"]) == pl.String]

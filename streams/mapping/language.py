@@ -102,8 +102,7 @@ class EventRule:
     @cached_property
     def is_of_columns(self) -> bool:
         """Whether every text is made of columns of its own rows, or is a constant of printable ASCII that is
-        not
-        empty."""
+        not empty."""
         values = (*self.fields.values(), *self.attributes.values())
         if self.join or any(value.lookup or value.default or value.otherwise for value in values):
             return False

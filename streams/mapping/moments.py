@@ -119,8 +119,7 @@ def _days(texts: pl.Series, fmt: str, zone: str) -> pl.Series:
 
 def read_instants(texts: pl.Series, value: Value, zone: str) -> pl.Series:
     """Instants in UTC, null where a text is none: also where the clocks skip it, show it twice and the
-    mapping
-    does not say which, or no zone is known."""
+    mapping does not say which, or no zone is known."""
     if texts.dtype == pl.Date:
         return _at_time(texts, value, zone)
     if isinstance(texts.dtype, pl.Datetime):

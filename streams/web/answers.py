@@ -167,12 +167,16 @@ class Answers:
             turn.release()
 
     def _slow_rows(self, panel: Panel, position: Position) -> _Slow | None:
-        """The rows of a slow panel, unless they have to be asked again. They are the same for every look. That
-        there were none is not kept: asking costs nothing then, and the page would go on saying so."""
+        """The rows of a slow panel, unless they have to be asked again. They are the same for every look.
+        That there were none is not kept: asking costs nothing then, and the page would go on saying so."""
         slow = self._slow.get(panel.id)
-        is_kept = slow is not None and bool(slow.rows) and (
-            time.monotonic() - slow.asked_at < SLOW_SECONDS
-            or (slow.token == position.token and position.is_pinned)
+        is_kept = (
+            slow is not None
+            and bool(slow.rows)
+            and (
+                time.monotonic() - slow.asked_at < SLOW_SECONDS
+                or (slow.token == position.token and position.is_pinned)
+            )
         )
         return slow if is_kept else None
 

@@ -204,10 +204,8 @@ def _decimal_comma(cents: int) -> str:
 
 def qualified_leads(folder: Path, seed: int, count: int = 400) -> tuple[Path, Path]:
     """Leads and closed deals in two files: two ways to write a day, a byte order mark, line ends within
-    quotes,
-    copies, ids that are missing, contradict themselves or have blanks around them, deals without a lead,
-    decimal
-    commas, a currency in each row."""
+    quotes, copies, ids that are missing, contradict themselves or have blanks around them, deals without a
+    lead, decimal commas, a currency in each row."""
     chance = random.Random(seed)
     leads, deals = [], []
     for number in range(count):
