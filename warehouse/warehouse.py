@@ -26,6 +26,7 @@ from warehouse.read_models import ReadModels, Refreshed, is_current
 from warehouse.reading import check_is_reading, failing_plainly, survivable, took_too_long
 from warehouse.record_identity import refresh_identity
 from warehouse.scope import EVERYTHING, Scope
+from warehouse.write_ahead_log import cut_uncommitted
 
 MEMORY_LIMIT = "2GB"
 Config = dict[str, str | bool | int | float | list[str]]
@@ -330,6 +331,8 @@ def _connect(
     place = str(path) if path else ":memory:"
     while True:
         try:
+            if path is not None:
+                cut_uncommitted(path)
             return duckdb.connect(place, read_only=is_reading, config=config)
         except duckdb.Error as error:
             if not is_held(error) or time.monotonic() >= deadline:

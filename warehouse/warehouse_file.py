@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import duckdb
 
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import cannot_open, is_damage
+from warehouse.write_ahead_log import cut_uncommitted, write_ahead_logs
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def back_up(path: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         _copy(path, partial)
+        cut_uncommitted(partial)
         with duckdb.connect(str(partial)) as copied:
             copied.execute("checkpoint")
         _read_everything(partial)
@@ -92,7 +93,7 @@ def _copy(path: Path, to: Path) -> None:
     """Copy the file with its write-ahead log while no writer can open it."""
     with duckdb.connect(str(path), read_only=True):
         # The log first: the system lets go of a lock once its file was opened a second time and closed.
-        for file in (*_write_ahead_logs(path), path):
+        for file in (*write_ahead_logs(path), path):
             shutil.copyfile(file, f"{to}{file.name.removeprefix(path.name)}")
 
 
@@ -117,16 +118,9 @@ def _read_everything(path: Path) -> None:
             connection.execute(f"select bit_xor(hash(everything)) from {table} as everything").fetchall()
 
 
-def _write_ahead_logs(path: Path) -> Iterator[Path]:
-    """Its write-ahead log, and those of a checkpoint or a recovery that was cut off."""
-    for suffix in (".wal", ".wal.checkpoint", ".wal.recovery"):
-        if Path(f"{path}{suffix}").exists():
-            yield Path(f"{path}{suffix}")
-
-
 def _move_write_ahead_logs(path: Path, to: Path) -> list[Path]:
     """They go first: without them the file is older, without their file they are nothing."""
-    return [_move(wal, Path(f"{to}{wal.name.removeprefix(path.name)}")) for wal in _write_ahead_logs(path)]
+    return [_move(wal, Path(f"{to}{wal.name.removeprefix(path.name)}")) for wal in write_ahead_logs(path)]
 
 
 def _free_name(path: Path, why: str) -> Path:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -24,9 +25,10 @@ from aiokafka import AIOKafkaProducer
 from kafka.partitioner import murmur2
 
 from projections.playbook import read_playbook
+from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
 from schemas.validation import read_event
-from streams.kafka.topics import PARTITIONS
+from streams.kafka.topics import PARTITIONS, log_extent
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
 from streams.simulator import simulate
@@ -217,6 +219,26 @@ class Running:
         """Until the worker has committed so many records; alerts, which it writes itself, do not count."""
         files = self._files[process.pid]
         self._wait(process, lambda: self.records_read(files) >= records, seconds)
+
+    def end_all(self, workers: tuple[subprocess.Popen[str], subprocess.Popen[str]]) -> None:
+        """Stop both as SIGTERM does: reactions first, then numbers once it has read what that one wrote."""
+        numbers, reactions = workers
+        reactions.send_signal(signal.SIGTERM)
+        assert self.wait_end(reactions) == 0, self.log[-2000:]
+        self.wait_for_all(numbers)
+        numbers.send_signal(signal.SIGTERM)
+        assert self.wait_end(numbers) == 0, self.log[-2000:]
+
+    def wait_for_all(self, numbers: subprocess.Popen[str], seconds: float = 90.0) -> None:
+        """Until the worker of numbers has committed all that Kafka holds, alerts too."""
+        extent = log_extent(self.project, CATALOGUE.fact_topics)
+        read = "select topic, kafka_partition, next_offset from warehouse.next_offset"
+
+        def has_read_all() -> bool:
+            reached = {(topic, partition): at for topic, partition, at in self.rows(read)}
+            return all(reached.get(place, 0) >= end for place, (_, end) in extent.items())
+
+        self._wait(numbers, has_read_all, seconds)
 
     def records_read(self, files: WorkerFiles | None = None) -> int:
         """Records committed, as a worker says through its endpoint (numbers, unless other files are given); 0

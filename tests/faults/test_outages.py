@@ -47,13 +47,15 @@ def running(tmp_path: Path, clean_kafka: str) -> Running:
 
 
 def read_to_the_end(running: Running, load: Load) -> None:
-    """The worker of numbers reads everything and is then stopped, as a user would stop it; that of reactions,
-    too, if it has begun."""
-    reactions = running.project.reactions
-    for files in (running.project.numbers, *([reactions] if reactions.warehouse.exists() else [])):
+    """The worker of numbers reads everything and is then stopped, as a user would stop it; that of reactions
+    before it, if it has begun, for it may write more."""
+    numbers, reactions = running.project.workers
+    for files in (*([reactions] if reactions.warehouse.exists() else []), numbers):
         with running.worker(files.name) as worker:
             running.wait_ready(worker)
             running.wait_for(worker, len(load.records))
+            if files == numbers:
+                running.wait_for_all(worker)
             worker.send_signal(signal.SIGTERM)
             assert running.wait_end(worker) == 0, running.log[-2000:]
 
@@ -172,10 +174,8 @@ def test_a_broker_killed_under_a_worker_and_started_again_costs_nothing(
             _reads_on(running, worker, files, len(load.records))
             for worker, files in zip(workers, running.project.workers, strict=True)
         ]
-        for worker, has_read in zip(workers, with_it, strict=True):
-            if has_read:
-                worker.send_signal(signal.SIGTERM)
-                assert running.wait_end(worker) == 0, running.log[-2000:]
+        if all(with_it):
+            running.end_all(workers)
     if not all(with_it):
         assert "next:" in running.log, "a worker that gives up says what to do"
         read_to_the_end(running, load)
