@@ -34,30 +34,12 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The rows of a relation about which a view says the same whatever the clock says."""
-
-    relation: str
-    when: str
-
-    def rows(self, table: str) -> dict[str, str]:
-        """The settled rows, in the place of the relation whose rows are in `table`."""
-        return {self.relation: f"(from {table} where {self.when})"}
-
-    def others(self, table: str) -> dict[str, str]:
-        """The rows that are not settled, likewise."""
-        return {self.relation: f"(from {table} where ({self.when}) is not true)"}
-
-
-@dataclass(frozen=True)
 class Projection:
     """A header and its SELECT, as they stand in the file.
 
     `means` is the definition of the number where `says` is not enough: how it is counted, and where the
     trade's definition comes from. Header, reference page and `baton explain` show this one text.
     `stored`: the column that names whose row it is, of a view kept as a table (warehouse/read_models.py).
-    `settled`: of such a view that depends on the clock, which rows of what relation its rows never change
-    with; only those about them are kept.
     """
 
     kind: str
@@ -71,7 +53,6 @@ class Projection:
     select: str
     path: Path
     stored: str = ""
-    settled: Settled | None = None
 
     @property
     def relation(self) -> str:
@@ -138,15 +119,7 @@ def read_projection(path: Path) -> Projection:
         select="\n".join(lines[body_from:]).strip().rstrip(";"),
         path=path,
         stored=header.get("stored", ""),
-        settled=_settled(path, header["settled"]) if "settled" in header else None,
     )
-
-
-def _settled(path: Path, text: str) -> Settled:
-    relation, where, when = text.partition(" where ")
-    if not where:
-        raise _bad_header(path, 1, "settled lacks 'where'")
-    return Settled(relation, when)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -93,16 +93,12 @@ def statements() -> Iterator[str]:
     yield f"create or replace view facts.event as {all_events('facts')}"
     yield record_identity.DDL
     for name, view in relations().items():
-        instead = _read_by_name()
-        if view.settled:
-            instead = instead | view.settled.others(whole_tables()[view.settled.relation])
         select = view.evaluated(live_as_of())
-        select = selected(view.reads, live_as_of(), f"from ({select})", instead=instead)
+        select = selected(view.reads, live_as_of(), f"from ({select})", instead=stored_tables())
         if view.stored:
             # Emptied, and filled by the next refresh: the rows of another layout may mean something else.
             yield f"create or replace table stored.{view.name} as {select} limit 0"
-            others = f" union all by name ({select})" if view.settled else ""
-            select = f"from stored.{view.name}{others}"
+            select = f"from stored.{view.name}"
         yield f"create or replace view {name} as {select}"
     for table in ("component", "rows_read", "offset_read", "read_model"):
         yield f"truncate warehouse.{table}"
@@ -135,18 +131,8 @@ def foundations() -> Iterator[str]:
 
 @cache
 def stored_tables() -> dict[str, str]:
-    """Of each view that is kept as a table, or whose settled rows are: its name -> the table."""
+    """Of each view that is kept as a table: its name -> the table."""
     return {view.relation: f"stored.{view.name}" for view in stored_views()}
-
-
-@cache
-def whole_tables() -> dict[str, str]:
-    """Those of them that hold the whole view."""
-    return {view.relation: f"stored.{view.name}" for view in stored_views() if not view.settled}
-
-
-def _read_by_name() -> dict[str, str]:
-    return whole_tables() | {view.relation: view.relation for view in stored_views() if view.settled}
 
 
 def live_as_of() -> str:

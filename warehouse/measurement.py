@@ -15,7 +15,7 @@ from projections.relations import selected
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
 from schemas.codec import encode
-from warehouse.layout import whole_tables
+from warehouse.layout import stored_tables
 from warehouse.read_models import ReadModels, unread_sql
 from warehouse.scope import MEASURED
 
@@ -23,7 +23,7 @@ SOURCE = "baton"
 MOST_PER_PASS = 20_000
 ROWS_AT_A_TIME = 2_000
 
-_EPISODE = "funnel.obligation_episode"
+_DEADLINE = "funnel.obligation_deadline"
 _EVENT = CATALOGUE.event_types["HandoffMeasured"]
 _INSTANTS = {"occurred_at", "recorded_at", "offered_at", "due_at"}
 
@@ -70,9 +70,9 @@ def waiting_sql() -> str:
 
 def _measured(as_of: datetime, is_all: bool) -> str:
     """SQL: what is measurable of all handoffs, or of the changed ones."""
-    episodes = whole_tables()[_EPISODE]
-    changed = f"(from {episodes} where handoff_id in (from changed_handoff))"
-    instead = {**whole_tables(), _EPISODE: episodes if is_all else changed}
+    deadlines = stored_tables()[_DEADLINE]
+    changed = f"(from {deadlines} where handoff_id in (from changed_handoff))"
+    instead = {**stored_tables(), _DEADLINE: deadlines if is_all else changed}
     return selected(
         MEASURED.reads,
         sql_literal(as_of),

@@ -1,8 +1,7 @@
 """Read models: tables of what views say about one lead, handoff, deal or company, kept up with the log.
 
 A view whose header says `stored` is such a table. Its rows follow from facts, from merges and from the
-playbooks in force, never from the clock (of a view with a line `settled`, only the rows that time does not
-change any more are kept), and each of them from the facts of one *component*: the records that
+playbooks in force, never from the clock, and each of them from the facts of one *component*: the records that
 events name together, directly or through others. New records change components; the views are then evaluated
 over the facts of these alone, and their rows replaced. The SELECT is the view's own, as everywhere.
 """
@@ -254,8 +253,6 @@ class ReadModels:
         """SQL of a stored view over the facts of the members, and the new rows of other views."""
         instead = {other.relation: f"new_{other.name}" for other in self.views}
         instead |= {f"facts.{event.table}": f"changed_{event.table}" for event in self.events}
-        if view.settled:
-            instead |= view.settled.rows(instead[view.settled.relation])
         at = sql_literal(as_of)
         return selected(view.reads, at, f"from ({view.evaluated(at)})", ("funnel", "resolved"), instead)
 
