@@ -100,6 +100,7 @@ class Scale:
     times_longer: int = 50
     answer_events: int = 2_000_000
     times_asked: int = 20
+    import_rows: int = 1_000_000
     is_quick: bool = False
 
 
@@ -116,6 +117,7 @@ QUICK = Scale(
     times_longer=10,
     answer_events=2_000,
     times_asked=1,
+    import_rows=2_000,
     is_quick=True,
 )
 

@@ -10,6 +10,7 @@ from benchmarks import (
     answers,
     clickhouse_peer,
     faust_peer,
+    imports,
     ingestion,
     latency,
     long_log,
@@ -34,6 +35,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "whatif": whatif.measure,
     "views": views.measure,
     "reading": answers.measure,
+    "import": imports.measure,
     "long-log": long_log.measure,
     "latency": latency.measure,
 }

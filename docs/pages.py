@@ -1,5 +1,5 @@
 """The pages that are written from the code: tables, from the headers of the SQL files; settings and
-permissions; metrics; and the answers to the questions. (`baton contract docs` writes that of events.)
+permissions; metrics; mappings; and the answers to questions. (`baton contract docs` writes that of events.)
 
 `python -m docs.pages` writes them; `--check` says which are stale.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from docs import questions
+from docs import mapping, questions
 from projections.projection import Projection, views
 from streams.kafka.acls import needed_acls
 from streams.kafka.names import Names
@@ -150,6 +150,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
     questions.PAGE: questions.page,
+    mapping.PAGE: mapping.page,
 }
 
 

@@ -25,6 +25,7 @@ from schemas.block_reader import ANY_FAULT, BlockReader, without_meaning
 from schemas.catalogue import Catalogue, EventType, EventVersion, Schema
 from schemas.errors import BatonError
 from schemas.limits import LONGEST_TEXT, impossible
+from schemas.refused import IMPORT, read_refused
 
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
@@ -91,7 +92,7 @@ def decode(
     if not values:
         return batch
     parts: dict[str, list[pl.DataFrame]] = {}
-    for header, rows, bodies in _by_header(pa.array(values, pa.large_binary()), batch):
+    for header, rows, bodies in _by_header(pa.array(values, pa.large_binary()), batch, catalogue):
         stage = "schema"
         try:
             found = _writer(header, catalogue, registry)
@@ -108,7 +109,7 @@ def decode(
 
 
 def _by_header(
-    values: pa.LargeBinaryArray, batch: DecodedBatch
+    values: pa.LargeBinaryArray, batch: DecodedBatch, catalogue: Catalogue
 ) -> Iterator[tuple[bytes, pa.Array, pa.LargeBinaryArray]]:
     """Groups of the batch with one header: (header, rows, bodies without the header)."""
     rows = pa.array(range(len(values)), pa.int64())
@@ -118,8 +119,13 @@ def _by_header(
         found, found_rows = values.filter(chosen), rows.filter(chosen)
         length = HEADER_LENGTH.get(first)
         if length is None:
-            values_there = zip(found_rows.to_pylist(), found.to_pylist(), strict=True)
-            batch.fail(((row, _not_framed(value)) for row, value in values_there), "frame")
+            for row, value in zip(found_rows.to_pylist(), found.to_pylist(), strict=True):
+                said = read_refused(value)
+                if said is None:
+                    batch.fail([(row, _not_framed(value))], "frame")
+                else:
+                    named = said["event_type"] if said["event_type"] in catalogue.event_types else None
+                    batch.fail([(row, said["reason"])], IMPORT, named)
             continue
         headers = pc.binary_slice(found, 0, length).dictionary_encode()
         # Sorted once: there may be as many headers as values.

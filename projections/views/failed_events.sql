@@ -8,7 +8,7 @@
 --   kafka_partition  partition
 --   kafka_offset     offset
 --   kafka_at         the record's Kafka timestamp
---   stage            frame, schema, decode, route or validate: where it stopped
+--   stage            frame, schema, decode, route or validate: where it stopped; import: a row of a file
 --   reason           why
 --   event_type       what it claims to be, when that much could be read
 --   key              the record's key, as bytes

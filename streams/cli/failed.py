@@ -7,10 +7,13 @@ import sys
 import click
 
 from schemas.errors import ExitCode
+from schemas.refused import read_refused
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
 from streams.queries.failed_events import dismiss, find_failed, list_failed
 from streams.queries.redrive import redrive as redrive_records
+
+_OF_THE_ROW = ("source", "file", "line", "column", "value", "why", "row")
 
 
 @click.group()
@@ -61,7 +64,11 @@ def show(place: str, as_json: bool) -> None:
         return
     print_rows(("field", "value"), [(k, v) for k, v in record.items() if k not in ("value", "key")])
     print()
-    print(_hex_dump(record["value"] or b""))
+    said = read_refused(record["value"])
+    if said is None:
+        print(_hex_dump(record["value"] or b""))
+    else:
+        print_rows(("of the row", "value"), [(k, v) for k, v in said.items() if k in _OF_THE_ROW])
 
 
 @failed.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import keyword
 import os
 import sys
 from contextlib import suppress
@@ -25,6 +26,7 @@ COMMANDS = {
     },
     "Put events in": {
         "publish": ("streams.cli.publish", "Publish events from a file of JSON lines."),
+        "import": ("streams.cli.import_files", "Make events of exports of other tools."),
         "simulate": ("streams.cli.simulate", "Write a simulated funnel to a file."),
         "demo": ("streams.cli.demo", "Run a simulated quarter from start to finish."),
     },
@@ -67,7 +69,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
             return None
-        command: click.Command = getattr(importlib.import_module(_MODULES[cmd_name]), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(_MODULES[cmd_name]), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -79,7 +82,7 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="baton-revenue", prog_name="baton")
 def baton() -> None:
-    """One revenue funnel for Marketing and Sales: Kafka events in, one set of numbers out.
+    """One revenue funnel for Marketing and Sales, from events in Kafka.
 
     \b
     Example:

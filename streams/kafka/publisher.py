@@ -24,6 +24,7 @@ from kafka.producer.future import FutureRecordMetadata
 from schemas.catalogue import EventType
 from schemas.codec import HEADER_LENGTH, SINGLE_OBJECT_MAGIC, encode
 from schemas.errors import BatonError, ExitCode
+from schemas.refused import refused_value
 from schemas.registry import SchemaRegistry, frame
 from schemas.validation import Clock, EventReader, Record, system_clock
 from streams.kafka.admin import connection, unreachable
@@ -41,6 +42,9 @@ MOST_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 BATCH_BYTES = 64 * 1024
 LINGER_MS = 20
 COMPRESSION = "gzip"
+
+# What a refused row is called in the counts of a report.
+REFUSED_ROW = "refused row"
 
 _SINGLE_OBJECT_HEADER = HEADER_LENGTH[SINGLE_OBJECT_MAGIC[:1]]
 
@@ -115,20 +119,35 @@ class Publisher:
         """publish() of an event that EventReader has read."""
         self._refuse_after_failure()
         value = self._value(event_type, record)
-        key: str = record[event_type.key]
+        headers = encoded_cloud_event_headers(event_type, record)
+        event_id = str(record["event_id"])
+        self._send(event_type.topic, record[event_type.key], value, headers, event_type.name, event_id)
+        return event_id
+
+    def publish_refused(self, topic: str, refused_id: str, said: dict[str, Any]) -> None:
+        """Keep a row that is not an event on the topic of the event it would have been; see
+        schemas/refused.py.
+
+        It is counted as `refused row`. The same one again is the same failed event twice.
+        """
+        self._refuse_after_failure()
+        self._send(topic, refused_id, refused_value(said), [], REFUSED_ROW, refused_id)
+
+    def _send(
+        self, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], name: str, event_id: str
+    ) -> None:
         self._taken += 1
         try:
-            headers = encoded_cloud_event_headers(event_type, record)
-            topic = self._names.in_kafka(event_type.topic)
-            future = self._producer.send(topic, value, key=key.encode(), headers=headers)
+            future = self._producer.send(
+                self._names.in_kafka(topic), value, key=key.encode(), headers=headers
+            )
         except KafkaError as error:
-            raise self._fail(event_type.topic, key, event_type.name, record["event_id"], error) from error
-        sent = _Sent(future, event_type.topic, key, event_type.name, record["event_id"], len(value))
+            raise self._fail(topic, key, name, event_id, error) from error
+        sent = _Sent(future, topic, key, name, event_id, len(value))
         self.in_flight.append(sent)
         self.bytes_in_flight += sent.size
         if len(self.in_flight) >= MOST_IN_FLIGHT or self.bytes_in_flight >= MOST_BYTES_IN_FLIGHT:
             self._settle(down_to=MOST_IN_FLIGHT // 2, bytes_down_to=MOST_BYTES_IN_FLIGHT // 2)
-        return str(record["event_id"])
 
     def publish_many(self, events: Iterable[Mapping[str, Any]]) -> PublishReport:
         """publish() each and flush(). Stops at the first that breaks the contract; those before it go."""

@@ -1,0 +1,176 @@
+"""JSON lines, Parquet and Excel files, in parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streams.imports.part import Part, Places, Unread, cannot_read, no_such_columns, numbered, utf8_pieces
+from streams.mapping.language import FileRule
+from streams.mapping.records import as_frame, paths_of
+
+_ROWS = 131_072
+_HEADER_LINES = 1
+
+
+def jsonl_header(path: Path, file: FileRule) -> list[str]:
+    """Every field of the first records, those of nested objects as `outer.inner`."""
+    data = next((data for data, _, _ in _lines(path, file.encoding)), b"")
+    names: dict[str, None] = {}
+    for line in data.splitlines()[:1000]:
+        try:
+            names |= dict.fromkeys(paths_of(json.loads(line)))
+        except (ValueError, RecursionError):
+            continue
+    return list(names)
+
+
+def jsonl_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -> Iterator[Part]:
+    """Parts of a file with one object to a line. A field that no record of a part has is empty."""
+    header = jsonl_header(path, file)
+    wanted = header if wanted is None else wanted
+    if missing := [name for name in wanted if name not in header]:
+        raise no_such_columns(path, missing, header, file)
+    for data, first_line, read in _lines(path, file.encoding):
+        yield _jsonl_part(data, first_line, wanted, read)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[tuple[bytes, int, float]]:
+    left, line = b"", 1
+    for piece, read in utf8_pieces(path, encoding):
+        left += piece
+        end = left.rfind(b"\n") + 1 if piece else len(left)
+        if end:
+            yield left[:end], line, read
+            line += left.count(b"\n", 0, end)
+            left = left[end:]
+
+
+def _jsonl_part(data: bytes, first_line: int, wanted: Sequence[str], read: float) -> Part:
+    lines = data.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+
+    def places_of(numbers: Sequence[int] | range) -> Places:
+        return lambda rows: {
+            r: (first_line + numbers[r], lines[numbers[r]].decode(errors="replace").rstrip("\r"))
+            for r in rows
+        }
+
+    frame = _by_polars(data, wanted)
+    if frame is not None and frame.height == len(lines):
+        return Part(numbered(frame), places_of(range(len(lines))), (), read)
+    records: list[Mapping[str, Any]] = []
+    numbers: list[int] = []
+    unread: list[Unread] = []
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("it is not an object")
+            records.append(record)
+            numbers.append(number)
+        except (ValueError, RecursionError) as error:
+            unread.append(Unread(first_line + number, line.decode(errors="replace"), f"is not JSON: {error}"))
+    return Part(as_frame(records, wanted), places_of(numbers), tuple(unread), read)
+
+
+def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
+    """The wanted fields as text; None for nested ones, and where a line is not an object."""
+    if any("." in name for name in wanted):
+        return None
+    try:
+        return pl.read_ndjson(data, schema=dict.fromkeys(wanted, pl.String())).select(wanted)
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def parquet_header(path: Path, file: FileRule) -> list[str]:
+    """The names of the columns, fields of structs as `outer.inner`."""
+    try:
+        return list(_flat(pl.read_parquet_schema(path)))
+    except pl.exceptions.PolarsError as error:
+        raise cannot_read(path, str(error)) from error
+
+
+def _flat(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, kind in schema.items():
+        if isinstance(kind, pl.Struct):
+            yield from _flat({f.name: f.dtype for f in kind.fields}, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def parquet_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -> Iterator[Part]:
+    """Parts of a Parquet file; a row has no line, so its number stands for one."""
+    header = parquet_header(path, file)
+    wanted = header if wanted is None else wanted
+    if missing := [name for name in wanted if name not in header]:
+        raise no_such_columns(path, missing, header, file)
+    try:
+        table = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise cannot_read(path, str(error)) from error
+    total, done = max(1, table.metadata.num_rows), 0
+    for batch in table.iter_batches(
+        _ROWS, columns=list(dict.fromkeys(name.partition(".")[0] for name in wanted))
+    ):
+        frame = pl.DataFrame(pl.from_arrow(batch)).select(_path(name).alias(name) for name in wanted)
+        yield Part(numbered(frame), _shown_rows(frame, done), (), (done := done + frame.height) / total)
+
+
+def _path(name: str) -> pl.Expr:
+    head, *rest = name.split(".")
+    column = pl.col(head)
+    for part in rest:
+        column = column.struct.field(part)
+    return column
+
+
+def _shown_rows(frame: pl.DataFrame, before: int, lines_above: int = 0) -> Places:
+    def places(rows: Sequence[int]) -> dict[int, tuple[int, str]]:
+        return {
+            row: (
+                before + row + 1 + lines_above,
+                json.dumps(frame.row(row, named=True), default=str, ensure_ascii=False),
+            )
+            for row in rows
+        }
+
+    return places
+
+
+def _sheet(path: Path, file: FileRule) -> pl.DataFrame:
+    try:
+        return pl.read_excel(
+            path,
+            sheet_name=file.sheet or None,
+            engine="calamine",
+            infer_schema_length=None,
+            raise_if_empty=False,
+        )
+    except Exception as error:  # the engine raises kinds of its own for what is not a workbook
+        raise cannot_read(path, f"{type(error).__name__}: {error}") from error
+
+
+def xlsx_header(path: Path, file: FileRule) -> list[str]:
+    """The names in the first row of the sheet."""
+    return _sheet(path, file).columns
+
+
+def xlsx_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -> Iterator[Part]:
+    """The sheet, at once: a workbook has at most a million rows. Its lines are those Excel shows."""
+    frame = _sheet(path, file)
+    wanted = frame.columns if wanted is None else wanted
+    if missing := [name for name in wanted if name not in frame.columns]:
+        raise no_such_columns(path, missing, frame.columns, file)
+    frame = frame.select(wanted)
+    yield Part(numbered(frame), _shown_rows(frame, 0, _HEADER_LINES))

@@ -1,0 +1,136 @@
+"""Files as people save them: every row is read, or reported with its line and its text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import BatonError
+from streams.imports import part as parts
+from streams.imports.reading import header_of, parts_of
+from streams.mapping.language import FileRule
+
+
+def _read(
+    path: Path, data: bytes, **how: str
+) -> tuple[list[tuple[object, ...]], list[tuple[int, str]], list[int]]:
+    """(rows, (line, text) of each, lines of those that cannot be read)."""
+    path.write_bytes(data)
+    file = FileRule("any", ("*",), ("a",), **how)  # type: ignore[arg-type]
+    rows, places, unread = [], [], []
+    for found in parts_of(path, file):
+        rows += found.frame.drop("_row").rows()
+        where = found.places(range(found.frame.height))
+        places += [where[row] for row in range(found.frame.height)]
+        unread += [bad.line for bad in found.unread]
+    return rows, places, unread
+
+
+@pytest.mark.parametrize(
+    ("data", "how", "rows", "lines", "unread"),
+    [
+        (b"a,b\n1,2\n3,4\n", {}, [("1", "2"), ("3", "4")], [2, 3], []),
+        (b"a,b\r\n1,2\r\n3,4", {}, [("1", "2"), ("3", "4")], [2, 3], []),
+        (b"\xef\xbb\xbfa,b\n1,2\n", {}, [("1", "2")], [2], []),
+        (b'a,b\n1,"x\ny"\n3,4\n', {}, [("1", "x\ny"), ("3", "4")], [2, 4], []),
+        (b'a,b\n1,"x ""y"", z"\n', {}, [("1", 'x "y", z')], [2], []),
+        (b'"a\nb",b\n1,2\n', {}, [("1", "2")], [3], []),
+        (b"a,b\n\n1,2\n\n\n3,4\n", {}, [("1", "2"), ("3", "4")], [3, 6], []),
+        (b"a,b\n1\n1,2,3\n5,6\n", {}, [("5", "6")], [4], [2, 3]),
+        (b'a,b\n1,"2"\n3\n', {}, [("1", "2")], [2], [3]),
+        (b"a;b\n1;2,5\n", {"delimiter": ";"}, [("1", "2,5")], [2], []),
+        (
+            b'a|b\n1|5" pipe\n2|6" pipe\n',
+            {"delimiter": "|", "quote": ""},
+            [("1", '5" pipe'), ("2", '6" pipe')],
+            [2, 3],
+            [],
+        ),
+        ("a,b\nä,€\n".encode("windows-1252"), {"encoding": "windows-1252"}, [("ä", "€")], [2], []),
+        ("a,b\nä,2\n".encode("utf-16"), {}, [("ä", "2")], [2], []),
+        (b"a,b\n", {}, [], [], []),
+    ],
+)
+def test_a_csv_file(
+    tmp_path: Path,
+    data: bytes,
+    how: dict[str, str],
+    rows: list[tuple[str, ...]],
+    lines: list[int],
+    unread: list[int],
+) -> None:
+    found, places, bad = _read(tmp_path / "x.csv", data, **how)
+    assert ([tuple(value or "" for value in row) for row in found], [line for line, _ in places], bad) == (
+        rows,
+        lines,
+        unread,
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "it has no header"),
+        (b"a,a\n1,2\n", "names 'a' twice"),
+        (b"a\n\xff\n", "is not utf-8"),
+    ],
+)
+def test_a_file_that_is_no_table_says_why(tmp_path: Path, data: bytes, why: str) -> None:
+    with pytest.raises(BatonError) as caught:
+        _read(tmp_path / "x.csv", data)
+    assert why in caught.value.why
+
+
+def test_a_file_that_is_no_workbook_or_parquet_says_so(tmp_path: Path) -> None:
+    for name in ("x.xlsx", "x.parquet"):
+        with pytest.raises(BatonError, match="cannot be read"):
+            _read(tmp_path / name, b"nonsense")
+
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=6
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(texts, texts, texts), max_size=30), st.integers(20, 200))
+def test_rows_and_their_places_do_not_depend_on_where_parts_end(
+    rows: list[tuple[str, ...]], size: int
+) -> None:
+    """Whatever the texts hold, each row is what csv wrote, and stands where csv put it."""
+    import tempfile
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    lines, line = [], 2
+    writer.writerow(["a", "b", "c"])
+    for row in rows:
+        lines.append(line)
+        before = out.tell()
+        writer.writerow(row)
+        line += out.getvalue()[before:].count("\n")
+    usual = parts.PART_BYTES
+    parts.PART_BYTES = size
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found, places, unread = _read(Path(folder) / "x.csv", out.getvalue().encode())
+    finally:
+        parts.PART_BYTES = usual
+    kept = [number for number, row in enumerate(rows) if any(value.strip() for value in row)]
+    assert [
+        tuple(value or "" for value in row) for row in found if any((value or "").strip() for value in row)
+    ] == [rows[number] for number in kept]
+    assert not unread
+    assert [
+        place[0] for place, row in zip(places, found, strict=True) if any((v or "").strip() for v in row)
+    ] == [lines[number] for number in kept]
+
+
+def test_the_fields_of_nested_json_have_paths(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"a": 1, "b": {"c": "x"}}\n')
+    assert header_of(tmp_path / "x.jsonl", FileRule("any", ("*",), ("a",))) == ["a", "b.c"]
