@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import attributes, deal_stages, definition, dimensions, examples, goals
+from projections import alert_rules, attributes, deal_stages, definition, dimensions, examples, goals
+from projections.alert_rules import AlertRule
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
@@ -31,8 +32,6 @@ DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 
 _WINDOWS = ("day", "week", "month", "quarter", "year")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
-_ALERT_KINDS = ("overdue_in_window",)
 KEYS = {
     "playbook": {"name", "window", "zone", "at_risk_share", "fiscal_year_begins", "week_begins"},
     "calendar": {"id", "zone", "open", "holidays"},
@@ -40,7 +39,7 @@ KEYS = {
     "member": {"team", "calendar", "ids"},
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
-    "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+    **alert_rules.KEYS,
     **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
@@ -80,19 +79,6 @@ class Sla:
     clock: str
     within: timedelta
     attempts: int | None = None
-
-
-@dataclass(frozen=True)
-class AlertRule:
-    """When a windowed count of overdue answers of a pair of teams becomes an alert."""
-
-    id: str
-    kind: str
-    window: timedelta
-    threshold: int
-    minimum_n: int
-    severity: str
-    owner: str
 
 
 @dataclass(frozen=True)
@@ -192,7 +178,7 @@ class _Reader:
             members=part(lambda: dict(self._members(names, team_names))),
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=part(lambda: self._slas(team_names)),
-            alerts=tuple(blocks.each("alert", lambda i, block: self._alert(i, block, team_names))),
+            alerts=part(lambda: alert_rules.read_alerts(blocks, self._zones())),
             definition=part(lambda: definition.read_definition(blocks)),
             goals=part(lambda: goals.read_goals(blocks, team_names)),
             deal_stages=part(lambda: deal_stages.read_deal_stages(blocks)),
@@ -204,6 +190,12 @@ class _Reader:
         )
         blocks.check()
         return found
+
+    def _zones(self) -> dict[str, str]:
+        """The zone that each team works in, UTC where that cannot be read."""
+        zones = {c.get("id"): c.get("zone") for _, c in self.blocks.blocks("calendar")}
+        teams = ((t.get("id"), zones.get(t.get("calendar"))) for _, t in self.blocks.blocks("team"))
+        return {str(team): str(zone or "UTC") for team, zone in teams}
 
     def _calendar(self, index: int, block: Mapping[str, Any]) -> Calendar:
         zone = self.blocks.zone("calendar", index, self.blocks.text("calendar", index, block, "zone"))
@@ -310,7 +302,7 @@ class _Reader:
                 raise self.blocks.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
         is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and 0 < attempts < 1_000
-        sla_id = self.blocks.one_of("sla", index, block, "id", _SLAS)
+        sla_id = self.blocks.one_of("sla", index, block, "id", alert_rules.SLAS)
         if not is_count if sla_id == "attempts" else attempts is not None:
             raise self.blocks.fault(
                 "sla", index, "attempts = N (at least 1) belongs to the SLA 'attempts', and only to it"
@@ -323,20 +315,6 @@ class _Reader:
             clock=self.blocks.one_of("sla", index, block, "clock", ("business", "elapsed")),
             within=self.blocks.duration("sla", index, block, "within"),
             attempts=attempts,
-        )
-
-    def _alert(self, index: int, block: Mapping[str, Any], teams: set[str]) -> AlertRule:
-        owner = self.blocks.text("alert", index, block, "owner")
-        if owner not in teams:
-            raise self.blocks.fault("alert", index, f"owner = {owner!r} is no team of this playbook")
-        return AlertRule(
-            id=self.blocks.text("alert", index, block, "id"),
-            kind=self.blocks.one_of("alert", index, block, "kind", _ALERT_KINDS),
-            window=self.blocks.duration("alert", index, block, "window"),
-            threshold=self.blocks.count("alert", index, block, "threshold"),
-            minimum_n=self.blocks.count("alert", index, block, "minimum_n"),
-            severity=self.blocks.one_of("alert", index, block, "severity", ("info", "warning", "critical")),
-            owner=owner,
         )
 
 

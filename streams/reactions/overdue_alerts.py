@@ -9,22 +9,33 @@ the same alert, and the earliest counts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from projections.playbook import AlertRule
-from schemas.catalogue import CATALOGUE
-from schemas.codec import Failure, RegistryLookup, encode
-from streams.kafka.headers import cloud_event_headers
+from projections.alert_rules import OVERDUE_IN_WINDOW, AlertRule
+from schemas.codec import Failure, RegistryLookup
 from streams.kafka.names import NO_PREFIX, Names
 from streams.kafka.producer import Message
+from streams.reactions.alert_events import OPENED_EVENT, SOURCE, event_message
 from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, pair_of, read_measured
+from streams.reactions.obligation_alerts import Store
+from streams.reactions.rule_board import RuleBoard
 
-EVENT = CATALOGUE.event_types["AlertOpened"]
-KIND = "overdue_in_window"
-SOURCE = "baton"
-
+_ABOUT_A_HANDOFF = (
+    "lead_id",
+    "sla",
+    "episode",
+    "owed_by",
+    "owed_to",
+    "owner",
+    "starts_at",
+    "due_at",
+    "clock",
+    "calendar",
+    "allowed_minutes",
+    "playbook_version",
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The state of a rule, a pair and a window: {"overdue_at": {handoff: microseconds}, "opened_at": or null}.
@@ -32,26 +43,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Tally = dict[str, Any]
 
 
-class Windows(Protocol):
-    """Tallies by key, in the window that the event being processed belongs to."""
-
-    def get(self, key: str) -> Tally | None: ...
-
-    def put(self, key: str, tally: Tally) -> None: ...
-
-
 async def open_alerts(
     events: AsyncIterable[Event],
     *,
-    rules: Sequence[AlertRule],
-    windows_of: Callable[[AlertRule], Windows],
+    store: Store,
+    board: RuleBoard,
     deliver: Deliver,
     before_ack: BeforeAck,
     clock: Callable[[], datetime],
     registry: RegistryLookup | None = None,
     names: Names = NO_PREFIX,
 ) -> AsyncIterator[None]:
-    """Count each overdue measurement under every rule. Duplicates open nothing new.
+    """Count each overdue measurement under every rule in force then. Duplicates open nothing new.
 
     The alert is in Kafka before the tally records it: a crash in between opens it again, with the same ids.
     """
@@ -61,20 +64,22 @@ async def open_alerts(
             if isinstance(measured, Failure):
                 await deliver([dead_letter(event.message, measured, names)])
             else:
-                for rule in rules:
-                    await _count(measured, rule, windows_of(rule), deliver, clock)
+                for rule in board.rules_at(measured["occurred_at"]):
+                    if rule.kind == OVERDUE_IN_WINDOW:
+                        await _count(measured, rule, store, deliver, clock)
         yield
 
 
 async def _count(
     measured: dict[str, Any],
     rule: AlertRule,
-    windows: Windows,
+    store: Store,
     deliver: Deliver,
     clock: Callable[[], datetime],
 ) -> None:
-    key = f"{rule.id}|{pair_of(measured)}"
-    before = windows.get(key) or {"overdue_at": {}, "opened_at": None}
+    start_at = window_start(measured["occurred_at"], rule.window)
+    key = f"{rule.id}|{pair_of(measured)}|{start_at.isoformat()}|{rule.window}"
+    before = store.get(key) or {"overdue_at": {}, "opened_at": None}
     overdue_at = _with(before["overdue_at"], measured, needed := max(rule.threshold, rule.minimum_n))
     opened_at = before["opened_at"]
     if len(overdue_at) >= needed and (opened_at is None or max(overdue_at.values()) < opened_at):
@@ -82,7 +87,7 @@ async def _count(
         await deliver([_alert_opened(rule, measured, needed, opened_at, clock())])
     tally = {"overdue_at": overdue_at, "opened_at": opened_at}
     if tally != before:
-        windows.put(key, tally)
+        store.put(key, tally)
 
 
 def _with(overdue_at: dict[str, int], measured: dict[str, Any], most: int) -> dict[str, int]:
@@ -118,8 +123,9 @@ def _alert_opened(
         "summary": f"{measured['to_team']} left {count} handoffs from {measured['from_team']} unanswered past"
         f" their deadline within {minutes} minutes (threshold {rule.threshold}); owner: {rule.owner}",
     }
-    headers = cloud_event_headers(EVENT, record)
-    return Message(EVENT.topic, alert_id.encode(), encode(EVENT, record), headers)
+    return event_message(
+        OPENED_EVENT, {**record, **dict.fromkeys(_ABOUT_A_HANDOFF), "owner_team": rule.owner}
+    )
 
 
 def window_start(instant: datetime, size: timedelta) -> datetime:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from projections.playbook import AlertRule
+from projections.alert_rules import AlertRule
+from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import decode, encode
 from streams.kafka.producer import Message
-from streams.reactions.measurements import route_overdue
-from streams.reactions.overdue_alerts import Tally, open_alerts
+from streams.reactions.measurements import route_measured
+from streams.reactions.overdue_alerts import open_alerts
+from streams.reactions.rule_board import RuleBoard
 from streams.worker.shutdown import Shutdown
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -61,17 +65,20 @@ class ConsumerEvent:
         return self
 
 
-class OneWindow:
-    """The tallies of one window, in memory."""
+class OneTable:
+    """A table in memory: what a changelog can hold."""
 
     def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}
+        self.values: dict[str, Any] = {}
 
-    def get(self, key: str) -> Tally | None:
-        return self.tallies.get(key)
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
 
-    def put(self, key: str, tally: Tally) -> None:
-        self.tallies[key] = json.loads(json.dumps(tally))
+    def put(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        return self.values.items()
 
 
 def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
@@ -85,7 +92,9 @@ def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
             raise OSError("the network is gone")
 
     async def run() -> None:
-        agent = route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack)
+        agent = route_measured(
+            stream, by_pair="t", by_handoff="h", deliver=deliver, before_ack=shutdown.before_ack
+        )
 
         async def work() -> None:
             async for _ in agent:
@@ -119,13 +128,15 @@ def test_an_odd_record_becomes_a_dead_letter_and_its_neighbours_go_on(value: byt
     async def run() -> Shutdown:
         shutdown = Shutdown()
         stream = Stream([overdue("h1", MONDAY), value, overdue("h2", MONDAY)])
-        async for _ in route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack):
+        async for _ in route_measured(
+            stream, by_pair="t", by_handoff="h", deliver=deliver, before_ack=shutdown.before_ack
+        ):
             pass
         assert stream.acked == [0, 1, 2]
         async for _ in open_alerts(
             Stream([value]),
-            rules=[RULE],
-            windows_of=lambda rule: OneWindow(),
+            store=OneTable(),
+            board=BOARD,
             deliver=deliver,
             before_ack=shutdown.before_ack,
             clock=lambda: MONDAY,
@@ -137,7 +148,16 @@ def test_an_odd_record_becomes_a_dead_letter_and_its_neighbours_go_on(value: byt
     assert [message.topic for message in sent] == ["t", "funnel.dead-letter", "t", "funnel.dead-letter"]
 
 
-RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning", "sales_development")
+RULE = AlertRule(
+    "late",
+    "overdue_in_window",
+    "warning",
+    "sales_development",
+    window=timedelta(hours=1),
+    threshold=3,
+    minimum_n=3,
+)
+BOARD = RuleBoard(replace(read_playbook(), alerts=(RULE,)))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +173,7 @@ RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning
 )
 def test_an_alert_opened_when_the_third_went_overdue(minutes: list[int], opened: list[int]) -> None:
     sent: list[Message] = []
-    windows = OneWindow()
+    table = OneTable()
 
     async def deliver(messages: Iterable[Message]) -> None:
         sent.extend(messages)
@@ -163,8 +183,8 @@ def test_an_alert_opened_when_the_third_went_overdue(minutes: list[int], opened:
         stream = Stream([overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in minutes])
         agent = open_alerts(
             stream,
-            rules=[RULE],
-            windows_of=lambda rule: windows,
+            store=table,
+            board=BOARD,
             deliver=deliver,
             before_ack=shutdown.before_ack,
             clock=lambda: MONDAY,
