@@ -8,9 +8,10 @@ made of these. When late events move that moment, the incident is retracted and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from projections.alert_rules import AT_RISK, HANDOFF_KINDS, AlertRule
 
@@ -53,6 +54,14 @@ class Obligation:
     def owed_to(self) -> str:
         """The team that waits."""
         return self.to_team if self.owed_by == self.from_team else self.from_team
+
+
+_FIELDS = [each.name for each in fields(Obligation)]
+
+
+def obligation_of(measured: Mapping[str, Any]) -> Obligation:
+    """From a decoded ObligationMeasured."""
+    return Obligation(**{name: measured[name] for name in _FIELDS})
 
 
 @dataclass(frozen=True)

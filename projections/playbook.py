@@ -17,7 +17,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import alert_rules, attributes, deal_stages, definition, dimensions, examples, goals
+from projections import (
+    alert_examples,
+    alert_rules,
+    attributes,
+    deal_stages,
+    definition,
+    dimensions,
+    examples,
+    goals,
+)
+from projections.alert_examples import AlertExample
 from projections.alert_rules import AlertRule
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
@@ -40,6 +50,7 @@ KEYS = {
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
     **alert_rules.KEYS,
+    **alert_examples.KEYS,
     **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
@@ -107,6 +118,7 @@ class Playbook:
     attributes: tuple[Attribute, ...]
     dimensions: Dimensions
     examples: tuple[Example, ...]
+    alert_examples: tuple[AlertExample, ...]
     text: str = field(repr=False, compare=False)
 
     @property
@@ -165,6 +177,7 @@ class _Reader:
             raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
         names, team_names, part = blocks.ids("calendar"), blocks.ids("team"), blocks.part
         stages = part(self._stages) or []
+        alerts = part(lambda: alert_rules.read_alerts(blocks, self._zones())) or ()
         found = Playbook(
             name=str(head.get("name", "playbook")),
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
@@ -178,7 +191,7 @@ class _Reader:
             members=part(lambda: dict(self._members(names, team_names))),
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=part(lambda: self._slas(team_names)),
-            alerts=part(lambda: alert_rules.read_alerts(blocks, self._zones())),
+            alerts=alerts,
             definition=part(lambda: definition.read_definition(blocks)),
             goals=part(lambda: goals.read_goals(blocks, team_names)),
             deal_stages=part(lambda: deal_stages.read_deal_stages(blocks)),
@@ -186,6 +199,7 @@ class _Reader:
             attributes=part(lambda: attributes.read_attributes(blocks)),
             dimensions=part(lambda: dimensions.read_dimensions(blocks)),
             examples=part(lambda: examples.read_examples(blocks)),
+            alert_examples=part(lambda: alert_examples.read_alert_examples(blocks, alerts)),
             text=blocks.text_of_file,
         )
         blocks.check()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,18 +18,12 @@ OPENED_EVENT = CATALOGUE.event_types["AlertOpened"]
 RESOLVED_EVENT = CATALOGUE.event_types["AlertResolved"]
 RETRACTED_EVENT = CATALOGUE.event_types["AlertRetracted"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIELDS = [field.name for field in fields(Obligation)]
 OWED = {
     "answer": "an answer",
     "first_attempt": "a first attempt to reach the buyer",
     "attempts": "the agreed attempts to reach the buyer",
     "acknowledge_return": "an answer to a returned lead",
 }
-
-
-def obligation_of(measured: dict[str, Any]) -> Obligation:
-    """From a decoded ObligationMeasured."""
-    return Obligation(**{name: measured[name] for name in _FIELDS})
 
 
 def message_of(step: Step, obligation: Obligation, now: datetime) -> Message:

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from projections.incidents import Incident, Obligation, follow, next_at
+from projections.incidents import Incident, Obligation, follow, next_at, obligation_of
 from schemas.codec import Failure, RegistryLookup
 from streams.kafka.names import NO_PREFIX, Names
-from streams.reactions.alert_events import message_of, obligation_of
+from streams.reactions.alert_events import message_of
 from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, read_measured
 from streams.reactions.rule_board import RuleBoard
 

@@ -74,6 +74,7 @@ def _send(receiver: Receiver, address: str, message: EmailMessage) -> Attempt:
                 server.starttls(context=context)
             if receiver.secret:
                 server.login(receiver.username, receiver.secret)
+            server.ehlo_or_helo_if_needed()
             is_handed_over = True
             server.send_message(message)
             is_handed_over = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,8 +49,8 @@ class Receiving:
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiving]:
-    """A receiver that takes everything."""
+def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiving]:
+    """A receiver that takes everything, until its `answer` says otherwise."""
     site = Receiving()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,6 +75,8 @@ def receiving(port: int = 0) -> Iterator[Receiving]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     site.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
