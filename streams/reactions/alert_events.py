@@ -27,7 +27,7 @@ OWED = {
 
 
 def message_of(step: Step, obligation: Obligation, now: datetime) -> Message:
-    """The event of a step. Made again, it is the same event."""
+    """The event of a step. However often it is made, it is the same event."""
     alert_id = step.incident.alert_id(obligation)
     record = {"alert_id": alert_id, "recorded_at": now, "source": SOURCE, "occurred_at": step.at}
     if step.kind == OPENED:

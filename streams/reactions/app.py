@@ -99,7 +99,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
         store=tables["alerts"], on_known=deliveries.on_known, on_sync=deliveries.on_sync, **of_all
     )
 
-    # Faust tells agents apart by the names of their functions.
+    # Faust distinguishes agents by the names of their functions.
     async def route_measurements(stream: StreamT[bytes]) -> AsyncIterator[None]:
         routed: dict[str, Any] = {"by_pair": OVERDUE_BY_PAIR, "by_handoff": OBLIGATIONS_BY_HANDOFF}
         async for done in route_measured(stream.events(), **routed, **of_all):

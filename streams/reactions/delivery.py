@@ -200,9 +200,10 @@ class Deliveries:
         try:
             attempt = await self._attempt(members)
             messages = [message for notice, _, _ in members if (message := self._judge(notice, attempt))]
+            # Before it is published: the agent may read it before we go on here.
+            self._done |= {place for place in places if place not in self._retries}
             if messages:
                 await self.deliver(messages)
-            self._done |= {place for place in places if place not in self._retries}
         finally:
             self._busy -= places
 

@@ -71,10 +71,11 @@ CHANGED = [
      "The alert handoffs_overdue: warning to Sales Development at 9 overdue of at least 5 in 1 hour;"
      " before warning to Sales Development at 5 overdue of at least 5 in 1 hour."),
     ("alert", PAST_DUE, f'{PAST_DUE}\nfor = "30 minutes"\nreceivers = ["chat"]', "sales_development",
-     "The alert answer_past_due: warning to Sales Development when answer from any team to any team is past due"
-     " for 30 minutes, sent to chat; before warning to Sales Development when answer from any team to any team is"
-     " past due."),
-    ("alert_example", 'id = "nobody answers"', 'id = "silence"', "everybody", "The example 'silence' is new."),
+     "The alert answer_past_due: warning to Sales Development when answer from any team to any team is past"
+     " due for 30 minutes, sent to chat; before warning to Sales Development when answer from any team to any"
+     " team is past due."),
+    ("alert_example", 'id = "nobody answers"', 'id = "silence"', "everybody",
+     "The example 'silence' is new."),
     ("icp", "employees_at_least = 20", "employees_at_least = 50", "everybody",
      "A qualified lead now needs at least 50 employees; before 20."),
     ("icp", "employees_at_least = 20\n", "", "everybody",
