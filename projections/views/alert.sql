@@ -37,7 +37,7 @@
 --   snoozed_until      until when it is snoozed, by the latest acknowledgement
 --   escalated_at       when it was escalated, for nobody acknowledged it
 --   resolved_at        when the rule no longer held
---   resolved_by_cause  how it ended: met, lapsed, moot or rule_removed
+--   resolved_by_cause  how it ended: met, lapsed, moot, window_ended or rule_removed
 --   retracted_at       when a late event disproved it
 --   retraction_reason  what disproved it
 --   summary            one sentence to act on

@@ -33,7 +33,7 @@ from streams.reactions.alert_notices import ALERTS_TOPIC, AlertNotices, route_al
 from streams.reactions.delivery import Deliveries, Describe
 from streams.reactions.measurements import BeforeAck, Deliver, route_measured
 from streams.reactions.obligation_alerts import ObligationAlerts
-from streams.reactions.overdue_alerts import open_alerts
+from streams.reactions.overdue_alerts import OverdueAlerts
 from streams.reactions.rule_board import RuleBoard
 from streams.reactions.timers import Timers
 from streams.receivers.configuration import Receiver
@@ -85,7 +85,9 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
     of_all: dict[str, Any] = {"deliver": given.deliver, "before_ack": given.before_ack}
     of_all |= {"registry": given.registry, "names": names}
     clock = partial(datetime.now, UTC)
-    obligations = ObligationAlerts(store=tables["obligations"], board=given.board, clock=clock, **of_all)
+    of_rules: dict[str, Any] = {"board": given.board, "clock": clock, **of_all}
+    obligations = ObligationAlerts(store=tables["obligations"], **of_rules)
+    overdue = OverdueAlerts(store=tables["overdue"], **of_rules)
     deliveries = Deliveries(
         tables["alerts"],
         given.board,
@@ -106,8 +108,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
             yield done
 
     async def open_overdue_alerts(stream: StreamT[bytes]) -> AsyncIterator[None]:
-        counted: dict[str, Any] = {"store": tables["overdue"], "board": given.board, "clock": clock}
-        async for done in open_alerts(stream.events(), **counted, **of_all):
+        async for done in overdue.agent(stream.events()):
             yield done
 
     async def follow_obligations(stream: StreamT[bytes]) -> AsyncIterator[None]:
@@ -132,7 +133,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
         raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
         app.agent(app.topic(names.in_kafka(name), value_type=bytes, **raw))(agent)
 
-    timers = Timers(obligations, deliveries, given.deliver)
+    timers = Timers(obligations, overdue, deliveries, given.deliver)
     given.board.on_change(timers.look_at_all)
 
     async def stop_fetching(app: faust.App, **_: Any) -> None:

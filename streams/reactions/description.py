@@ -24,6 +24,7 @@ _CAUSES = {
     "met": "done",
     "lapsed": "no longer needed",
     "moot": "merged into another record",
+    "window_ended": "the window is over",
     "rule_removed": "the rule is no longer in the playbook",
 }
 

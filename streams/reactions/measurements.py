@@ -1,8 +1,9 @@
-"""The agent over funnel.handoff-latency: forwards what alerts are decided by.
+"""The agent over funnel.handoff-latency: forwards the obligations that alerts are decided by.
 
-Overdue measurements are repartitioned by pair of teams: the agent that counts a pair then sees all of its
-measurements. Obligations stay keyed by handoff, on a topic whose partitions never change: a table has as
-many. Unreadable records become dead letters.
+They are forwarded by handoff, on a topic whose partitions never change, for a table has as many; and answers
+by pair
+of teams too, so that the agent that counts a pair sees all of its handoffs. Unreadable records become dead
+letters.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ async def route_measured(
     registry: RegistryLookup | None = None,
     names: Names = NO_PREFIX,
 ) -> AsyncIterator[None]:
-    """Forward overdue measurements to the topic `by_pair`, obligations to `by_handoff`. A repeated event is
+    """Forward obligations to the topic `by_handoff`, and those to answer to `by_pair`. A repeated event is
     forwarded again."""
     async for event in events:
         async with before_ack():
@@ -67,10 +68,10 @@ async def route_measured(
                 await deliver([dead_letter(record, found, names)])
             elif "reached" in found:
                 headers = cloud_event_headers(OBLIGATION, found)
-                await deliver([Message(by_handoff, found["handoff_id"].encode(), record.value, headers)])
-            elif found["measure"] == "overdue":
-                headers = cloud_event_headers(EVENT, found)
-                await deliver([Message(by_pair, pair_of(found).encode(), record.value, headers)])
+                messages = [Message(by_handoff, found["handoff_id"].encode(), record.value, headers)]
+                if found["sla"] == "answer":
+                    messages.append(Message(by_pair, pair_of(found).encode(), record.value, headers))
+                await deliver(messages)
         yield
 
 

@@ -15,6 +15,7 @@ from streams.kafka.topics import OBLIGATIONS_BY_HANDOFF
 from streams.reactions.delivery import Deliveries
 from streams.reactions.measurements import Deliver
 from streams.reactions.obligation_alerts import ObligationAlerts
+from streams.reactions.overdue_alerts import OverdueAlerts
 
 LOOK_SECONDS = 0.1
 
@@ -22,8 +23,15 @@ LOOK_SECONDS = 0.1
 class Timers:
     """Publishes what is due. own() and look_at_all() are called from the event loop and do not wait."""
 
-    def __init__(self, obligations: ObligationAlerts, deliveries: Deliveries, deliver: Deliver) -> None:
+    def __init__(
+        self,
+        obligations: ObligationAlerts,
+        overdue: OverdueAlerts,
+        deliveries: Deliveries,
+        deliver: Deliver,
+    ) -> None:
         self.obligations = obligations
+        self.overdue = overdue
         self.deliveries = deliveries
         self.deliver = deliver
         self._owned: Sequence[int] | None = None
@@ -48,7 +56,9 @@ class Timers:
             if self._is_all_due:
                 self._is_all_due = False
                 handoffs += self.obligations.look_at_all()
-            if handoffs:
-                keys = [handoff.encode() for handoff in dict.fromkeys(handoffs)]
-                await self.deliver([Message(OBLIGATIONS_BY_HANDOFF, key, b"", {}) for key in keys])
+                self.overdue.look_at_all()
+            keys = [handoff.encode() for handoff in dict.fromkeys(handoffs)]
+            due = [Message(OBLIGATIONS_BY_HANDOFF, key, b"", {}) for key in keys] + self.overdue.take_due()
+            if due:
+                await self.deliver(due)
             await asyncio.sleep(LOOK_SECONDS)

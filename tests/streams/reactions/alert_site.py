@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,12 +43,19 @@ def always_open(playbook: str) -> str:
 
 def set_up(site: Site, receiver: Receiving | None, rules: str = PAST_DUE, more: str = "") -> None:
     """Write the playbook and the file of receivers."""
-    site.folder.joinpath("playbook.toml").write_text(always_open(DEFAULT_PLAYBOOK.read_text()) + rules)
+    playbook = re.sub(
+        r"\[\[alert(_example)?\]\]\n(?!id = \"handoffs_overdue).*?\n\n", "", _packaged(), flags=re.DOTALL
+    )
+    site.folder.joinpath("playbook.toml").write_text(playbook + rules)
     if receiver is not None:
         hook = f'[[receiver]]\nid = "hook"\nkind = "webhook"\nurl = "{receiver.url}"\n'
         hook += 'secret_env = "HOOK_SECRET"\nallow_private = ["127.0.0.1"]\ntimeout_seconds = 2\n'
         site.folder.joinpath("receivers.toml").write_text(hook + more)
         site.env["HOOK_SECRET"] = SECRET
+
+
+def _packaged() -> str:
+    return always_open(DEFAULT_PLAYBOOK.read_text())
 
 
 def offered(handoff: str, at: datetime, **said: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from standardwebhooks import Webhook
 
 from tests.streams.reactions.alert_site import (
     ANSWER_WITHIN,
+    AT_RISK,
     PAST_DUE,
     accepted,
     offered,
@@ -110,6 +112,53 @@ def test_a_rule_of_another_file_applies_after_a_restart_and_an_old_alert_is_not_
         "late",
     }
     assert [got.body["data"]["subject"] for got in receiver.got] == ["handoff late"]
+
+
+def test_people_take_alerts_on_and_see_what_a_receiver_did_not_get(site: Site) -> None:
+    """The receiver refuses everything at first. What was given up is shown, and sent when somebody asks."""
+    now = datetime.now(UTC)
+    with receiving() as receiver:
+        receiver.answer = lambda got: (410, {})
+        set_up(site, receiver, rules=PAST_DUE + AT_RISK.replace('["hook"]', "[]"))
+        publish(site, [offered(f"h{n}", now - ANSWER_WITHIN - timedelta(minutes=1)) for n in range(2)])
+        with site.worker(), site.worker("numbers"):
+            until(lambda: site.file("numbers-ready.json").exists(), site)
+            until(lambda: len(undelivered(site)) == 2, site, 40)
+            notices = json.loads(site.baton("alerts", "ls", "--undelivered", "--json"))
+            found = json.loads(site.baton("alerts", "ls", "--open", "--json"))
+            past_due = [alert["alert_id"] for alert in found if alert["rule"] == "answer_past_due"]
+            one, other = sorted(past_due)
+            site.baton("alerts", "ack", one[:8], "--by", "sdr-anna", "--note", "calling now")
+            site.baton(
+                "alerts", "snooze", other, "--until", "4h", "--by", "sdr-boris", "--reason", "on a plane"
+            )
+            until(lambda: states(site) == {one: "acknowledged", other: "snoozed"}, site)
+            shown = json.loads(site.baton("alerts", "show", one, "--json"))
+            status = json.loads(site.baton("status", "--json"))
+            receiver.answer = lambda got: (200, {})
+            site.baton("alerts", "redrive", "--receiver", "hook")
+            until(lambda: undelivered(site) == [other], site)  # a snooze is quiet until it is over
+            trial = json.loads(site.baton("alerts", "test", "--since", "2026-01-01", "--json"))
+
+    assert {(n["receiver"], n["step"], n["outcome"], n["why"]) for n in notices} == {
+        ("hook", "opened", "given_up", "it answered 410")
+    }
+    assert status["undelivered_notices"] == 2
+    steps = [(step["step"], step["by_whom"], step["note"]) for step in shown["history"]]
+    assert steps[0] == ("opened", None, None) and ("acknowledged", "sdr-anna", "calling now") in steps
+    of_rule = next(each for each in trial if each["rule"] == "answer_past_due")
+    assert (of_rule["opened"], of_rule["open"], of_rule["retracted"]) == (2, 2, 0)
+    assert next(e for e in trial if e["rule"] == "answer_at_risk")["median_early_minutes"] == 30.0
+
+
+def undelivered(site: Site) -> list[str]:
+    notices = json.loads(site.baton("alerts", "ls", "--undelivered", "--json"))
+    return [notice["alert_id"] for notice in notices]
+
+
+def states(site: Site) -> dict[str, str]:
+    alerts = json.loads(site.baton("alerts", "ls", "--open", "--json"))
+    return {a["alert_id"]: a["state"] for a in alerts if a["rule"] == "answer_past_due"}
 
 
 def obligations(site: Site) -> set[str]:
