@@ -96,7 +96,9 @@ def show(alert_id: str, as_json: bool) -> None:
 @_note_option
 @json_option
 def ack(alert_id: str, by: str | None, note: str | None, as_json: bool) -> None:
-    """Acknowledge an alert: somebody takes it on, and it does not escalate.
+    """Acknowledge an alert.
+
+    Somebody takes it on, and it does not escalate.
 
     \b
     Example:
@@ -135,9 +137,9 @@ def snooze(alert_id: str, until: str, by: str | None, reason: str, as_json: bool
 @click.option("--receiver", help="Only what this receiver did not get.")
 @json_option
 def redrive(alert_id: str | None, receiver: str | None, as_json: bool) -> None:
-    """Send what was given up again: everything, of one ALERT, or of one receiver.
+    """Send what was given up again.
 
-    What may have arrived is sent again too. A receiver that knows ids takes it for the same.
+    Everything, or that of one ALERT, or of one receiver. What may have arrived is sent again too. A receiver that knows ids takes it for the same.
 
     \b
     Example:
@@ -159,11 +161,10 @@ def redrive(alert_id: str | None, receiver: str | None, as_json: bool) -> None:
 @click.option("--playbook", "file", type=click.Path(path_type=Path), help="A playbook that is not in force.")
 @json_option
 def try_rules(since: str, rule: str | None, file: Path | None, as_json: bool) -> None:
-    """Try the rules about one handoff on recorded history: how often each would have fired, how many of
-    these a
-    late event would have taken back, and how early before the deadline.
+    """Try the rules on recorded history.
 
-    History is what was measured of obligations, in the order in which it became known.
+    How often each rule about one handoff would have fired, how many of these a late event would have taken
+    back, and how early before the deadline. History is what was measured of obligations, in the order in which it became known.
 
     \b
     Example:
