@@ -46,6 +46,7 @@ _TABLES = (
         headers json not null, is_sent boolean not null)
     """,
     obligation_measurement.DDL,
+    obligation_measurement.PASS_DDL,
     # Read models: the component of each record, how far the log is in them, and as of when they stand.
     "create table if not exists warehouse.component (record varchar not null, component varchar not null)",
     "create table if not exists warehouse.rows_read (event varchar not null, rows_read bigint not null)",

@@ -45,6 +45,16 @@ create table if not exists warehouse.obligation_sent (
     {", ".join(f"{name} {_TYPES.get(name, 'varchar')}" for name in _FIELDS)},
     content varchar, reached integer, version bigint, revision integer)
 """
+# The last pass: of what read models, and what it left over.
+PASS_DDL = """
+create table if not exists warehouse.obligation_pass (refreshed_at timestamptz, remaining bigint)
+"""
+_PASSED = f"""
+insert into warehouse.obligation_pass
+select refreshed_at, (
+    select count(*) from (select *, {_REACHED} as now_reached from obligation_watched) where {_NEW})
+from warehouse.read_model
+"""
 _WATCHED = f"""
 create or replace temp table obligation_watched as
 select *, '' as content, '' as sent_content, 0 as sent_reached, 0::bigint as sent_version, 0 as sent_revision
@@ -130,14 +140,11 @@ from obligation_watched
 
 
 def unsent_sql() -> str:
-    """One SELECT: how many obligations are to be sent, by the live views."""
-    return f"""
-        select count(*) from (
-            select now.*, sent.content as sent_content, coalesce(sent.reached, 0) as sent_reached,
-                {_REACHED.replace("$as_of", "(select as_of from warehouse.as_of)")} as now_reached
-            from (select *, {_CONTENT} as content from ({OBLIGATIONS.select})) as now
-            left join warehouse.obligation_sent as sent using ({_KEY}))
-        where {_NEW}
+    """One SELECT: how many obligations the last pass left over; one more when no pass has looked at what the
+    read models say now."""
+    return """
+        select coalesce(max(case when pass.refreshed_at = model.refreshed_at then remaining end), 1)
+        from warehouse.obligation_pass as pass, warehouse.read_model as model
     """
 
 
@@ -167,7 +174,9 @@ class ObligationMeasurement:
         return (dict(zip(names, row, strict=True)) for row in rows)
 
     def next_at(self, as_of: datetime) -> datetime | None:
-        """When time alone brings more."""
+        """When time alone brings more. Ends the pass."""
+        self.connection.execute("delete from warehouse.obligation_pass")
+        self.connection.execute(_PASSED, {"as_of": as_of})
         [(next_at,)] = self.connection.execute(_NEXT, {"as_of": as_of}).fetchall()
         found: datetime | None = next_at
         return found

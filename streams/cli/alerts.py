@@ -139,7 +139,8 @@ def snooze(alert_id: str, until: str, by: str | None, reason: str, as_json: bool
 def redrive(alert_id: str | None, receiver: str | None, as_json: bool) -> None:
     """Send what was given up again.
 
-    Everything, or that of one ALERT, or of one receiver. What may have arrived is sent again too. A receiver that knows ids takes it for the same.
+    Everything, or that of one ALERT, or of one receiver. What may have arrived is sent again too. A receiver
+    that knows ids takes it for the same.
 
     \b
     Example:
@@ -164,7 +165,8 @@ def try_rules(since: str, rule: str | None, file: Path | None, as_json: bool) ->
     """Try the rules on recorded history.
 
     How often each rule about one handoff would have fired, how many of these a late event would have taken
-    back, and how early before the deadline. History is what was measured of obligations, in the order in which it became known.
+    back, and how early before the deadline. History is what was measured of obligations, in the order in
+    which it became known.
 
     \b
     Example:

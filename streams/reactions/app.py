@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,9 @@ SESSION_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the agents need of the worker they run in. watch: runs a part whose failure ends the process."""
+    """What the agents need of the worker they run in. watch: runs a part whose failure ends the process.
+    clock:
+    the wall clock, or the instant at which the project's open clocks are read."""
 
     board: RuleBoard
     deliver: Deliver
@@ -60,6 +62,7 @@ class Surroundings:
     watch: Callable[[str, Awaitable[object]], Awaitable[None]]
     receivers: Mapping[str, Receiver]
     describe: Describe
+    clock: Callable[[], datetime]
     registry: RegistryLookup | None = None
 
 
@@ -84,8 +87,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
     tables = {name: _Table(app, name, partitions) for name, partitions in TABLES.items()}
     of_all: dict[str, Any] = {"deliver": given.deliver, "before_ack": given.before_ack}
     of_all |= {"registry": given.registry, "names": names}
-    clock = partial(datetime.now, UTC)
-    of_rules: dict[str, Any] = {"board": given.board, "clock": clock, **of_all}
+    of_rules: dict[str, Any] = {"board": given.board, "clock": given.clock, **of_all}
     obligations = ObligationAlerts(store=tables["obligations"], **of_rules)
     overdue = OverdueAlerts(store=tables["overdue"], **of_rules)
     deliveries = Deliveries(
@@ -96,6 +98,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
         given.receivers,
         ALERTS_BY_ID,
         TABLES["alerts"],
+        given.clock,
     )
     known = AlertNotices(
         store=tables["alerts"], on_known=deliveries.on_known, on_sync=deliveries.on_sync, **of_all

@@ -12,7 +12,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -120,7 +120,11 @@ class Deliveries:
         if "opened" not in known:
             return None
         opened = known["opened"]
-        return self.board.rule(opened["rule"], notices.instant(opened["occurred_at"]))
+        rule = self.board.rule(opened["rule"], notices.instant(opened["occurred_at"]))
+        if rule is None:
+            return None
+        others = [name for name, each in self.receivers.items() if {rule.id, "*"} & set(each.rules)]
+        return replace(rule, receivers=tuple(dict.fromkeys((*rule.receivers, *others))))
 
     # --- the loop -------------------------------------------------------------------------------
 

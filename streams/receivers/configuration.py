@@ -38,12 +38,14 @@ _KEYS = {
     },
     "stdout": {"path"},
 }
+_OF_ALL = {"id", "kind", "rules"}
 _FROM_ELSEWHERE = ("url", "secret")
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """One receiver. is_idempotent: whether the same notification twice is one for it; then an attempt of
+    """One receiver. rules: those whose alerts it gets although they do not name it, "*" for all.
+    is_idempotent: whether the same notification twice is one for it; then an attempt of
     which nobody knows how it went is repeated."""
 
     id: str
@@ -60,6 +62,7 @@ class Receiver:
     sender: str = ""
     to: tuple[str, ...] = ()
     path: Path | None = None
+    rules: tuple[str, ...] = ()
 
     @property
     def is_idempotent(self) -> bool:
@@ -99,7 +102,7 @@ def _receiver(block: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
     own, kind = str(block["id"]), block["kind"]
     if kind not in KINDS:
         raise ValueError(f"receiver {own!r}: kind is one of {', '.join(KINDS)}")
-    known = {"id", "kind"} | _KEYS[kind]
+    known = _OF_ALL | _KEYS[kind]
     known |= {f"{key}_{place}" for key in _FROM_ELSEWHERE if key in known for place in ("env", "file")}
     known.discard("secret")  # it would be in the file
     if unknown := sorted(set(block) - known):
@@ -133,6 +136,7 @@ def _receiver(block: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
         sender=str(block.get("from", "")),
         to=tuple(map(str, block.get("to", ()))),
         path=folder / block["path"] if "path" in block else None,
+        rules=tuple(map(str, block.get("rules", ()))),
         **said,
     )
 

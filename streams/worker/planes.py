@@ -180,13 +180,19 @@ def _surroundings(
     shutdown: Shutdown,
     may_cost: Callable[[str], str],
 ) -> Surroundings:
+    pinned_as_of = project.pinned_as_of
+
+    def clock() -> datetime:
+        return pinned_as_of or datetime.now(UTC)
+
     return Surroundings(
         board,
         producer.deliver,
         shutdown.before_ack,
         shutdown.watch,
         read_receivers(project.receivers_file),
-        Description(board, project.page_url, lambda: datetime.now(UTC), may_cost),
+        Description(board, project.page_url, clock, may_cost),
+        clock,
         registry_lookup(project),
     )
 
