@@ -31,6 +31,7 @@ from streams.kafka.topics import (
 from streams.project import Project
 from streams.reactions.alert_notices import ALERTS_TOPIC, AlertNotices, route_alert_events
 from streams.reactions.delivery import Deliveries, Describe
+from streams.reactions.forwarding import Forwarder
 from streams.reactions.measurements import BeforeAck, Deliver, route_measured
 from streams.reactions.obligation_alerts import ObligationAlerts
 from streams.reactions.overdue_alerts import OverdueAlerts
@@ -60,6 +61,7 @@ class Surroundings:
     deliver: Deliver
     before_ack: BeforeAck
     watch: Callable[[str, Awaitable[object]], Awaitable[None]]
+    fail: Callable[[BaseException], None]
     receivers: Mapping[str, Receiver]
     describe: Describe
     clock: Callable[[], datetime]
@@ -83,10 +85,13 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
         broker_heartbeat_interval=SESSION_SECONDS / 5,
         stream_wait_empty=True,  # on a stop, events in hand are finished before their offsets are committed
     )
+    forwarder = Forwarder(given.deliver, given.fail)
     app.transport = _Transport(app.conf.broker_consumer, app)
+    app.transport.before_commit = forwarder.settled
     tables = {name: _Table(app, name, partitions) for name, partitions in TABLES.items()}
     of_all: dict[str, Any] = {"deliver": given.deliver, "before_ack": given.before_ack}
     of_all |= {"registry": given.registry, "names": names}
+    of_routes = {**of_all, "deliver": forwarder.forward}
     of_rules: dict[str, Any] = {"board": given.board, "clock": given.clock, **of_all}
     obligations = ObligationAlerts(store=tables["obligations"], **of_rules)
     overdue = OverdueAlerts(store=tables["overdue"], **of_rules)
@@ -107,7 +112,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
     # Faust distinguishes agents by the names of their functions.
     async def route_measurements(stream: StreamT[bytes]) -> AsyncIterator[None]:
         routed: dict[str, Any] = {"by_pair": OVERDUE_BY_PAIR, "by_handoff": OBLIGATIONS_BY_HANDOFF}
-        async for done in route_measured(stream.events(), **routed, **of_all):
+        async for done in route_measured(stream.events(), **routed, **of_routes):
             yield done
 
     async def open_overdue_alerts(stream: StreamT[bytes]) -> AsyncIterator[None]:
@@ -119,7 +124,7 @@ def make_app(project: Project, given: Surroundings) -> faust.App:
             yield done
 
     async def route_alerts(stream: StreamT[bytes]) -> AsyncIterator[None]:
-        async for done in route_alert_events(stream.events(), to_topic=ALERTS_BY_ID, **of_all):
+        async for done in route_alert_events(stream.events(), to_topic=ALERTS_BY_ID, **of_routes):
             yield done
 
     async def follow_alerts(stream: StreamT[bytes]) -> AsyncIterator[None]:
@@ -187,6 +192,8 @@ class _Consumer(aiokafka.Consumer):
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """No offset is committed before Kafka has what tables changed up to it: 0.15.3 does not wait for
         that, and a worker killed in between would have lost a change for good."""
+        transport: Any = self.transport
+        await transport.before_commit()
         await self.app.producer.flush()
         return bool(await super()._commit_offsets(offsets, start_new_transaction))
 
@@ -197,6 +204,7 @@ class _Consumer(aiokafka.Consumer):
 
 class _Transport(aiokafka.Transport):
     Consumer = _Consumer
+    before_commit: Callable[[], Awaitable[None]]
 
 
 class _Table:

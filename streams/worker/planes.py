@@ -190,6 +190,7 @@ def _surroundings(
         producer.deliver,
         shutdown.before_ack,
         shutdown.watch,
+        shutdown.fail,
         read_receivers(project.receivers_file),
         Description(board, project.page_url, clock, may_cost),
         clock,
