@@ -75,10 +75,26 @@ retraction as (
     group by alert_id
 )
 select
-    opened.* exclude (event_id, occurred_at, recorded_at, source, subject_id, starts_at, clock, calendar,
-        playbook_version, summary),
+    alert_id,
+    rule,
+    severity,
+    subject_kind,
     subject_id as subject,
+    lead_id,
+    window_start_at,
+    window_end_at,
+    opened.observed,
+    threshold,
+    sample_size,
+    sla,
+    episode,
+    owed_by,
+    owed_to,
+    owner,
+    due_at,
+    allowed_minutes,
     resolution.late_minutes,
+    owner_team,
     case
         when retracted_at is not null then 'retracted'
         when resolution.alert_id is not null then 'resolved'
