@@ -35,7 +35,7 @@ def offer(project: Project, count: int, seconds: float) -> dict[str, datetime]:
 
 def _offered(handoff: str, at: datetime) -> Mapping[str, Any]:
     return {
-        "event_type": "HandoffOffered",
+        "type": "HandoffOffered",
         "event_id": handoff,
         "occurred_at": at.isoformat(),
         "source": "bench",

@@ -39,9 +39,9 @@ def csv_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -
     wanted = table.header if wanted is None else wanted
     if missing := [name for name in wanted if name not in table.header]:
         raise no_such_columns(path, missing, table.header, file)
-    for data, first_line, read in table.row_pieces():
+    for data, first_line, lines, read in table.row_pieces():
         if data and not data.isspace():
-            yield table.part(data, first_line, wanted, read)
+            yield table.part(data, first_line, lines, wanted, read)
 
 
 class _Csv:
@@ -74,17 +74,17 @@ class _Csv:
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
         )
 
-    def row_pieces(self) -> Iterator[tuple[bytes, int, float]]:
-        """(bytes of whole rows behind the header, the line they begin on, share of the file)."""
+    def row_pieces(self) -> Iterator[tuple[bytes, int, int, float]]:
+        """(bytes of whole rows behind the header, the line they begin on, how many, share of the file)."""
         line = 1
         for number, (data, count, read) in enumerate(self._cut()):
             if number == 0:
                 rest = data
                 for _ in range(self.header_lines):
                     rest = rest.partition(b"\n")[2]
-                yield rest, self.header_lines + 1, read
+                yield rest, self.header_lines + 1, count - self.header_lines, read
             else:
-                yield data, line, read
+                yield data, line, count, read
             line += count
 
     def _cut(self, is_first_row_only: bool = False) -> Iterator[tuple[bytes, int, float]]:
@@ -129,12 +129,12 @@ class _Csv:
             end = data.find(b"\n", end) + 1
         return end
 
-    def part(self, data: bytes, first_line: int, wanted: Sequence[str], read: float) -> Part:
+    def part(self, data: bytes, first_line: int, lines: int, wanted: Sequence[str], read: float) -> Part:
         frame = self._regular(data, wanted)
         if frame is None:
             return self._irregular(data, first_line, wanted, read)
         places = _Places(data, first_line, self.quote)
-        return Part(numbered(frame), places, (), read, _is_plain(data, frame.height))
+        return Part(numbered(frame), places, (), read, lines == frame.height and _is_plain(data, lines))
 
     def _regular(self, data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
         """The rows by polars; None when one of them has another number of values, or is empty."""
@@ -237,11 +237,9 @@ _CONTROLS = bytes({*range(32), 127} - set(b"\r\n"))
 
 
 def _is_plain(data: bytes, rows: int) -> bool:
-    """Whether no value holds anything but printable ASCII. A line's end within a value would make more lines
-    than rows."""
+    """Whether no value holds anything but printable ASCII, where each row is one line."""
     return (
         data.isascii()
-        and data.count(b"\n") == rows
         and data.count(b"\r") in (0, rows)
         and len(data.translate(None, _CONTROLS)) == len(data)
     )

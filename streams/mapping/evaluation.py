@@ -20,7 +20,7 @@ from schemas.limits import LONGEST_TEXT
 from schemas.validation import Clock, system_clock
 from streams.mapping.event_checks import DAY_FIELD
 from streams.mapping.faults import NO_FAULTS, fault_frame, faults_of, late_faults, possible
-from streams.mapping.fields import Typed, attributes_column, is_moment, typed
+from streams.mapping.fields import attributes_column, is_moment, is_number, typed
 from streams.mapping.language import REFUSE, SKIP, STAND_IN, EventRule, FileRule, MappingRules, Value
 from streams.mapping.moments import UTC_MICROS, read_by_zone, read_days, read_instants, why_no_moment
 from streams.mapping.texts import (
@@ -31,6 +31,7 @@ from streams.mapping.texts import (
     joined_text,
     looked_up,
     native,
+    number_text,
     stated_text,
     template_text,
 )
@@ -64,6 +65,7 @@ class Rows:
     odd: frozenset[str]
     faults: pl.DataFrame
     left_out: int
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Evaluation:
                 base = base.filter(pl.col(KEY).is_not_null())
             else:
                 base = base.update(self._stand_ins(file, without), on=ROW, how="left")
-        return Rows(base, frozenset(odd), faults, left_out)
+        return Rows(base, frozenset(odd), faults, left_out, is_plain)
 
     def _stand_ins(self, file: FileRule, without: pl.DataFrame) -> pl.DataFrame:
         """A key for each row that has none: by what it says, and the how-manieth equal one it is."""
@@ -154,7 +156,7 @@ class Evaluation:
         texts = _without_skipped(_Texts(self, rule, base, odd), mapped)
         frame, refused = texts.events()
         faults += refused
-        frame, late = possible(frame, rule)
+        frame, late = possible(frame, rule, rows.is_plain)
         if late:
             faults.append(late_faults(late, rule, texts.frame))
         mapped.events, mapped.faults = frame, pl.concat(faults)
@@ -270,7 +272,10 @@ class _Texts:
                 column = pl.col(f"m{place}")
                 tests.append((text.is_not_null() & column.is_null(), place, f"?{moment}"))
             else:
-                found: Typed = typed(by_name[name], event, value, text, self._is_plain(value.columns))
+                digits = pl.col(f"n{place}")
+                if is_number(by_name[name]):  # once, as several tests look at it
+                    work = work.with_columns(number_text(text, value).alias(f"n{place}"))
+                found = typed(by_name[name], event, value, text, digits, self._is_plain(value.columns))
                 column = found.column
                 tests += [(is_wrong, place, why) for is_wrong, why in found.tests]
             columns[name] = column

@@ -6,10 +6,10 @@ from functools import cache
 
 import polars as pl
 
-from schemas.avro_types import is_attributes
+from schemas.avro_types import column_type, is_attributes
 from schemas.catalogue import EventVersion
 from schemas.codec import ROW
-from schemas.limits import impossible
+from schemas.limits import LONGEST_TEXT, impossible
 from streams.mapping.event_checks import DAY_FIELD
 from streams.mapping.language import EventRule
 from streams.mapping.texts import stated_text
@@ -18,16 +18,37 @@ _COLUMNS = {ROW: pl.UInt32, "column": pl.String, "value": pl.String, "reason": p
 NO_FAULTS = pl.DataFrame(schema=_COLUMNS)
 
 
-def possible(frame: pl.DataFrame, rule: EventRule) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
-    """(events that the contract finds possible, [(row, what is impossible)]). Attributes were looked at as
-    texts: to
-    look into a million lists takes longer than all the rest."""
-    return impossible(frame, _without_attributes(rule.event.newest), ROW)
+def possible(
+    frame: pl.DataFrame, rule: EventRule, is_plain: bool
+) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    """(events that the contract finds possible, [(row, what is impossible)]).
+
+    Attributes were looked at as texts: to look into a million lists takes longer than all the rest.
+    `is_plain`:
+    no text of the batch holds anything but printable ASCII. Where none is too long either, and none comes
+    from
+    the mapping alone, texts are as the contract wants them.
+    """
+    version = rule.event.newest
+    texts = [f["name"] for f in version.fields if column_type(f["type"]) == pl.String]
+    if is_plain and rule.is_of_columns and _longest(frame, texts) <= LONGEST_TEXT:
+        return impossible(frame, _without(version, is_of_texts=True), ROW)
+    return impossible(frame, _without(version, is_of_texts=False), ROW)
+
+
+def _longest(frame: pl.DataFrame, texts: list[str]) -> int:
+    lengths = frame.select(pl.col(name).str.len_bytes().max() for name in texts)
+    return max((length or 0 for length in lengths.row(0)), default=0)
 
 
 @cache
-def _without_attributes(version: EventVersion) -> EventVersion:
-    fields = [field for field in version.fields if not is_attributes(field["type"])]
+def _without(version: EventVersion, is_of_texts: bool) -> EventVersion:
+    """The version without its attributes, or without its texts too."""
+    fields = [
+        field
+        for field in version.fields
+        if not is_attributes(field["type"]) and not (is_of_texts and column_type(field["type"]) == pl.String)
+    ]
     return EventVersion(version.name, version.version, {**version.schema, "fields": fields}, version.path)
 
 

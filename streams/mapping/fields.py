@@ -14,7 +14,7 @@ from schemas.field_checks import DECIMALS
 from schemas.limits import is_identifier
 from schemas.vocabulary import CURRENCIES
 from streams.mapping.language import Value
-from streams.mapping.texts import HIDDEN, number_text
+from streams.mapping.texts import HIDDEN
 
 ATTRIBUTES_COLUMN = column_type(ATTRIBUTES)
 
@@ -43,21 +43,29 @@ def is_id(field: dict[str, Any], event: Any) -> bool:
     return is_identifier(field, event.newest) or str(field["name"]).endswith("_id")
 
 
-def typed(field: dict[str, Any], event: Any, value: Value, text: pl.Expr, is_plain: bool) -> Typed:
-    """A field that is not a day or instant. `is_plain`: no text of the batch holds anything but printable
-    ASCII."""
+def is_number(field: dict[str, Any]) -> bool:
+    base = base_type(field)
+    kind = base if isinstance(base, str) else base.get("logicalType")
+    return kind in ("decimal", "int", "long", "double")
+
+
+def typed(
+    field: dict[str, Any], event: Any, value: Value, text: pl.Expr, digits: pl.Expr, is_plain: bool
+) -> Typed:
+    """A field that is not a day or instant. `digits`: number_text() of a number. `is_plain`: no text of the
+    batch holds anything but printable ASCII."""
     base, name = base_type(field), field["name"]
     kind = column_type(field["type"])
     match base if isinstance(base, str) else base.get("logicalType"):
         case "decimal":
-            return _money(value, text, kind)
+            return _money(value, text, digits, kind)
         case "boolean":
             return _flag(value, text)
         case "int" | "long":
-            number = number_text(text, value).str.replace(r"\.0+$", "").cast(kind, strict=False)
+            number = digits.str.replace(r"\.0+$", "").cast(kind, strict=False)
             return Typed(number, [(text.is_not_null() & number.is_null(), "is not a whole number")])
         case "double":
-            number = _share(value, text)
+            number = _share(value, digits)
             return Typed(number, [(text.is_not_null() & number.is_null(), "is not a number")])
     if is_id(field, event):
         if is_plain:
@@ -69,8 +77,7 @@ def typed(field: dict[str, Any], event: Any, value: Value, text: pl.Expr, is_pla
     return Typed(text)
 
 
-def _money(value: Value, text: pl.Expr, kind: pl.DataType) -> Typed:
-    digits = number_text(text, value)
+def _money(value: Value, text: pl.Expr, digits: pl.Expr, kind: pl.DataType) -> Typed:
     amount = digits.cast(kind, strict=False)
     is_fine = digits.str.contains(rf"\.\d{{{DECIMALS}}}0*[1-9]")
     return Typed(
@@ -87,8 +94,7 @@ def _written(value: Value) -> str:
     return f"written with {value.decimal!r} as the decimal mark{grouped}"
 
 
-def _share(value: Value, text: pl.Expr) -> pl.Expr:
-    digits = number_text(text, value)
+def _share(value: Value, digits: pl.Expr) -> pl.Expr:
     if not value.is_percent:
         return digits.cast(pl.Float64, strict=False)
     # By way of a whole number: 33.3 % is 0.333, and not 0.33299999999999996.

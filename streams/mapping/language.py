@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from schemas.catalogue import EventType
 from streams.mapping.template import Template
@@ -98,6 +99,21 @@ class EventRule:
     when: tuple[Condition, ...] = ()
     id: tuple[Template, ...] = ()
 
+    @cached_property
+    def is_of_columns(self) -> bool:
+        """Whether every text is made of columns of its own rows, or is a constant of printable ASCII that is
+        not
+        empty."""
+        values = (*self.fields.values(), *self.attributes.values())
+        if self.join or any(value.lookup or value.default or value.otherwise for value in values):
+            return False
+        templates = [template for value in values for template in value.templates] + list(self.id)
+        return all(template.columns or _is_plain_word(template.text) for template in templates) and all(
+            is_column or text.isascii() and text.isprintable()
+            for t in templates
+            for text, is_column in t.parts
+        )
+
     @property
     def columns(self) -> Iterator[str]:
         """Every column it names, those of joined files as file.column."""
@@ -110,6 +126,10 @@ class EventRule:
             yield from condition.columns
         for template in self.id:
             yield from template.columns
+
+
+def _is_plain_word(text: str) -> bool:
+    return bool(text.strip()) and text.isascii() and text.isprintable()
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,18 @@ def cleaned(
         is_odd = frame.select(pl.col(name).str.contains(NOT_PLAIN).any() for name in named)
         odd = {name for name in named if is_odd[name].item()}
         to_strip = texts
-    stripped = frame.lazy().with_columns(
-        pl.col(name).str.replace_all(_AROUND, "") if name in odd else pl.col(name).str.strip_chars()
-        for name in to_strip
-    )
-    clean = stripped.with_columns(pl.when(~pl.col(n).is_in(["", *nothing])).then(pl.col(n)) for n in texts)
-    return clean.collect(), odd
+    if to_strip:
+        frame = frame.with_columns(
+            pl.col(name).str.replace_all(_AROUND, "") if name in odd else pl.col(name).str.strip_chars()
+            for name in to_strip
+        )
+    is_nothing = frame.select(pl.col(name).is_in(["", *nothing]) for name in texts)
+    some = [name for name in texts if is_nothing[name].any()]
+    null = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    emptied = [null.zip_with(is_nothing[name].fill_null(False), frame[name]).alias(name) for name in some]
+    if emptied:
+        frame = frame.with_columns(emptied)
+    return frame, odd
 
 
 def as_text(name: str, kind: pl.DataType) -> pl.Expr:
