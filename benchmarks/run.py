@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    alerts,
     answers,
     clickhouse_peer,
     faust_peer,
@@ -36,6 +37,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "reading": answers.measure,
     "long-log": long_log.measure,
     "latency": latency.measure,
+    "alerts": alerts.measure,
 }
 
 
