@@ -80,7 +80,7 @@ select
     severity,
     subject_kind,
     subject_id as subject,
-    lead_id,
+    subject_lead_id as lead_id,
     window_start_at,
     window_end_at,
     opened.observed,

@@ -66,7 +66,7 @@ def _opened(step: Step, obligation: Obligation) -> dict[str, Any]:
         "sample_size": 1,
         "summary": summary(rule.kind == AT_RISK, obligation),
         "owner_team": rule.owner,
-        "lead_id": obligation.lead_id,
+        "subject_lead_id": obligation.lead_id,
         "sla": obligation.sla,
         "episode": obligation.episode,
         "owed_by": obligation.owed_by,

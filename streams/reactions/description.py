@@ -78,7 +78,7 @@ class Description:
         allowed = minutes_said(opened["allowed_minutes"])
         facts = [
             ("handoff", opened["subject_id"]),
-            ("lead", opened["lead_id"] or ""),
+            ("lead", opened["subject_lead_id"] or ""),
             (
                 "whose part",
                 team_name(opened["owed_by"]) + (f", {opened['owner']}" if opened["owner"] else ""),

@@ -7,6 +7,7 @@ them: a crash in between sends them again, with the same ids.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from streams.reactions.rule_board import RuleBoard
 # times]]}}
 Known = dict[str, Any]
 
+_AT_ONCE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANTS = ("starts_at", "due_at", "at_risk_at", "late_at", "ended_at")
 
@@ -122,12 +124,14 @@ class ObligationAlerts:
         rules = [rule for moment in moments if moment for rule in self.board.rules_at(moment)]
         return next_at(rules, obligation, now)
 
-    def look_at_all(self) -> list[str]:
+    async def look_at_all(self) -> list[str]:
         """After a restart, a rebalance or a change of the rules: note what time will change, and the handoffs
         of which the rules say something new."""
         now = self.clock()
         found = []
-        for handoff, known in list(self.store.items()):
+        for number, (handoff, known) in enumerate(list(self.store.items())):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # others go on meanwhile
             self._note_due(handoff, known, now)
             if any(follow(*_read(each), self.board.rules_at, now)[0] for each in known.values()):
                 found.append(handoff)

@@ -34,7 +34,7 @@ from streams.reactions.obligation_alerts import Store
 from streams.reactions.rule_board import RuleBoard
 
 _ABOUT_A_HANDOFF = (
-    "lead_id",
+    "subject_lead_id",
     "sla",
     "episode",
     "owed_by",

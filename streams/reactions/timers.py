@@ -55,7 +55,7 @@ class Timers:
             handoffs = self.obligations.take_due()
             if self._is_all_due:
                 self._is_all_due = False
-                handoffs += self.obligations.look_at_all()
+                handoffs += await self.obligations.look_at_all()
                 self.overdue.look_at_all()
             keys = [handoff.encode() for handoff in dict.fromkeys(handoffs)]
             due = [Message(OBLIGATIONS_BY_HANDOFF, key, b"", {}) for key in keys] + self.overdue.take_due()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
+from streams.queries.status import read_status
 from tests.streams.reactions.alert_site import (
     ANSWER_WITHIN,
     AT_RISK,
@@ -134,7 +135,7 @@ def test_people_take_alerts_on_and_see_what_a_receiver_did_not_get(site: Site) -
             )
             until(lambda: states(site) == {one: "acknowledged", other: "snoozed"}, site)
             shown = json.loads(site.baton("alerts", "show", one, "--json"))
-            status = json.loads(site.baton("status", "--json"))
+            status, _ = read_status(site.project)  # what else it says depends on how busy the machine is
             receiver.answer = lambda got: (200, {})
             site.baton("alerts", "redrive", "--receiver", "hook")
             until(lambda: undelivered(site) == [other], site)  # a snooze is quiet until it is over

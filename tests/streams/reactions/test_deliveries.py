@@ -48,7 +48,7 @@ def event(name: str, at: datetime, alert_id: str = "a1", **said: Any) -> dict[st
             "threshold": 1.0,
             "sample_size": 1,
             "summary": "Sales Development owes Marketing an answer",
-            "lead_id": "l-1",
+            "subject_lead_id": "l-1",
             "sla": "answer",
             "owed_by": "sales_development",
             "owed_to": "marketing",
