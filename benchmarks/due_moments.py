@@ -74,7 +74,7 @@ def watched(project: Project) -> Iterator[Arrivals]:
                 now = datetime.now(UTC)
                 for record in records:
                     found = read_measured(record.value)
-                    if isinstance(found, dict) and found["measure"] == "overdue":
+                    if isinstance(found, dict) and found.get("measure") == "overdue":
                         arrivals.at.setdefault(found["handoff_id"], now)
 
     thread = threading.Thread(target=read, name="due-moments", daemon=True)
