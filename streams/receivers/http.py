@@ -80,13 +80,13 @@ async def post(receiver: Receiver, url: str, body: bytes, headers: Mapping[str, 
     except aiohttp.ClientConnectorError as error:  # nothing was sent
         if isinstance(error.__cause__, Refused):
             return Attempt(False, str(error.__cause__), is_permanent=True)
-        return Attempt(False, _said(error))
+        return Attempt(False, _said(error, url))
     except aiohttp.ConnectionTimeoutError as error:
-        return Attempt(False, _said(error))
+        return Attempt(False, _said(error, url))
     except TimeoutError:
         return Attempt(False, f"no answer within {receiver.timeout_seconds:g} s", is_unsure=True)
     except (aiohttp.ClientError, OSError) as error:
-        return Attempt(False, _said(error), is_unsure=True)
+        return Attempt(False, _said(error, url), is_unsure=True)
 
 
 def _judged(status: int, headers: Mapping[str, str], said: bytes) -> Attempt:
@@ -125,5 +125,7 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _said(error: BaseException, url: str) -> str:
+    """Without the address, which may be the secret itself."""
+    said = str(error).replace(url, "its address")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

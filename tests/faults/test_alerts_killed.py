@@ -99,7 +99,7 @@ def test_each_incident_is_one_open_and_one_resolve_whoever_is_killed_when(site: 
             answered = max(answered, len(done))
         until(lambda: max(due) < datetime.now(UTC) - timedelta(seconds=1), site, 60)
         publish(site, [accepted(name, datetime.now(UTC)) for name in names[answered:]])
-        until(lambda: len(receiver.steps()) >= 2 * INCIDENTS, site, 90)
+        until(lambda: len(receiver.steps()) >= 2 * INCIDENTS, site, 240)
         time.sleep(1)
 
     subjects = {got.body["data"]["alert_id"]: got.body["data"]["subject"] for got in receiver.got}

@@ -64,7 +64,7 @@ def test_a_late_event_retracts_an_alert_and_says_why(site: Site) -> None:
         set_up(site, receiver)
         with site.worker(), site.worker("numbers"):
             publish(site, [offered(f"h{n}", offered_at) for n in range(3)])
-            until(lambda: len(receiver.steps()) == 3, site, 40)
+            until(lambda: len(receiver.steps()) == 3, site, 120)
             publish(
                 site,
                 [
@@ -101,11 +101,11 @@ def test_a_rule_of_another_file_applies_after_a_restart_and_an_old_alert_is_not_
         set_up(site, receiver, rules="")
         publish(site, [offered("old", now - timedelta(days=3)), offered("late", now - timedelta(hours=3))])
         with site.worker():
-            until(lambda: len(obligations(site)) == 2, site, 40)
+            until(lambda: len(obligations(site)) == 2, site, 120)
         assert read(site.kafka, ALERTS) == []
         set_up(site, receiver, rules=PAST_DUE)
         with site.worker():
-            until(lambda: len(read(site.kafka, ALERTS)) >= 3, site, 40)
+            until(lambda: len(read(site.kafka, ALERTS)) >= 3, site, 120)
             until(lambda: len(receiver.steps()) == 1, site)
 
     assert {event["subject_id"] for event in decoded(read(site.kafka, ALERTS)) if "subject_id" in event} == {
@@ -124,7 +124,7 @@ def test_people_take_alerts_on_and_see_what_a_receiver_did_not_get(site: Site) -
         publish(site, [offered(f"h{n}", now - ANSWER_WITHIN - timedelta(minutes=1)) for n in range(2)])
         with site.worker(), site.worker("numbers"):
             until(lambda: site.file("numbers-ready.json").exists(), site)
-            until(lambda: len(undelivered(site)) == 2, site, 40)
+            until(lambda: len(undelivered(site)) == 2, site, 120)
             notices = json.loads(site.baton("alerts", "ls", "--undelivered", "--json"))
             found = json.loads(site.baton("alerts", "ls", "--open", "--json"))
             past_due = [alert["alert_id"] for alert in found if alert["rule"] == "answer_past_due"]

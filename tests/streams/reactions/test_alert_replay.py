@@ -88,7 +88,7 @@ def incidents(site: Site, messages: Sequence[tuple[bytes, bytes]]) -> set[tuple[
             counts.append(len(read(site.kafka, ALERTS)))
             return len(counts) > 8 and len(set(counts[-8:])) == 1 and counts[-1] > 0
 
-        until(is_quiet, site, 60)
+        until(is_quiet, site, 120)
     found = set()
     for event in decoded(read(site.kafka, ALERTS)):
         if event.get("window_start_at") is not None:

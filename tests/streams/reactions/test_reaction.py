@@ -130,7 +130,7 @@ def decoded(records: Iterable[ConsumerRecord]) -> list[dict[str, Any]]:
     return [row for frame in frames.values() for row in frame.drop("_row").to_dicts()]
 
 
-def until(is_so: Callable[[], bool], site: Site, seconds: float = 30) -> None:
+def until(is_so: Callable[[], bool], site: Site, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"not so after {seconds} s; the worker's log:\n{site.log}"

@@ -60,7 +60,7 @@ def test_a_rule_that_is_signed_applies_to_what_comes_after_without_a_restart(sit
         signed = parse_playbook(base.text + PAST_DUE)
         with site.worker(), site.worker("agents"):
             until(lambda: site.file("reactions-ready.json").exists(), site)
-            until(lambda: site.file("agents-ready.json").exists(), site, 40)
+            until(lambda: site.file("agents-ready.json").exists(), site, 120)
             at = datetime.now(UTC)
             publish(site, [offered("before", at - ANSWER_WITHIN - timedelta(minutes=1))])
             publish(
@@ -73,7 +73,7 @@ def test_a_rule_that_is_signed_applies_to_what_comes_after_without_a_restart(sit
             )
             due = at + timedelta(seconds=8)
             publish(site, [offered(f"after{n}", due - ANSWER_WITHIN) for n in range(6)])
-            until(lambda: len(receiver.steps()) == 6, site, 40)
+            until(lambda: len(receiver.steps()) == 6, site, 120)
 
     subjects = {got.body["data"]["subject"] for got in receiver.got}
     assert subjects == {f"handoff after{n}" for n in range(6)}, json.dumps(sorted(subjects))
