@@ -71,7 +71,9 @@ def _values(event: EventType, field: Mapping[str, Any], pools: Pools) -> st.Sear
     elif "maximum" in field:
         values = st.floats(field["minimum"], field["maximum"])
     else:
-        values = _OF_KIND[kind] if "minimum" not in field else _OF_KIND[kind].filter(lambda v: v >= 0)
+        values = _OF_KIND[kind]
+        if "minimum" in field:
+            values = values.filter(lambda value: value >= field["minimum"])
     return st.none() | values if is_optional else values
 
 

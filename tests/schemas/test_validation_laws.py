@@ -44,6 +44,7 @@ def _values(event: EventType, field: dict[str, Any]) -> st.SearchStrategy[Any]:
         "string": IDS if is_id else TEXT,
         "boolean": st.booleans(),
         "int": st.integers(-(2**31) if lowest is None else lowest, 2**31 - 1),
+        "long": st.integers(-(2**63) if lowest is None else lowest, 2**63 - 1),
         "double": st.floats(lowest, field.get("maximum"), allow_nan=False, allow_infinity=False),
         "timestamp-micros": INSTANTS.map(datetime.isoformat),
         "date": st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(date.isoformat),

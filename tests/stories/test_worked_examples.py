@@ -23,7 +23,7 @@ PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 WITHOUT_ARITHMETIC = {
     "failed_events", "freshness", "alert", "lead_journey", "deal_event",
     "handoff_event", "handoff_offer", "handoff_contact_event", "handoff_contact", "handoff_history",
-    "handoff_governed", "handoff_period", "obligation_episode", "obligation_clock",
+    "handoff_governed", "handoff_period", "obligation_episode", "obligation_deadline", "obligation_clock",
     "lead_offer_period", "sla_clock", "condition_period", "lead_stage", "lead_criterion",
     "stage_entry", "pass_end", "handoff_live_period",
     "lead_account", "buyer_touch", "campaign_lead", "coverage_day",
