@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    alerts,
     answers,
     clickhouse_peer,
     faust_peer,
@@ -38,6 +39,7 @@ CASES: Mapping[str, Callable[[Bench], Case]] = {
     "import": imports.measure,
     "long-log": long_log.measure,
     "latency": latency.measure,
+    "alerts": alerts.measure,
 }
 
 

@@ -38,12 +38,7 @@ def read_examples(blocks: Blocks) -> tuple[Example, ...]:
 
 
 def _example(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Example:
-    events = tuple(
-        _event(blocks, index, number, event)
-        for number, event in enumerate(blocks.values("example", index, block, "events"), 1)
-    )
-    if not events:
-        raise blocks.fault("example", index, "events is missing: name at least one")
+    events = read_events(blocks, "example", index, block)
     blocks.text("example", index, block, "says")
     verdict = blocks.one_of("example", index, block, "verdict", VERDICTS)
     failing = frozenset(blocks.texts("example", index, block, "failing")) if "failing" in block else None
@@ -55,25 +50,36 @@ def _example(blocks: Blocks, index: int, block: Mapping[str, Any]) -> Example:
         id=block["id"],
         events=events,
         lead_id=_lead(blocks, index, block, events),
-        as_of=_as_of(blocks, index, block, events),
+        as_of=read_as_of(blocks, "example", index, block, events),
         is_qualified=verdict == "qualified",
         failing=failing,
         line=blocks.line("example", index),
     )
 
 
-def _event(blocks: Blocks, index: int, number: int, event: Any) -> tuple[str, Record]:
+def read_events(
+    blocks: Blocks, name: str, index: int, block: Mapping[str, Any]
+) -> tuple[tuple[str, Record], ...]:
+    """The events of an example, at least one."""
+    events = tuple(
+        _event(blocks, name, index, number, event)
+        for number, event in enumerate(blocks.values(name, index, block, "events"), 1)
+    )
+    if not events:
+        raise blocks.fault(name, index, "events is missing: name at least one")
+    return events
+
+
+def _event(blocks: Blocks, name: str, index: int, number: int, event: Any) -> tuple[str, Record]:
     """An event with what an example may leave out: its id, its source, and when Baton accepted it."""
     if not isinstance(event, dict):
-        raise blocks.fault(
-            "example", index, f"event {number} is no table such as {{type = 'LeadCaptured', ...}}"
-        )
+        raise blocks.fault(name, index, f"event {number} is no table such as {{type = 'LeadCaptured', ...}}")
     complete = {"source": _SOURCE, "recorded_at": event.get("occurred_at"), **event}
     try:
         event_type, record = read_event(complete)
     except ContractViolation as violation:
         place = f", {violation.field}" if violation.field else ""
-        raise blocks.fault("example", index, f"event {number}{place}: {violation.why}") from violation
+        raise blocks.fault(name, index, f"event {number}{place}: {violation.why}") from violation
     return event_type.name, record
 
 
@@ -93,8 +99,8 @@ def _lead(
     return str(leads[0])
 
 
-def _as_of(
-    blocks: Blocks, index: int, block: Mapping[str, Any], events: tuple[tuple[str, Record], ...]
+def read_as_of(
+    blocks: Blocks, name: str, index: int, block: Mapping[str, Any], events: tuple[tuple[str, Record], ...]
 ) -> datetime:
     """When the verdict is asked for: the moment of the last event unless the block says another."""
     value = block.get("as_of")
@@ -107,5 +113,5 @@ def _as_of(
         instant = None
     if instant is None or instant.utcoffset() is None:
         why = f"as_of = {value!r}; it is an instant such as 2026-03-02T09:00:00Z"
-        raise blocks.fault("example", index, why)
+        raise blocks.fault(name, index, why)
     return instant

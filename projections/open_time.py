@@ -90,6 +90,14 @@ def open_days(calendar: Calendar) -> pa.Table:
     ).to_arrow()
 
 
+def open_between(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
+    """Open time between two instants; none when they are the other way round."""
+    begins, ends = ((instant - _EPOCH) // timedelta(microseconds=1) for instant in (start, end))
+    open_in = _intervals(calendar).filter(pl.col("opens") < ends, pl.col("closes") > begins)
+    shared = pl.min_horizontal("closes", pl.lit(ends)) - pl.max_horizontal("opens", pl.lit(begins))
+    return timedelta(microseconds=int(open_in.select(shared.sum()).item()))
+
+
 @lru_cache(maxsize=64)
 def open_spans(calendar: Calendar) -> pa.Table:
     """Rows of playbook.open_span: every total that is ever reached lies in exactly one of them."""

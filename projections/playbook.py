@@ -17,7 +17,18 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections import attributes, deal_stages, definition, dimensions, examples, goals
+from projections import (
+    alert_examples,
+    alert_rules,
+    attributes,
+    deal_stages,
+    definition,
+    dimensions,
+    examples,
+    goals,
+)
+from projections.alert_examples import AlertExample
+from projections.alert_rules import AlertRule
 from projections.attributes import Attribute
 from projections.business_time import Calendar, read_windows
 from projections.definition import Definition
@@ -31,8 +42,6 @@ DEFAULT_PLAYBOOK = Path(__file__).parent / "playbook.toml"
 
 _WINDOWS = ("day", "week", "month", "quarter", "year")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SLAS = ("answer", "first_attempt", "attempts", "acknowledge_return")
-_ALERT_KINDS = ("overdue_in_window",)
 KEYS = {
     "playbook": {"name", "window", "zone", "at_risk_share", "fiscal_year_begins", "week_begins"},
     "calendar": {"id", "zone", "open", "holidays"},
@@ -40,7 +49,8 @@ KEYS = {
     "member": {"team", "calendar", "ids"},
     "stage": {"id", "entered_by", "after", "buyer"},
     "sla": {"id", "owed_by", "from_team", "to_team", "within", "clock", "attempts"},
-    "alert": {"id", "kind", "window", "threshold", "minimum_n", "severity", "owner"},
+    **alert_rules.KEYS,
+    **alert_examples.KEYS,
     **attributes.KEYS,
     **examples.KEYS,
     **definition.KEYS,
@@ -83,19 +93,6 @@ class Sla:
 
 
 @dataclass(frozen=True)
-class AlertRule:
-    """When a windowed count of overdue answers of a pair of teams becomes an alert."""
-
-    id: str
-    kind: str
-    window: timedelta
-    threshold: int
-    minimum_n: int
-    severity: str
-    owner: str
-
-
-@dataclass(frozen=True)
 class Playbook:
     """What both teams agreed on. `members` maps a person to (team, calendar); `stages` to (stage, event);
     `buyer_steps` a stage to the step of the buyer's journey. `text` is the file, as it stands.
@@ -121,6 +118,7 @@ class Playbook:
     attributes: tuple[Attribute, ...]
     dimensions: Dimensions
     examples: tuple[Example, ...]
+    alert_examples: tuple[AlertExample, ...]
     text: str = field(repr=False, compare=False)
 
     @property
@@ -179,6 +177,7 @@ class _Reader:
             raise unusable(where, 1, "there is no calendar: no [[calendar]] block with zone and open")
         names, team_names, part = blocks.ids("calendar"), blocks.ids("team"), blocks.part
         stages = part(self._stages) or []
+        alerts = part(lambda: alert_rules.read_alerts(blocks, self._zones())) or ()
         found = Playbook(
             name=str(head.get("name", "playbook")),
             version=hashlib.sha256(canonical(blocks.content)).hexdigest(),
@@ -192,7 +191,7 @@ class _Reader:
             members=part(lambda: dict(self._members(names, team_names))),
             stages=tuple((stage, event) for stage, event, _ in stages),
             slas=part(lambda: self._slas(team_names)),
-            alerts=tuple(blocks.each("alert", lambda i, block: self._alert(i, block, team_names))),
+            alerts=alerts,
             definition=part(lambda: definition.read_definition(blocks)),
             goals=part(lambda: goals.read_goals(blocks, team_names)),
             deal_stages=part(lambda: deal_stages.read_deal_stages(blocks)),
@@ -200,10 +199,17 @@ class _Reader:
             attributes=part(lambda: attributes.read_attributes(blocks)),
             dimensions=part(lambda: dimensions.read_dimensions(blocks)),
             examples=part(lambda: examples.read_examples(blocks)),
+            alert_examples=part(lambda: alert_examples.read_alert_examples(blocks, alerts)),
             text=blocks.text_of_file,
         )
         blocks.check()
         return found
+
+    def _zones(self) -> dict[str, str]:
+        """The zone that each team works in, UTC where that cannot be read."""
+        zones = {c.get("id"): c.get("zone") for _, c in self.blocks.blocks("calendar")}
+        teams = ((t.get("id"), zones.get(t.get("calendar"))) for _, t in self.blocks.blocks("team"))
+        return {str(team): str(zone or "UTC") for team, zone in teams}
 
     def _calendar(self, index: int, block: Mapping[str, Any]) -> Calendar:
         zone = self.blocks.zone("calendar", index, self.blocks.text("calendar", index, block, "zone"))
@@ -310,7 +316,7 @@ class _Reader:
                 raise self.blocks.fault("sla", index, f"{side} = {block[side]!r} is no team of this playbook")
         attempts = block.get("attempts")
         is_count = isinstance(attempts, int) and not isinstance(attempts, bool) and 0 < attempts < 1_000
-        sla_id = self.blocks.one_of("sla", index, block, "id", _SLAS)
+        sla_id = self.blocks.one_of("sla", index, block, "id", alert_rules.SLAS)
         if not is_count if sla_id == "attempts" else attempts is not None:
             raise self.blocks.fault(
                 "sla", index, "attempts = N (at least 1) belongs to the SLA 'attempts', and only to it"
@@ -323,20 +329,6 @@ class _Reader:
             clock=self.blocks.one_of("sla", index, block, "clock", ("business", "elapsed")),
             within=self.blocks.duration("sla", index, block, "within"),
             attempts=attempts,
-        )
-
-    def _alert(self, index: int, block: Mapping[str, Any], teams: set[str]) -> AlertRule:
-        owner = self.blocks.text("alert", index, block, "owner")
-        if owner not in teams:
-            raise self.blocks.fault("alert", index, f"owner = {owner!r} is no team of this playbook")
-        return AlertRule(
-            id=self.blocks.text("alert", index, block, "id"),
-            kind=self.blocks.one_of("alert", index, block, "kind", _ALERT_KINDS),
-            window=self.blocks.duration("alert", index, block, "window"),
-            threshold=self.blocks.count("alert", index, block, "threshold"),
-            minimum_n=self.blocks.count("alert", index, block, "minimum_n"),
-            severity=self.blocks.one_of("alert", index, block, "severity", ("info", "warning", "critical")),
-            owner=owner,
         )
 
 

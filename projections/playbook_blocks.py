@@ -17,7 +17,18 @@ from schemas.errors import BatonError, ExitCode
 from schemas.field_checks import not_one_of
 
 # Blocks whose id stands once.
-NAMED = ("calendar", "team", "alert", "criterion", "role", "goal", "example", "size_band", "segment")
+NAMED = (
+    "calendar",
+    "team",
+    "alert",
+    "criterion",
+    "role",
+    "goal",
+    "example",
+    "alert_example",
+    "size_band",
+    "segment",
+)
 _UNITS = {"minute": 1, "hour": 60, "day": 24 * 60}
 _LONGEST = timedelta(days=3650)
 _MOST = 1_000_000_000

@@ -33,6 +33,15 @@ PROPOSED = {
     'within = "2 hours"\nclock = "business"': 'within = "1 hour"\nclock = "business"',
 }
 
+# Alerts of the story's last day reach a file in the demo's folder.
+RECEIVER = """[[receiver]]
+id = "demo-file"
+kind = "stdout"
+path = "alerts.txt"
+rules = ["answer_past_due"]
+"""
+NOTIFIED_SECONDS = 30.0
+
 Report = Callable[[str], None]
 
 
@@ -80,7 +89,8 @@ def prepare(project: Project) -> Project:
     shutil.rmtree(demo.home, ignore_errors=True)
     demo.make_folders()
     marker.write_text(str(project.kafka))
-    return demo
+    (demo.home / "receivers.toml").write_text(RECEIVER)
+    return replace(demo, receivers=demo.home / "receivers.toml")
 
 
 def run(demo: Project, *, seed: int, leads: int, report: Report, step: Callable[[str], Advance]) -> DemoRun:
@@ -113,11 +123,21 @@ def run(demo: Project, *, seed: int, leads: int, report: Report, step: Callable[
     report("Measuring handoffs and raising alerts ...")
     reacted = step("measuring")
     wait_until_reacted(demo)
+    wait_until_notified(demo)
     records = wait_until_read(demo)
     reacted(1, 1)
     timed("react", at)
     _records_file(demo).write_text(str(_records_read(demo)))
     return DemoRun(demo, story.as_of, records, seconds)
+
+
+def wait_until_notified(demo: Project) -> None:
+    """Wait until an alert of the last day has reached the receiver, and its end too; not longer than some
+    seconds, for there may be none."""
+    deadline = time.monotonic() + NOTIFIED_SECONDS
+    ended = "select count(*) from funnel.alert_notice where step = 'ended' and not is_undelivered"
+    while time.monotonic() < deadline and ask_warehouse(demo, ended)[1] == [(0,)]:
+        time.sleep(0.3)
 
 
 def stricter(text: str) -> str:

@@ -54,6 +54,8 @@ class Project:
     sql_seconds: float = default_of("sql_seconds")
     stop_seconds: float = default_of("stop_seconds")
     page_port: int = default_of("page_port")
+    page_address: str | None = None
+    receivers: Path | None = None
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Project:
@@ -216,6 +218,16 @@ class Project:
             return self.keys or self.cwd / "keys.toml"
         used = recorded.keys or recorded.folder / "keys.toml"
         return one_file(self.home, "BATON_KEYS", used, self.keys or _existing(self.cwd / "keys.toml"))
+
+    @property
+    def receivers_file(self) -> Path:
+        """Where alerts are sent to. It may not exist: then they are sent nowhere."""
+        return self.receivers or self.cwd / "receivers.toml"
+
+    @property
+    def page_url(self) -> str:
+        """Where people reach the page, without a slash at the end."""
+        return (self.page_address or f"http://127.0.0.1:{self.page_port}").rstrip("/")
 
     @property
     def are_keys_named(self) -> bool:

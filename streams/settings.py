@@ -307,6 +307,18 @@ SETTINGS = (
         _count,
     ),
     Setting(
+        "BATON_PAGE_URL",
+        "Where people reach the page: notifications of alerts link to it. Unset: its port on loopback.",
+        "page_address",
+        example="https://baton.example.com",
+    ),
+    Setting(
+        "BATON_RECEIVERS",
+        "File with the receivers of alerts. Unset: receivers.toml of the current folder, if there is one.",
+        "receivers",
+        reads=Path,
+    ),
+    Setting(
         "BATON_LOG_FORMAT",
         "How a worker writes its log: text, or json, one object a line.",
         default="text",

@@ -21,7 +21,7 @@ from projections.resolved_facts import all_events
 from projections.sql_literal import sql_literal
 from schemas.avro_types import column_type
 from schemas.catalogue import CATALOGUE, EventType
-from warehouse import playbook_tables, record_identity
+from warehouse import obligation_measurement, playbook_tables, record_identity
 
 LAYOUT_VERSION = 4
 SCHEMAS = ("log", "facts", "resolved", "stored", "playbook", "warehouse", "funnel")
@@ -45,6 +45,8 @@ _TABLES = (
         message_id varchar not null, topic varchar not null, key blob, value blob,
         headers json not null, is_sent boolean not null)
     """,
+    obligation_measurement.DDL,
+    obligation_measurement.PASS_DDL,
     # Read models: the component of each record, how far the log is in them, and as of when they stand.
     "create table if not exists warehouse.component (record varchar not null, component varchar not null)",
     "create table if not exists warehouse.rows_read (event varchar not null, rows_read bigint not null)",

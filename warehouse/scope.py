@@ -8,6 +8,7 @@ from projections.projection import DERIVED_FOLDER, Projection, read_projection
 from projections.relations import dependencies, stored_views
 from schemas.catalogue import CATALOGUE
 from warehouse.authority import AGREEMENT_FACTS
+from warehouse.obligation_measurement import OBLIGATIONS
 from warehouse.record_identity import MERGE_FACTS
 
 MEASURED = read_projection(DERIVED_FOLDER / "handoff_measured.sql")
@@ -24,7 +25,7 @@ class Scope:
 
 
 def _handoffs() -> Scope:
-    read = dependencies().upstream(MEASURED.reads)
+    read = dependencies().upstream({*MEASURED.reads, *OBLIGATIONS.reads})
     tables = frozenset(event.table for event in CATALOGUE.facts if f"facts.{event.table}" in read)
     views = tuple(view for view in stored_views() if view.relation in read)
     return Scope(tables | AGREEMENT_FACTS | MERGE_FACTS, views, is_sending=True)

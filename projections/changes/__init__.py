@@ -5,8 +5,10 @@ from __future__ import annotations
 from calendar import month_name
 from collections.abc import Callable, Iterator
 
+from projections.alert_examples import AlertExample
 from projections.changes import obligations, qualified_lead, revenue, working_time
 from projections.changes.sentences import EVERYBODY, Change, pairs, percent
+from projections.examples import Example
 from projections.playbook import Playbook
 
 
@@ -34,11 +36,14 @@ def _head(old: Playbook, new: Playbook) -> Iterator[Change]:
 
 
 def _examples(old: Playbook, new: Playbook) -> Iterator[Change]:
-    for before, after in pairs(old.examples, new.examples, lambda example: example.id):
+    was: list[Example | AlertExample] = [*old.examples, *old.alert_examples]
+    becomes: list[Example | AlertExample] = [*new.examples, *new.alert_examples]
+    for before, after in pairs(was, becomes, lambda example: (type(example).__name__, example.id)):
         example = after or before
         assert example is not None
         what = "is new" if before is None else "is gone" if after is None else "changes"
-        yield Change(EVERYBODY, "example", f"The example {example.id!r} {what}.")
+        block = "alert_example" if isinstance(example, AlertExample) else "example"
+        yield Change(EVERYBODY, block, f"The example {example.id!r} {what}.")
 
 
 _COMPARISONS: tuple[Callable[[Playbook, Playbook], Iterator[Change]], ...] = (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from projections.changes.sentences import EVERYBODY, Change, counted, pairs, span, team_name
-from projections.playbook import AlertRule, Playbook, Sla
+from projections.alert_rules import AT_RISK, OVERDUE_IN_WINDOW, AlertRule
+from projections.changes.sentences import EVERYBODY, Change, counted, listed, pairs, span, team_name
+from projections.playbook import Playbook, Sla
 
 
 def stages(old: Playbook, new: Playbook) -> Iterator[Change]:
@@ -100,7 +101,29 @@ def alerts(old: Playbook, new: Playbook) -> Iterator[Change]:
 
 
 def _alert(rule: AlertRule) -> str:
-    return (
-        f"{rule.severity} to {team_name(rule.owner)} at {rule.threshold:,} overdue of at least"
-        f" {rule.minimum_n:,} in {span(rule.window)}"
-    )
+    return ", ".join([_condition(rule), *_notified(rule)])
+
+
+def _condition(rule: AlertRule) -> str:
+    whom = f"{rule.severity} to {team_name(rule.owner)}"
+    if rule.kind == OVERDUE_IN_WINDOW:
+        return f"{whom} at {rule.threshold:,} overdue of at least {rule.minimum_n:,} in {span(rule.window)}"
+    state = "at risk" if rule.kind == AT_RISK else "past due"
+    teams = f"{team_name(rule.from_team) if rule.from_team else 'any team'} to"
+    teams += f" {team_name(rule.to_team) if rule.to_team else 'any team'}"
+    held = f" for {span(rule.held_for)}" if rule.held_for else ""
+    return f"{whom} when {rule.sla.replace('_', ' ')} from {teams} is {state}{held}"
+
+
+def _notified(rule: AlertRule) -> Iterator[str]:
+    """Who is notified of it, and when."""
+    if rule.receivers:
+        yield f"sent to {listed(rule.receivers)}"
+    if rule.quiet_hours:
+        yield "not in quiet hours"
+    if rule.group_by:
+        group = rule.group_by.replace("_", " ")
+        yield f"those of one {group} within {span(rule.group_within)} in one message"
+    if rule.escalate_after:
+        within = span(rule.escalate_after)
+        yield f"sent to {listed(rule.escalate_to)} when nobody acknowledges it within {within}"

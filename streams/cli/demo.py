@@ -55,9 +55,19 @@ QUESTIONS = {
             wins, round(100 * recall, 1) as "of wins, named before %", missed_value, currency
         from funnel.definition_quality where segment = 'all'""",
     "alerts": """
-        select rule, severity, replace(replace(subject, '>', ' → '), '_', ' ') as "handoff", state,
-            count(*) as alerts, max(window_start_at) as latest
-        from funnel.alert group by all order by alerts desc""",
+        select rule, severity, count(*) as alerts, count(*) filter (where is_open) as open,
+            count(*) filter (where state = 'resolved') as resolved,
+            count(*) filter (where state = 'retracted') as retracted, max(opened_at) as latest
+        from funnel.alert group by all order by alerts desc, rule""",
+    "alert_history": """
+        select happened_at, step, by_whom as receiver, says
+        from funnel.alert_history
+        where alert_id = (
+            select max_by(alert_id, {'resolved_at': resolved_at, 'alert_id': alert_id}) from funnel.alert
+            where state = 'resolved' and alert_id in (
+                select alert_id from funnel.alert_notice where step = 'ended' and not is_undelivered))
+            and says not like '%trying'
+        order by happened_at, event_type desc, says desc""",
 }
 
 
@@ -177,8 +187,14 @@ def _show(run: demonstration.DemoRun, answers: Answers, verification: Verificati
     if answers["alerts"][1]:
         _section(
             "Alerts raised on the stream",
-            "too many overdue answers within one hour of event time",
+            "at risk or past due by the playbook's rules, and too many overdue answers within an hour",
             answers["alerts"],
+        )
+    if answers["alert_history"][1]:
+        _section(
+            "The latest alert that ended, from its opening to the receiver",
+            "it reached .baton-demo/alerts.txt once at each end; the page shows the same history",
+            answers["alert_history"],
         )
     _section(
         "One goal: this quarter, and each team's share of it",

@@ -231,6 +231,9 @@ def _print_status(state: dict[str, Any], problems: Problems) -> None:
     for loss in state["log_losses"]:
         found = f"Kafka lost events, found {_moment(loss['accepted_at'])}; kept: {loss['kept']}"
         print_labelled("lost", "\n".join([found, *loss["partitions"]]))
+    if state["undelivered_notices"]:
+        count = f"{state['undelivered_notices']:,} of alerts are not delivered"
+        print_labelled("notices", f"{count}; next: baton alerts ls --undelivered")
     for problem in problems.all():
         say(str(problem))
     if problems.kafka is not None:

@@ -14,6 +14,7 @@ from schemas.errors import BatonError, ExitCode
 from streams.access.readers import ProjectReaders
 from streams.kafka.topics import ensure_topics
 from streams.project import Project
+from streams.queries.case_cost import CaseCost
 from streams.queries.warehouse_access import authority_of, open_warehouse
 from streams.worker.meters import Meters
 from streams.worker.shutdown import end_process
@@ -78,11 +79,14 @@ def _run(purpose: str) -> None:
     is_reacting = purpose == "reactions"
     scope = HANDOFFS if is_reacting else NUMBERS
     with open_warehouse(project, files.warehouse, threads=threads, wait_seconds=10, scope=scope) as warehouse:
-        # Alert rules are those in force at the start. Without the warehouse only the file is available.
+        # Alert rules follow what is signed from here on. Without a warehouse they are followed over Kafka.
         playbook = warehouse.playbook_in_force()
         if is_reacting:
             _serve_sql(project, files, warehouse, None, Meters())
-            code = run_until_shutdown(project, files, playbook, warehouse, is_reacting=True)
+            may_cost = CaseCost(project).start()
+            code = run_until_shutdown(
+                project, files, playbook, warehouse, is_reacting=True, may_cost=may_cost
+            )
         else:
             readers, meters = ProjectReaders.of(project), Meters()
             _serve_sql(project, files, warehouse, readers, meters)

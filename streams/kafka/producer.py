@@ -63,7 +63,6 @@ class Producer:
                 client_id="baton-outbox" if is_idempotent else "baton-dead-letters",
                 enable_idempotence=is_idempotent,
                 acks="all",
-                linger_ms=5,
                 max_batch_size=256 * 1024,
                 max_request_size=2 << 20,
             )

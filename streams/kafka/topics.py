@@ -40,6 +40,12 @@ SINK_GROUP = "baton-sink"
 # Faust's consumer group, and the first part of the names of its own topics.
 REACTION_GROUP = "baton-reaction"
 OVERDUE_BY_PAIR = f"{REACTION_GROUP}-overdue-by-pair"
+OBLIGATIONS_BY_HANDOFF = f"{REACTION_GROUP}-obligations-by-handoff"
+ALERTS_BY_ID = f"{REACTION_GROUP}-alerts-by-id"
+# What the agents forward to each other.
+FORWARDED = (OVERDUE_BY_PAIR, OBLIGATIONS_BY_HANDOFF, ALERTS_BY_ID)
+# The playbooks in force, for agents beside the worker that knows them.
+RULES_TOPIC = f"{REACTION_GROUP}-rules"
 
 LOOK_SECONDS = 20.0
 

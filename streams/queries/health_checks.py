@@ -31,6 +31,7 @@ from streams.local.worker_process import find_worker, is_supervised, worker_prob
 from streams.process_record import ProcessRecord
 from streams.project import Project
 from streams.queries.failed_events import list_failed
+from streams.queries.receiver_checks import check_receivers
 from streams.queries.signing import unsigned_change
 from streams.queries.warehouse_access import keys_of
 from streams.settings import SETTINGS, unknown_settings
@@ -320,6 +321,10 @@ def _registry(project: Project) -> Iterable[Check]:
         yield Check("registry", "ok", f"{registry.address} answers", why, "baton contract register")
 
 
+def _receivers(project: Project) -> Iterable[Check]:
+    return (Check(*each) for each in check_receivers(project))
+
+
 def _open_transactions(client: KafkaAdminClient, names: Names) -> Iterable[Check]:
     for found in open_transactions(client, names):
         place = f"--topic {names.in_kafka(found.topic)} --partition {found.partition}"
@@ -363,4 +368,5 @@ CHECKS: tuple[tuple[str, Callable[[Project], Iterable[Check]]], ...] = (
     ("ports", _ports),
     ("kafka", _kafka),
     ("registry", _registry),
+    ("receivers", _receivers),
 )

@@ -391,6 +391,65 @@ DISPUTES = Panel(
     is_windowed=False,
 )
 
+ALERTS = Panel(
+    "alerts",
+    "Open alerts",
+    "What is late or at risk now by the playbook's rules, and who has it. The handoff opens the evidence, the"
+    " steps what became of the alert.",
+    "alert",
+    (
+        Figure("severity", "severity", "name"),
+        Figure("rule", "rule", "name"),
+        Figure("handoff_id", "handoff", "id", column="subject"),
+        Figure("subject", "about", "text"),
+        Figure("owed_by", "whose part", "name"),
+        Figure("owner", "owner", "id"),
+        Figure("opened_at", "since", "instant"),
+        Figure("due_at", "due", "instant"),
+        Figure("state", "state", "name"),
+        Figure("held_by", "who has it", "id"),
+        Figure("snoozed_until", "snoozed until", "instant"),
+        Figure(
+            "steps", "steps", "count", Opens("alert_history", {"alert_id": "=alert_id"}), "alert_history.step"
+        ),
+        Figure(
+            "undelivered",
+            "not delivered",
+            "count",
+            Opens("alert_notice", {"alert_id": "=alert_id", "is_undelivered": "true"}),
+            "alert_notice.is_undelivered",
+        ),
+    ),
+    ("alert_id",),
+    is_sliced=False,
+    is_windowed=False,
+)
+
+
+def _became(name: str, label: str, state: str) -> Figure:
+    return Figure(name, label, "count", Opens("alert", {"rule": "=rule", "state": state}), "state")
+
+
+ALERT_RULES = Panel(
+    "alert_rules",
+    "What became of alerts",
+    "How often each rule has fired, and how its alerts ended. One that is often retracted, or never"
+    " acknowledged, is to be tuned: baton alerts test.",
+    "alert",
+    (
+        Figure("rule", "rule", "name"),
+        Figure("opened", "alerts", "count", Opens("alert", {"rule": "=rule"}), "alert_id"),
+        _became("waiting", "open", "opened"),
+        Figure("held", "taken on", "count", column="state"),
+        _became("resolved", "resolved", "resolved"),
+        _became("retracted", "retracted", "retracted"),
+        Figure("latest_at", "latest", "instant", column="opened_at"),
+    ),
+    ("rule",),
+    is_sliced=False,
+    is_windowed=False,
+)
+
 # In the order of importance that is nobody's: an audience has its own (streams/queries/audiences.py).
 PANELS = (
     GOAL,
@@ -407,6 +466,8 @@ PANELS = (
     SPEED,
     PROMISES,
     COVERAGE,
+    ALERTS,
+    ALERT_RULES,
     DISPUTES,
     FRESHNESS,
     FAILED,

@@ -86,7 +86,16 @@ def read_status(project: Project) -> tuple[dict[str, Any], Problems]:
         problems = Problems(error, found, warehouses)
     topics = [] if problems.kafka else _topic_states(extent, reached.get("numbers"))
     document = _document(project, topics, problems, reached, extent)
+    document["undelivered_notices"] = _undelivered(project) if "numbers" in reached else None
     return document | {"open_transactions": [asdict(one) for one in waiting]}, problems
+
+
+def _undelivered(project: Project) -> int:
+    """Notices of alerts that are not known to have reached their receiver."""
+    if not project.numbers.warehouse.exists():
+        return 0
+    [(count,)] = ask_warehouse(project, "select count(*) from funnel.alert_notice where is_undelivered")[1]
+    return int(count)
 
 
 def _topic_states(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
 from schemas.errors import BatonError
 from streams.kafka.topics import (
-    OVERDUE_BY_PAIR,
+    FORWARDED,
     REACTION_GROUP,
     committed_offsets,
     holds_records,
@@ -69,7 +69,7 @@ def wait_until_reacted(project: Project, seconds: float = WAIT_SECONDS) -> None:
         if not any(rows[0]):
             # Committed offsets first, then the ends: these include what the first agent forwarded before.
             read = committed_offsets(project, REACTION_GROUP)
-            extent = log_extent(project, (DERIVED_TOPIC, OVERDUE_BY_PAIR))
+            extent = log_extent(project, (DERIVED_TOPIC, *FORWARDED))
             left = {place: (max(begin, read.get(place, 0)), end) for place, (begin, end) in extent.items()}
             if not holds_records(project, left):
                 return

@@ -1,7 +1,9 @@
-"""The agent over funnel.handoff-latency: forwards overdue measurements keyed by pair of teams.
+"""The agent over funnel.handoff-latency: forwards the obligations that alerts are decided by.
 
-Measurements are keyed by handoff, alerts are about pairs of teams. So overdue measurements are repartitioned
-by pair: the agent that counts a pair then sees all of its measurements. Unreadable ones become dead letters.
+They are forwarded by handoff, on a topic whose partitions never change, for a table has as many; and answers
+by pair
+of teams too, so that the agent that counts a pair sees all of its handoffs. Unreadable records become dead
+letters.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from streams.kafka.names import NO_PREFIX, Names
 from streams.kafka.producer import Message
 
 EVENT = CATALOGUE.event_types["HandoffMeasured"]
+OBLIGATION = CATALOGUE.event_types["ObligationMeasured"]
+_BY_HEADER = {SINGLE_OBJECT_MAGIC + event.fingerprint: event for event in (EVENT, OBLIGATION)}
 PLAIN_LENGTH = 1_000
 
 Deliver = Callable[[Sequence[Message]], Awaitable[None]]
@@ -44,34 +48,40 @@ class Event(Protocol):
     message: Record
 
 
-async def route_overdue(
+async def route_measured(
     events: AsyncIterable[Event],
     *,
-    to_topic: str,
+    by_pair: str,
+    by_handoff: str,
     deliver: Deliver,
     before_ack: BeforeAck,
     registry: RegistryLookup | None = None,
     names: Names = NO_PREFIX,
 ) -> AsyncIterator[None]:
-    """Forward overdue measurements to `to_topic`, keyed by pair. A repeated event is forwarded again."""
+    """Forward obligations to the topic `by_handoff`, and those to answer to `by_pair`. A repeated event is
+    forwarded again."""
     async for event in events:
         async with before_ack():
             record = event.message
             found = read_measured(record.value, registry)
             if isinstance(found, Failure):
                 await deliver([dead_letter(record, found, names)])
-            elif found["measure"] == "overdue":
-                headers = cloud_event_headers(EVENT, found)
-                await deliver([Message(to_topic, pair_of(found).encode(), record.value, headers)])
+            elif "reached" in found:
+                headers = cloud_event_headers(OBLIGATION, found)
+                messages = [Message(by_handoff, found["handoff_id"].encode(), record.value, headers)]
+                if found["sla"] == "answer":
+                    messages.append(Message(by_pair, pair_of(found).encode(), record.value, headers))
+                await deliver(messages)
         yield
 
 
 def read_measured(value: bytes | None, registry: RegistryLookup | None = None) -> dict[str, Any] | Failure:
-    """The measurement in these bytes, or why they cannot be read. Instants are datetimes in UTC."""
-    if value is not None and value[:10] == SINGLE_OBJECT_MAGIC + EVENT.fingerprint:
+    """The measurement in these bytes, of a handoff or of an obligation (it says how far that `reached`); or
+    why they cannot be read. Instants are datetimes in UTC."""
+    if value is not None and (event := _BY_HEADER.get(value[:10])) is not None:
         body = io.BytesIO(value[10:])
         try:
-            found = fastavro.schemaless_reader(body, EVENT.parsed, None)
+            found = fastavro.schemaless_reader(body, event.parsed, None)
             if isinstance(found, dict) and body.tell() == len(value) - 10 and _is_plain(found):
                 return found
         except Exception:  # hostile bytes make fastavro raise anything; decode() gives the reason
@@ -80,7 +90,7 @@ def read_measured(value: bytes | None, registry: RegistryLookup | None = None) -
     if batch.failures:
         return batch.failures[0]
     name, frame = next(iter(batch.frames.items()))
-    if name != EVENT.name:
+    if name not in (EVENT.name, OBLIGATION.name):
         return Failure(0, "route", f"{name} belongs on {CATALOGUE.event_types[name].topic}", name)
     return dict(frame.row(0, named=True))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import mode
 
@@ -18,12 +19,16 @@ from streams.kafka.producer import Producer
 from streams.kafka.registry import registry_lookup
 from streams.kafka.topics import log_extent, topic_ids
 from streams.project import Project
-from streams.reactions.app import ReactionWorker, ensure_own_topics, make_app
+from streams.reactions.app import ReactionWorker, Surroundings, ensure_own_topics, make_app
+from streams.reactions.description import Description
+from streams.reactions.rule_board import RuleBoard, follow_rules
+from streams.receivers.configuration import read_receivers
 from streams.worker.lag_log import LagLog
 from streams.worker.log_watch import LogWatch
 from streams.worker.meters import Meters
 from streams.worker.outbox_relay import OutboxRelay
 from streams.worker.refresh_loop import RefreshLoop
+from streams.worker.rules_watch import RulesWatch
 from streams.worker.shutdown import Shutdown
 from streams.worker.sink import Extent, Sink
 from streams.worker.withheld import WithheldRecords
@@ -118,9 +123,10 @@ async def run_planes(
     meters: Meters,
     *,
     is_reacting: bool,
+    may_cost: Callable[[str], str] = lambda sla: "",
 ) -> None:
     """Run until `shutdown`; raises the error that caused it. Without a warehouse only the agents run.
-    meters: where the data plane counts its work."""
+    meters: where the data plane counts its work. may_cost: what a late case may cost, in words."""
     extent: Extent = {}
     if warehouse is not None:
         warehouse.recognise_topics(topic_ids(project, CATALOGUE.fact_topics))
@@ -133,18 +139,63 @@ async def run_planes(
         await shutdown.wait()
         await running
     else:
-        ensure_own_topics(project, playbook)
+        ensure_own_topics(project)
         async with Producer(project.client_settings(), names=names_of(project)) as producer:
-            app = make_app(project, playbook, producer.deliver, shutdown.before_ack, registry_lookup(project))
+            board = RuleBoard(playbook)
+            rules = await _known_rules(project, board, warehouse, producer, shutdown)
+            app = make_app(project, _surroundings(project, board, producer, shutdown, may_cost))
             reacting = DataPlane(project, warehouse, extent, producer, meters) if warehouse else None
             data = DataService(reacting, shutdown) if reacting else None
             worker = ReactionWorker(app, *([data] if data else []))
             starting = asyncio.create_task(shutdown.watch("reaction plane", _follow(worker, report_ready)))
             await shutdown.wait()
+            rules.cancel()
             await _stop(worker, starting)
             if data and data.running:
                 await data.running
     await shutdown.wait()  # an error while stopping is an error
+
+
+async def _known_rules(
+    project: Project, board: RuleBoard, warehouse: Warehouse | None, producer: Producer, shutdown: Shutdown
+) -> asyncio.Task[None]:
+    """Learn the rules in force, and follow them from then on."""
+    if warehouse is not None:
+        watch = RulesWatch(warehouse, board, producer)
+        await watch.apply(watch.look())
+        return asyncio.create_task(shutdown.watch("rules of alerts", watch.run(shutdown.stop)))
+    is_known = asyncio.Event()
+    following = follow_rules(board, project.client_settings(), names_of(project), is_known)
+    task = asyncio.create_task(shutdown.watch("rules of alerts", following))
+    known = asyncio.create_task(is_known.wait())
+    await asyncio.wait([known, task], return_when=asyncio.FIRST_COMPLETED)
+    known.cancel()
+    return task
+
+
+def _surroundings(
+    project: Project,
+    board: RuleBoard,
+    producer: Producer,
+    shutdown: Shutdown,
+    may_cost: Callable[[str], str],
+) -> Surroundings:
+    pinned_as_of = project.pinned_as_of
+
+    def clock() -> datetime:
+        return pinned_as_of or datetime.now(UTC)
+
+    return Surroundings(
+        board,
+        producer.deliver,
+        shutdown.before_ack,
+        shutdown.watch,
+        shutdown.fail,
+        read_receivers(project.receivers_file),
+        Description(board, project.page_url, clock, may_cost),
+        clock,
+        registry_lookup(project),
+    )
 
 
 async def _follow(worker: ReactionWorker, report_ready: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from projections.playbook import Playbook
@@ -31,9 +32,11 @@ def run_until_shutdown(
     meters: Meters | None = None,
     *,
     is_reacting: bool,
+    may_cost: Callable[[str], str] = lambda sla: "",
 ) -> int:
     """Run the planes until a signal; the exit code. An error is printed last and ends the process. meters:
-    where they count their work, for whoever reads it meanwhile."""
+    where they count their work, for whoever reads it meanwhile. may_cost: what a late case may cost, in
+    words."""
     ready_file = files.ready
 
     def report_ready() -> None:
@@ -64,6 +67,7 @@ def run_until_shutdown(
                 report_ready,
                 meters or Meters(),
                 is_reacting=is_reacting,
+                may_cost=may_cost,
             )
         except Exception as error:
             baton_error = as_baton_error(error)

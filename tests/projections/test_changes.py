@@ -36,6 +36,7 @@ USD_FROM_APRIL = OLD[OLD.index(USD) + len(USD) : OLD.index('[[rate]]\ncurrency =
 GOAL_OF_MARKETING = 'owner_team = "marketing"\namount = "18000000.00"\ncurrency = "EUR"\n'
 
 # (block, what stood there, what stands there now, team, the sentence)
+PAST_DUE = 'id = "answer_past_due"\nkind = "handoff_past_due"'
 CHANGED = [
     ("playbook", "at_risk_share = 0.75", "at_risk_share = 0.8", "everybody",
      "A deadline is at risk when this much of its time is gone: 80 %; before 75 %."),
@@ -69,6 +70,12 @@ CHANGED = [
     ("alert", "threshold = 5", "threshold = 9", "sales_development",
      "The alert handoffs_overdue: warning to Sales Development at 9 overdue of at least 5 in 1 hour;"
      " before warning to Sales Development at 5 overdue of at least 5 in 1 hour."),
+    ("alert", PAST_DUE, f'{PAST_DUE}\nfor = "30 minutes"\nreceivers = ["chat"]', "sales_development",
+     "The alert answer_past_due: warning to Sales Development when answer from any team to any team is past"
+     " due for 30 minutes, sent to chat; before warning to Sales Development when answer from any team to any"
+     " team is past due."),
+    ("alert_example", 'id = "nobody answers"', 'id = "silence"', "everybody",
+     "The example 'silence' is new."),
     ("icp", "employees_at_least = 20", "employees_at_least = 50", "everybody",
      "A qualified lead now needs at least 50 employees; before 20."),
     ("icp", "employees_at_least = 20\n", "", "everybody",

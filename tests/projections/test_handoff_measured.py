@@ -19,6 +19,7 @@ from warehouse.warehouse import Warehouse
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # 10:00 in Berlin, where sales_development works 9 to 18
 DUE = MONDAY + timedelta(hours=2)
+AT_RISK = MONDAY + timedelta(minutes=90)
 
 
 def event(kind: str, at: datetime, **said: Any) -> Mapping[str, Any]:
@@ -88,8 +89,8 @@ def test_silence_is_measured_once_the_deadline_has_passed_and_not_before() -> No
     warehouse.pin_as_of(DUE + timedelta(microseconds=1))
     after = measurement.measure()
 
-    assert (before.added, before.next_at) == (1, DUE)
-    assert (after.added, after.next_at) == (1, None)
+    assert (before.added, before.next_at) == (2, DUE)  # opened, and at risk
+    assert (after.added, after.next_at) == (2, None)  # overdue, and past due
     assert moments(warehouse) == [("opened", MONDAY), ("overdue", DUE)]
     assert measured(warehouse)[1]["business_minutes"] == 120.0
 
@@ -105,7 +106,7 @@ def test_contact_reported_by_a_clock_ahead_is_measured_once_it_has_happened() ->
     after = measurement.measure()
 
     assert (before.added, before.next_at) == (1, later)
-    assert (after.added, after.next_at) == (1, DUE)
+    assert (after.added, after.next_at) == (1, AT_RISK)
     assert moments(warehouse) == [("opened", MONDAY), ("attempted", later)]
 
 

@@ -24,6 +24,7 @@ from tests import oracle
 SEED, LEADS = 20260301, 1200
 NEVER_SIMULATED = {
     "HandoffMeasured", "AlertOpened", "AlertAcknowledged", "AlertResolved", "AlertRetracted",
+    "AlertEscalated", "AlertNotified", "ObligationMeasured",
     "PlaybookProposed", "PlaybookSigned", "SubjectErased",
     "OpportunitiesMerged", "OpportunityReopened", "AccountsMerged", "LeadsUnmerged", "HandoffPaused",
     "HandoffResumed",

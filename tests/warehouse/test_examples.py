@@ -29,7 +29,8 @@ def with_events(*events: str, failing: str = UNKNOWN, verdict: str = "not_qualif
 @pytest.mark.parametrize("file", [DEFAULT_PLAYBOOK, NUMBERS], ids=["the packaged one", "the worked examples"])
 def test_the_examples_of_our_playbooks_hold(file: Path) -> None:
     playbook = read_playbook(file)
-    assert check_examples(playbook, str(file)) == len(playbook.examples) > 0
+    examples = (*playbook.examples, *playbook.alert_examples)
+    assert check_examples(playbook, str(file)) == len(examples) > 0
 
 
 RIGHT = {

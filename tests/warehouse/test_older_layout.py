@@ -104,7 +104,7 @@ def test_bytes_of_every_first_version_are_read_with_the_defaults_of_the_newest()
 
 def _made_up(event: EventType) -> dict[str, Any]:
     kinds: dict[str, Any] = {
-        "string": "text", "boolean": True, "int": 7, "double": 0.5, "timestamp-micros": NOON,
+        "string": "text", "boolean": True, "int": 7, "long": 7, "double": 0.5, "timestamp-micros": NOON,
         "date": NOON.date(), "decimal": Decimal("12.5"),
     }  # fmt: skip
     record = {}

@@ -5,37 +5,51 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from projections.playbook import AlertRule
+from projections.alert_rules import AlertRule
+from projections.playbook import read_playbook
 from schemas.catalogue import CATALOGUE
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from streams.kafka.producer import Message
-from streams.reactions.measurements import route_overdue
-from streams.reactions.overdue_alerts import Tally, open_alerts
+from streams.reactions.alert_notices import read_alert_event
+from streams.reactions.measurements import route_measured
+from streams.reactions.overdue_alerts import OverdueAlerts
+from streams.reactions.rule_board import RuleBoard
 from streams.worker.shutdown import Shutdown
 
+OBLIGATION = CATALOGUE.event_types["ObligationMeasured"]
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-def overdue(handoff: str, at: datetime, **said: str) -> bytes:
-    instants = {"occurred_at": at, "recorded_at": at, "offered_at": at - timedelta(hours=2), "due_at": at}
+def overdue(handoff: str, at: datetime, version: int = 1, **said: Any) -> bytes:
+    """An answer that was due at an instant, and is not there."""
     record = {
-        **instants,
-        "event_id": f"overdue-{handoff}",
+        **dict.fromkeys(field["name"] for field in OBLIGATION.fields),
+        **dict.fromkeys(("occurred_at", "recorded_at", "due_at", "late_at", "at_risk_at"), at),
+        "starts_at": at - timedelta(hours=2),
+        "event_id": f"overdue-{handoff}-{version}",
         "source": "baton",
         "handoff_id": handoff,
         "lead_id": "l",
-        "measure": "overdue",
+        "sla": "answer",
+        "episode": 1,
+        "version": version,
+        "reached": 2,
         "from_team": "marketing",
         "to_team": "sales_development",
-        "is_clock_suspect": False,
+        "owed_by": "sales_development",
+        "clock": "business",
+        "allowed_minutes": 120.0,
+        "is_withdrawn": False,
         "playbook_version": "v",
         **said,
     }
-    return encode(CATALOGUE.event_types["HandoffMeasured"], record)
+    return encode(OBLIGATION, record)
 
 
 class Stream:
@@ -61,17 +75,20 @@ class ConsumerEvent:
         return self
 
 
-class OneWindow:
-    """The tallies of one window, in memory."""
+class OneTable:
+    """A table in memory: what a changelog can hold."""
 
     def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}
+        self.values: dict[str, Any] = {}
 
-    def get(self, key: str) -> Tally | None:
-        return self.tallies.get(key)
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
 
-    def put(self, key: str, tally: Tally) -> None:
-        self.tallies[key] = json.loads(json.dumps(tally))
+    def put(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        return self.values.items()
 
 
 def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
@@ -85,7 +102,9 @@ def test_an_event_whose_agent_fails_is_never_acknowledged() -> None:
             raise OSError("the network is gone")
 
     async def run() -> None:
-        agent = route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack)
+        agent = route_measured(
+            stream, by_pair="t", by_handoff="h", deliver=deliver, before_ack=shutdown.before_ack
+        )
 
         async def work() -> None:
             async for _ in agent:
@@ -119,25 +138,64 @@ def test_an_odd_record_becomes_a_dead_letter_and_its_neighbours_go_on(value: byt
     async def run() -> Shutdown:
         shutdown = Shutdown()
         stream = Stream([overdue("h1", MONDAY), value, overdue("h2", MONDAY)])
-        async for _ in route_overdue(stream, to_topic="t", deliver=deliver, before_ack=shutdown.before_ack):
+        async for _ in route_measured(
+            stream, by_pair="t", by_handoff="h", deliver=deliver, before_ack=shutdown.before_ack
+        ):
             pass
         assert stream.acked == [0, 1, 2]
-        async for _ in open_alerts(
-            Stream([value]),
-            rules=[RULE],
-            windows_of=lambda rule: OneWindow(),
-            deliver=deliver,
-            before_ack=shutdown.before_ack,
-            clock=lambda: MONDAY,
-        ):
+        async for _ in counting(sent, OneTable(), shutdown).agent(Stream([value])):
             pass
         return shutdown
 
     assert asyncio.run(run()).error is None
-    assert [message.topic for message in sent] == ["t", "funnel.dead-letter", "t", "funnel.dead-letter"]
+    assert [message.topic for message in sent] == [
+        "h",
+        "t",
+        "funnel.dead-letter",
+        "h",
+        "t",
+        "funnel.dead-letter",
+    ]
 
 
-RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning", "sales_development")
+RULE = AlertRule(
+    "late",
+    "overdue_in_window",
+    "warning",
+    "sales_development",
+    window=timedelta(hours=1),
+    threshold=3,
+    minimum_n=3,
+)
+BOARD = RuleBoard(replace(read_playbook(), alerts=(RULE,)))
+
+
+def counting(
+    sent: list[Message], table: OneTable, shutdown: Shutdown, now: datetime = MONDAY
+) -> OverdueAlerts:
+    async def deliver(messages: Iterable[Message]) -> None:
+        sent.extend(messages)
+
+    return OverdueAlerts(
+        store=table, board=BOARD, deliver=deliver, before_ack=shutdown.before_ack, clock=lambda: now
+    )
+
+
+def said_of(
+    *values: bytes, table: OneTable | None = None, now: datetime = MONDAY
+) -> list[tuple[str, dict[str, Any]]]:
+    """The alert events that follow from these obligations, by name."""
+    sent: list[Message] = []
+
+    async def run() -> None:
+        shutdown = Shutdown()
+        async for _ in counting(sent, table or OneTable(), shutdown, now).agent(Stream(values)):
+            pass
+        assert shutdown.error is None
+
+    asyncio.run(run())
+    found = [read_alert_event(message.value) for message in sent]
+    return [each for each in found if isinstance(each, tuple)]
 
 
 @pytest.mark.parametrize(
@@ -152,32 +210,30 @@ RULE = AlertRule("late", "overdue_in_window", timedelta(hours=1), 3, 3, "warning
     ],
 )
 def test_an_alert_opened_when_the_third_went_overdue(minutes: list[int], opened: list[int]) -> None:
-    sent: list[Message] = []
-    windows = OneWindow()
+    told = [
+        event for _, event in said_of(*(overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in minutes))
+    ]
 
-    async def deliver(messages: Iterable[Message]) -> None:
-        sent.extend(messages)
-
-    async def run() -> None:
-        shutdown = Shutdown()
-        stream = Stream([overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in minutes])
-        agent = open_alerts(
-            stream,
-            rules=[RULE],
-            windows_of=lambda rule: windows,
-            deliver=deliver,
-            before_ack=shutdown.before_ack,
-            clock=lambda: MONDAY,
-        )
-        async for _ in agent:
-            pass
-        assert shutdown.error is None
-
-    asyncio.run(run())
-
-    told = [decode([message.value], CATALOGUE).frames["AlertOpened"].row(0, named=True) for message in sent]
     assert [alert["occurred_at"] for alert in told] == [MONDAY + timedelta(minutes=n) for n in opened]
     assert len({alert["alert_id"] for alert in told}) == min(len(opened), 1)
     for alert in told:
         assert (alert["window_start_at"], alert["window_end_at"]) == (MONDAY, MONDAY + timedelta(hours=1))
         assert alert["sample_size"] == 3
+
+
+def test_a_window_that_is_over_ends_its_alert_and_one_that_late_events_emptied_is_retracted() -> None:
+    three = [overdue(f"h{n}", MONDAY + timedelta(minutes=n)) for n in range(3)]
+    in_time = overdue("h0", MONDAY, 2, late_at=None, at_risk_at=None, reached=0, ended="met", ended_at=MONDAY)
+    late_again = overdue("h0", MONDAY, 3)
+    stale = overdue("h1", MONDAY, 0, late_at=None, reached=0)
+    later = MONDAY + timedelta(hours=1)
+
+    at_once = said_of(*three, stale, in_time, late_again)
+    afterwards = said_of(*three, now=later)
+    told_late = said_of(*three, in_time, now=later)
+
+    assert [name for name, _ in at_once] == ["AlertOpened", "AlertRetracted", "AlertOpened"]
+    assert at_once[0][1]["alert_id"] == at_once[1][1]["alert_id"] != at_once[2][1]["alert_id"]
+    assert [name for name, _ in afterwards] == ["AlertOpened", "AlertResolved"]
+    assert (afterwards[1][1]["occurred_at"], afterwards[1][1]["cause"]) == (later, "window_ended")
+    assert [name for name, _ in told_late] == ["AlertOpened", "AlertResolved", "AlertRetracted"]
