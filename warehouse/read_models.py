@@ -8,11 +8,11 @@ over the facts of these alone, and their rows replaced. The SELECT is the view's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 import duckdb
 
@@ -37,7 +37,7 @@ from playbook.all_version where in_force_from is null or in_force_from <= $as_of
 _MEMBER = """
 insert into member
 select split_part(record, ':', 1) as kind, substr(record, strpos(record, ':') + 1) as record_id
-from warehouse.component
+from warehouse.component where component in (select label from label)
 """
 # Temporary tables of a refresh; empty between two.
 _SCRATCH = {**SCRATCH, "member": "kind varchar, record_id varchar"}
@@ -157,7 +157,7 @@ class ReadModels:
         if news := _news(read, held, stands[0][0] if stands else as_of, as_of):
             execute(f"insert into news {news}")
             join_components(self.connection)
-        execute(f"{_MEMBER} where component in (select label from label)")
+        execute(_MEMBER)
         is_new = is_rebuild or not stands or stands[0][1] != playbooks
         return _Log(as_of, playbooks, held, offsets, is_new)
 
@@ -192,7 +192,7 @@ class ReadModels:
         execute = self.connection.execute
         if execute("select count(*) from member").fetchall() == [(0,)]:
             return 0
-        self._evaluate(log)
+        self._evaluate(log, lambda event: _facts_of_members(event, log.held))
         execute("insert into changed_handoff select record_id from member where kind = 'handoff'")
         rows = 0
         for view in self.views:
@@ -201,13 +201,14 @@ class ReadModels:
             rows += execute(f"insert into stored.{view.name} from new_{view.name}").fetchall()[0][0]
         return rows
 
-    def _evaluate(self, log: _Log) -> None:
-        """The rows of the members, into new_<view>. Where nothing is read, there is none."""
+    def _evaluate(self, log: _Log, facts: Callable[[EventType], str]) -> None:
+        """Rows of the views into new_<view>, from the facts that a SELECT of each event type yields. Where
+        nothing is read, there is none."""
         filled: set[str] = set()
         for event in self.events:
             if not log.held[event.table]:
                 continue
-            insert = f"insert into changed_{event.table} {_facts_of_members(event, log.held)}"
+            insert = f"insert into changed_{event.table} {facts(event)}"
             if self.connection.execute(insert).fetchall() != [(0,)]:
                 filled.add(f"facts.{event.table}")
         for view in self.views:
@@ -224,26 +225,30 @@ class ReadModels:
         for view in self.views:
             execute(f"create table {_next(view)} as from stored.{view.name} limit 0")
         pieces = max(1, -(-sum(log.held.values()) // self.piece_events))
+        with self._transaction():
+            for event in self.events:
+                if log.held[event.table]:
+                    execute(f"create table {_part(event)} as {_divided(event, log.held, pieces)}")
         rows = 0
         for piece in range(pieces):
             with self._transaction():
                 if self._in_force()[1] != log.playbooks:
                     return None
-                execute(f"{_MEMBER} where hash(component) % {pieces} = {piece}")
-                self._evaluate(log)
+                self._evaluate(log, partial(_facts_of_piece, piece))
                 for view in self.views:
                     rows += execute(f"insert into {_next(view)} from new_{view.name}").fetchall()[0][0]
         return rows
 
     def _drop_next(self) -> None:
         """What a build that came to no end has left."""
-        for view in self.views:
-            self.connection.execute(f"drop table if exists {_next(view)}")
+        for table in (*map(_next, self.views), *map(_part, self.events)):
+            self.connection.execute(f"drop table if exists {table}")
 
     def _put_next_in_place(self) -> None:
         for view in self.views:
             self.connection.execute(f"drop table stored.{view.name}")
             self.connection.execute(f"alter table {_next(view)} rename to {view.name}")
+        self._drop_next()
 
     def _scratch_tables(self) -> tuple[str, ...]:
         changed = (f"changed_{event.table}" for event in self.events)
@@ -259,6 +264,10 @@ class ReadModels:
 
 def _next(view: Projection) -> str:
     return f"stored.next_{view.name}"
+
+
+def _part(event: EventType) -> str:
+    return f"stored.part_{event.table}"
 
 
 @cache
@@ -356,6 +365,23 @@ def _news(read: Mapping[str, int], held: Mapping[str, int], seen_as_of: datetime
                 f" where event_id in (select event_id {copied}) group by event_id"
             )
     return f"select distinct names from ({' union all '.join(selects)})" if selects else ""
+
+
+def _divided(event: EventType, held: Mapping[str, int], pieces: int) -> str:
+    """SQL: rows of an event type's log, with the piece that each belongs to, in their order: reading one does
+    not read the others. Whole components: any record that an event names says which."""
+    names = ", ".join(f"'{kind}:' || nullif({column}, '')" for column, kind in links_of(event).items())
+    return (
+        f"select log.*, (hash(component) % {pieces})::integer as piece from log.{event.table} as log"
+        f" join warehouse.component on record = coalesce({names})"
+        f" where log.rowid < {held[event.table]} order by piece"
+    )
+
+
+def _facts_of_piece(piece: int, event: EventType) -> str:
+    """SQL: each event of a piece once."""
+    rows = f"select * exclude (piece) from {_part(event)} where piece = {piece}"
+    return layout.distinct_facts(event, f"({rows})")
 
 
 def _facts_of_members(event: EventType, held: Mapping[str, int]) -> str:
