@@ -14,7 +14,7 @@ from streams.queries.panel import Look, circumstances, circumstances_statement
 from streams.queries.panels import panel
 from streams.queries.shown import shown
 from streams.queries.warehouse_access import asking
-from streams.report.recording import DIRECTIONS, decision, record
+from streams.report.recording import DIRECTIONS, decision, record, shown_when
 
 
 @click.command()
@@ -63,7 +63,7 @@ def decide(
         print_json(event)
     else:
         print(event["decision_id"])
-        say("Recorded. baton report weekly shows it once the worker has read it.")
+        say(shown_when(project, "baton report weekly shows it once the worker has read it."))
 
 
 def _day(text: str) -> date:

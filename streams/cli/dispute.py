@@ -9,7 +9,7 @@ from schemas.errors import BatonError, ExitCode
 from streams.cli.output import json_option, print_json, say
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse
-from streams.report.recording import RESOLUTIONS, SUBJECTS, Event, record, resolution
+from streams.report.recording import RESOLUTIONS, SUBJECTS, Event, record, resolution, shown_when
 from streams.report.recording import dispute as disputed
 
 
@@ -70,9 +70,10 @@ def resolve(dispute_id: str, how: str, by: str, as_json: bool) -> None:
 
 
 def _record(event: Event, as_json: bool) -> None:
-    record(Project.here(), event)
+    project = Project.here()
+    record(project, event)
     if as_json:
         print_json(event)
     else:
         print(event["dispute_id"])
-        say("Recorded. The page and the next pack show it once the worker has read it.")
+        say(shown_when(project, "The page and the next pack show it once the worker has read it."))

@@ -7,17 +7,21 @@ from datetime import datetime
 import click
 
 from schemas.errors import BatonError, ExitCode
+from streams.queries.known_days import end_of
 
 as_known_option = click.option(
     "--as-known",
     metavar="INSTANT",
-    help="Use only events recorded by this instant, such as 2026-03-01T00:00:00Z.",
+    help="Only events recorded by an instant, such as 2026-03-01T00:00:00Z, or by the end of a day in UTC.",
 )
 
 
 def known_at(as_known: str | None) -> datetime | None:
     """The instant of --as-known; None without the option."""
-    return None if as_known is None else instant(as_known, "--as-known")
+    if as_known is None:
+        return None
+    found = instant(as_known, "--as-known")
+    return end_of(found.date()) if len(as_known) == len("2026-03-01") else found
 
 
 def instant(text: str, option: str) -> datetime:

@@ -44,7 +44,12 @@ def report() -> None:
     type=click.Choice([found.id for found in AUDIENCES]),
     help="In whose words and order; never other numbers. Default: everybody's.",
 )
-@click.option("--as-of", "at", metavar="INSTANT", help="As known then; default: the beginning of this week.")
+@click.option(
+    "--as-of",
+    "at",
+    metavar="INSTANT",
+    help="As known then; default: the beginning of this week, or where the clock stands still.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -86,6 +86,20 @@ def failed_with_dismissal(project: Project, among: str = "true") -> str:
             on topic = of_topic and kafka_partition = of_partition and kafka_offset >= first_offset)"""
 
 
+def without_dismissed(project: Project, statement: str) -> str:
+    """The SELECT with only those rows of funnel.failed_events that are not dismissed."""
+    if "funnel.failed_events" not in statement or not _dismissed_file(project).exists():
+        return statement
+    left = "select * exclude (place, dismissed_because) from with_dismissal where dismissed_because is null"
+    return statement.replace("funnel.failed_events", f"({failed_with_dismissal(project)} {left})")
+
+
+def dismissed_at(project: Project) -> int:
+    """When something was last dismissed, in nanoseconds; 0 for never."""
+    file = _dismissed_file(project)
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 def dismiss(project: Project, places: Sequence[str], reason: str) -> int:
     """Dismiss failed records, all of them without places: redriving leaves them alone from then on.
 

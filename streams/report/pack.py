@@ -28,7 +28,7 @@ MOST_REVISIONS = 40
 _ALL = {"promises": "all_at_risk", "groups": "all_stuck", "decisions": "all_decisions"}
 _NOTHING = {
     "goal": "No goal covers this window. A playbook or a GoalSet event sets one.",
-    "gap": "No revenue goal of the company covers this window, so there is no gap to explain.",
+    "gap": "No revenue goal of the company is for exactly this window, so there is no gap to explain.",
     "talk": "No handoff missed anything.",
     "groups": "No buying group with an open deal is late.",
     "promises": "No promise is overdue or open.",

@@ -68,6 +68,16 @@ def record(project: Project, event: Mapping[str, Any]) -> str:
     return event_id
 
 
+def shown_when(project: Project, usually: str) -> str:
+    """Where what was recorded shows; `usually` says so of a project whose clock runs."""
+    if (as_of := project.pinned_as_of) is None:
+        return f"Recorded. {usually}"
+    return (
+        f"Recorded. It shows nowhere: this project's clock stands still at {as_of:%Y-%m-%d %H:%M} UTC, before"
+        " it happened, as the demo's does."
+    )
+
+
 def _event(type_: str, key: str, prefix: str) -> Event:
     now = datetime.now(UTC).isoformat()
     return {"type": type_, "occurred_at": now, "source": SOURCE, key: f"{prefix}-{uuid4().hex[:12]}"}

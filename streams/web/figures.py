@@ -16,7 +16,6 @@ from schemas.errors import BatonError
 from streams.local.supervisor import LastDeath
 from streams.process_record import read_json
 from streams.project import Project
-from streams.queries.failed_events import failed_with_dismissal
 from streams.web.source import Source
 from streams.worker.meters import Meters, behind
 from streams.worker_files import WorkerFiles
@@ -33,6 +32,7 @@ _RECORDED = "select topic, max(recorded_at) as recorded_at from ({}) group by to
         for event in CATALOGUE.facts
     )
 )
+_FAILED = "select count(*) as failed from funnel.failed_events"
 _READ_MODELS = (
     f"select (select max(refreshed_at) from warehouse.read_model) as refreshed_at, ({unread_sql()}) as unread"
 )
@@ -101,9 +101,7 @@ class FiguresOf:
         return found
 
     def _ask_numbers(self, found: Figures) -> None:
-        counting = "select count(*) as failed from with_dismissal where dismissed_because is null"
-        failed = f"{failed_with_dismissal(self._project)} {counting}"
-        answers = self._source.ask([_RECORDED, _READ_MODELS, failed, _ALERTS], ASK_SECONDS)
+        answers = self._source.ask([_RECORDED, _READ_MODELS, _FAILED, _ALERTS], ASK_SECONDS)
         recorded, [read_models], [failures], alerts = answers
         found.recorded_at = {
             row["topic"]: row["recorded_at"].timestamp() for row in recorded if row["recorded_at"]

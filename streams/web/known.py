@@ -4,8 +4,9 @@ kept."""
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
+from streams.queries.known_days import end_of
 from streams.web.answers import Answers
 from streams.web.background import Background
 from streams.web.source import Source, WarehouseSource
@@ -31,11 +32,10 @@ class KnownDays:
         return self._days.of(day, f"the numbers as known on {day}")[0]
 
     def _compute(self, day: str) -> _Day:
-        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
         kept = self.now.source.recorded(None)
         records = kept.__enter__()
         try:
-            snapshot = records.snapshot(self.now.source.authority(), known_at=end)
+            snapshot = records.snapshot(self.now.source.authority(), known_at=end_of(date.fromisoformat(day)))
             return Answers(WarehouseSource(snapshot, still=f"known-{day}")), kept
         except BaseException:
             kept.__exit__(None, None, None)

@@ -37,7 +37,7 @@ def serve_numbers(project: Project, warehouse: Warehouse, readers: ProjectReader
             records.connection.execute(f"set global memory_limit = '{project.memory_limit}'")
             yield records
 
-    source = WarehouseSource(warehouse, bounded)
+    source = WarehouseSource(warehouse, bounded, project=project)
     operators = operator_routes(meters, FiguresOf(project, source, meters))
     page = make_page(source, api=api, operators=operators)
     address = serve_page(page, project.page_port, or_any=True)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from projections.changes.sentences import team_name
 from projections.dimensions import DIMENSIONS
+from projections.playbook import read_playbook
 from schemas.errors import BatonError, ExitCode
 from streams.queries import shown
 from streams.queries.audiences import AUDIENCES, audience
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         "dimensions": DIMENSIONS,
         "windows": WINDOWS,
         "numbers": NUMBERS,
+        "packaged_playbook": read_playbook().version,
         "months": months,
         "shown": shown.shown,
         "short_money": shown.short_money,

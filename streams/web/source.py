@@ -16,6 +16,7 @@ from projections.agreement import Agreement, Proposal, Signature, evaluate_agree
 from schemas.errors import BatonError, ExitCode
 from streams.project import Project
 from streams.queries import warehouse_access
+from streams.queries.failed_events import dismissed_at, without_dismissed
 from streams.queries.warehouse_access import authority_of
 from warehouse.authority import PROPOSALS, SIGNATURES, Authority
 from warehouse.reading import check_is_reading, failing_plainly, survivable, took_too_long
@@ -35,7 +36,7 @@ select coalesce((select sum(next_offset) from warehouse.next_offset), 0)::bigint
 
 @dataclass(frozen=True)
 class Position:
-    """How far the numbers are. token: the same as long as no record has changed them.
+    """How far the numbers are. token: the same as long as no record, and nothing dismissed, has changed them.
 
     moved_at: when they last moved; None while nothing was read. is_pinned: their clocks stand still.
     """
@@ -71,12 +72,20 @@ class Source(Protocol):
 class WarehouseSource:
     """A warehouse that this process has open; statements run on cursors of their own.
 
+    project: whose dismissed failures are left out.
     recorded: gives its events for what-if and as known, as streams.queries.warehouse_access.recorded does.
     still: a token for numbers that never move, those as known on a day.
     """
 
-    def __init__(self, warehouse: Warehouse, recorded: Recorded | None = None, still: str = "") -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        recorded: Recorded | None = None,
+        still: str = "",
+        project: Project | None = None,
+    ) -> None:
         self.warehouse, self._recorded, self._still = warehouse, recorded, still
+        self._project = project
 
     def ask(self, statements: Sequence[str], seconds: float) -> list[list[Row]]:
         """In one transaction, so that all see the same records and the same now."""
@@ -87,7 +96,7 @@ class WarehouseSource:
             limit.start()
             try:
                 cursor.execute("begin")
-                return [self._rows(cursor, statement, seconds) for statement in statements]
+                return [self._rows(cursor, self._left(statement), seconds) for statement in statements]
             finally:
                 limit.cancel()
                 with suppress(duckdb.Error):  # what it read is all there is to undo
@@ -107,14 +116,17 @@ class WarehouseSource:
 
     def rows(self, statement: str, seconds: float) -> Rows:
         """See Source."""
-        return self.warehouse.answer(statement, seconds)
+        return self.warehouse.answer(self._left(statement), seconds)
+
+    def _left(self, statement: str) -> str:
+        return without_dismissed(self._project, statement) if self._project else statement
 
     def position(self) -> Position:
         """See Source."""
         if self._still:
             ((as_of,),) = self.warehouse.ask("select as_of from warehouse.as_of")[1]
             return Position(self._still, as_of, as_of, True)
-        return _position(self.ask([_POSITION], seconds=5))
+        return _position(self.ask([_POSITION], seconds=5), self._project)
 
     def notice(self) -> str:
         """See Source."""
@@ -160,14 +172,14 @@ class WorkerSource:
         notices: list[str] = []
         with (
             warehouse_access.answering(self.project, notify=notices.append) as answer,
-            answer(statement, seconds) as rows,
+            answer(without_dismissed(self.project, statement), seconds) as rows,
         ):
             self._notice = "; ".join(notices)
             yield rows
 
     def position(self) -> Position:
         """See Source."""
-        return _position(self.ask([_POSITION], seconds=5))
+        return _position(self.ask([_POSITION], seconds=5), self.project)
 
     def notice(self) -> str:
         """See Source."""
@@ -194,7 +206,9 @@ def agreement_of(source: Source, seconds: float = 10) -> Agreement:
     )
 
 
-def _position(answers: list[list[Row]]) -> Position:
+def _position(answers: list[list[Row]], project: Project | None) -> Position:
     [[row]] = answers
     token = f"{row['read']}-{row['moved_at'].timestamp() if row['moved_at'] else 0:.6f}"
+    if project and (at := dismissed_at(project)):
+        token += f"-{at}"
     return Position(token, row["moved_at"], row["as_of"], row["is_pinned"])

@@ -89,7 +89,7 @@ def test_a_number_comes_with_its_definition_its_circumstances_and_its_events(exp
 def test_it_can_be_opened_as_it_was_known(explain: Explain) -> None:
     shown = explain("goal_attainment", "2026-Q1", "revenue", "--as-known", "2026-04-15")
 
-    assert "as of 2026-04-15 00:00 UTC, as known 2026-04-15" in shown
+    assert "as of 2026-04-16 00:00 UTC, as known 2026-04-15" in shown
     assert "9,000.00 EUR" in shown and "14,000.00 EUR" not in shown
     assert "1 event behind it" in shown
 

@@ -100,7 +100,7 @@ def watched(empty: Project, tmp_path: Path) -> Iterator[Watched]:
     with open_warehouse(project) as warehouse:
         endpoint = serve_sql(warehouse.connection, 1.0, on_end=meters.statements.note)
         endpoint.save(project.numbers.endpoint)
-        source = WarehouseSource(warehouse)
+        source = WarehouseSource(warehouse, project=project)
         figures = FiguresOf(project, source, meters, clock=lambda: clock[0])
         page = make_page(source, operators=operator_routes(meters, figures))
         with TestClient(page, base_url="http://127.0.0.1") as client:
@@ -171,10 +171,17 @@ def test_lag_freshness_failures_and_alerts(watched: Watched) -> None:
     assert found["baton_worker_up", "numbers"] == 1 and found["baton_worker_up", "reactions"] == 0
     assert found["baton_worker_resident_bytes", "numbers"] > 50_000_000
 
+    assert ">3 failed events<" in watched.client.get("/").text
     dismiss(watched.project, ["funnel.sales/0/1"], "a test")
     watched.warehouse.refresh()
     found = watched.samples()
     assert found["baton_failed_events",] == 2 and found["baton_unread_records",] == 0
+    deadline = time.monotonic() + 60
+    while ">2 failed events<" not in watched.client.get("/").text:  # as `baton failed ls` says
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    rows = watched.client.get("/rows/failed_events.csv").text
+    assert "0,2," in rows and "0,1," not in rows
     assert found["baton_refreshed_timestamp_seconds",] == pytest.approx(time.time(), abs=60)
 
 
