@@ -189,11 +189,6 @@ FAULTS = (
         ),
     ),
     Fault(
-        "A kill cuts the warehouse's write-ahead log within a transaction",
-        "nothing of the transaction is there, and all that was committed before it",
-        ("tests/warehouse/test_write_ahead_log.py::test_a_transaction_that_was_cut_off_leaves_nothing",),
-    ),
-    Fault(
         "The warehouse file or its write-ahead log is damaged",
         "named as damage; the next command repairs it, and the numbers are the same",
         (
