@@ -15,6 +15,8 @@ from streams.mapping.language import FileRule
 
 PART_BYTES = 16 << 20
 LONGEST_ROW = 8 << 20
+# As many as Excel has: a wider file is one whose delimiter or line's end is another.
+MOST_COLUMNS = 16_384
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
     ".xlsx": "xlsx", ".xls": "xlsx",
@@ -67,6 +69,13 @@ def cannot_read(path: Path, why: str) -> BatonError:
         next_command="baton import FILE... --suggest   (drafts a mapping for files)",
         exit_code=ExitCode.USAGE,
     )
+
+
+def check_width(path: Path, columns: int) -> None:
+    """Raises BatonError for a table with more columns than are looked at."""
+    if columns > MOST_COLUMNS:
+        why = f"it has {columns:,} columns, and at most {MOST_COLUMNS:,} are read; is `delimiter` right?"
+        raise cannot_read(path, why)
 
 
 def no_such_columns(path: Path, missing: Sequence[str], present: Sequence[str], file: FileRule) -> BatonError:

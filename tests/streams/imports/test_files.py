@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import BatonError
+from streams.imports import csv_file
 from streams.imports import part as parts
 from streams.imports.reading import header_of, parts_of
 from streams.mapping.language import FileRule
@@ -103,8 +105,6 @@ def test_rows_and_their_places_do_not_depend_on_where_parts_end(
     rows: list[tuple[str, ...]], size: int
 ) -> None:
     """Whatever the texts hold, each row is what csv wrote, and stands where csv put it."""
-    import tempfile
-
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     lines, line = [], 2
@@ -129,6 +129,104 @@ def test_rows_and_their_places_do_not_depend_on_where_parts_end(
     assert [
         place[0] for place, row in zip(places, found, strict=True) if any((v or "").strip() for v in row)
     ] == [lines[number] for number in kept]
+
+
+def _by_csv(text: str) -> tuple[list[tuple[int, list[str]]], list[int]]:
+    """(line and values of every row that says something, lines that are in none), by Python's csv module."""
+    lines = text.split("\n")
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    bad: list[int] = []
+    before = 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return rows, bad
+        except csv.Error:
+            bad += [n + 1 for n in range(before, reader.line_num) if n == before or lines[n].strip()]
+            before = reader.line_num
+            continue
+        if any(value.strip() for value in row):
+            if len(row) == 2:
+                rows.append((before + 1, row))
+            else:
+                bad.append(before + 1)
+        before = reader.line_num
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["a", '"', '"', '""', ",", ',"', '",', "\n", "\r\n", "\r", "é", " "]), max_size=40
+    ),
+    st.integers(4, 60),
+)
+@example(["1", ",", '"', "Acme", "\n", "2,x\n3,y\n"], 60)
+@example(["1", ",", '"', "Web", "\n", "2,Web\n", '3,"Web"\n4,x\n'], 60)
+def test_a_row_whose_quotes_are_wrong_is_reported_and_never_becomes_a_value(
+    tokens: list[str], size: int
+) -> None:
+    """Python's csv module in strict mode says which rows there are, wherever parts end."""
+    text = "p,q\n" + "".join(tokens)
+    usual = parts.PART_BYTES
+    parts.PART_BYTES = size
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found, places, unread = _read(Path(folder) / "x.csv", text.encode())
+    finally:
+        parts.PART_BYTES = usual
+    whole = text if text.endswith("\n") else text + "\n"
+    rows, bad = _by_csv(whole)
+    said = [
+        (place[0], ["" if v is None else str(v) for v in row])
+        for place, row in zip(places, found, strict=True)
+    ]
+    assert [each for each in said if any(value.strip() for value in each[1])] == rows[1:]
+    assert unread == bad
+
+
+@pytest.mark.parametrize(
+    ("rows", "failed"),
+    [
+        (
+            '1,"Acme\n2,x\n3,y\n',
+            {
+                2: "cannot be read: a quote is opened here and never closed",
+                3: "cannot be told from what line 2 leaves open",
+                4: "cannot be told from what line 2 leaves open",
+            },
+        ),
+        (
+            '1,"Web\n2,Web\n3,"Web"\n4,x\n',
+            {
+                2: "cannot be read: text stands behind a closing quote; a quote is opened here and not"
+                " closed, or one inside a value is not written twice",
+                3: "cannot be told from what line 2 leaves open",
+                4: "cannot be told from what line 2 leaves open",
+            },
+        ),
+    ],
+)
+def test_every_line_behind_an_open_quote_fails_with_its_reason(
+    tmp_path: Path, rows: str, failed: dict[int, str]
+) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n" + rows)
+    found = list(parts_of(tmp_path / "x.csv", FileRule("any", ("*",), ("a",))))
+    assert {bad.line: bad.why for part in found for bad in part.unread} == failed
+
+
+def test_a_header_or_a_row_without_end_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BatonError) as caught:
+        _read(tmp_path / "x.csv", b'a,"b\n1,2\n')
+    assert caught.value.why == "its header cannot be read: a quote is opened here and never closed"
+    monkeypatch.setattr(parts, "PART_BYTES", 100)
+    monkeypatch.setattr(csv_file, "LONGEST_ROW", 1000)
+    with pytest.raises(BatonError) as caught:
+        _read(tmp_path / "x.csv", b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 1000)
+    assert "the row in line 3 is over" in caught.value.why
 
 
 def test_the_fields_of_nested_json_have_paths(tmp_path: Path) -> None:
