@@ -255,20 +255,20 @@ class _Csv:
         unread: list[Unread] = []
         texts = data.decode().split("\n")
         for row in self._rows(data, first_line):
-            said = "\n".join(texts[row.start : row.stop]).rstrip("\r")
             if row.why:
                 # Each line by itself: nobody can say where the row ends.
-                unread.append(Unread(first_line + row.start, texts[row.start].rstrip("\r"), row.why))
-                why = f"cannot be told from what line {first_line + row.start} leaves open"
-                behind = range(row.start + 1, row.stop)
+                behind = f"cannot be told from what line {first_line + row.start} leaves open"
                 unread += [
-                    Unread(first_line + n, texts[n].rstrip("\r"), why) for n in behind if texts[n].strip()
+                    Unread(first_line + n, texts[n].rstrip("\r"), row.why if n == row.start else behind)
+                    for n in range(row.start, row.stop)
+                    if texts[n].strip()
                 ]
             elif len(row.values) == len(self.header):
                 rows.append([row.values[place] for place in places])
                 lines.append((row.start, row.stop))
             elif any(value.strip() for value in row.values):
                 why = f"has {len(row.values)} values, and the header names {len(self.header)}"
+                said = "\n".join(texts[row.start : row.stop]).rstrip("\r")
                 unread.append(Unread(first_line + row.start, said, why))
 
         def where(wanted_rows: Sequence[int]) -> dict[int, tuple[int, str]]:

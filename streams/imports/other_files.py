@@ -11,7 +11,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streams.imports.part import Part, Places, Unread, cannot_read, no_such_columns, numbered, utf8_pieces
+from streams.imports.part import (
+    Part,
+    Places,
+    Unread,
+    cannot_read,
+    check_width,
+    no_such_columns,
+    numbered,
+    utf8_pieces,
+)
 from streams.mapping.language import FileRule
 from streams.mapping.records import as_frame, paths_of
 
@@ -28,6 +37,7 @@ def jsonl_header(path: Path, file: FileRule) -> list[str]:
             names |= dict.fromkeys(paths_of(json.loads(line)))
         except (ValueError, RecursionError):
             continue
+    check_width(path, len(names))
     return list(names)
 
 
@@ -96,9 +106,11 @@ def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
 def parquet_header(path: Path, file: FileRule) -> list[str]:
     """The names of the columns, fields of structs as `outer.inner`."""
     try:
-        return list(_flat(pl.read_parquet_schema(path)))
+        names = list(_flat(pl.read_parquet_schema(path)))
     except pl.exceptions.PolarsError as error:
         raise cannot_read(path, str(error)) from error
+    check_width(path, len(names))
+    return names
 
 
 def _flat(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -144,7 +144,7 @@ def _by_csv(text: str) -> tuple[list[tuple[int, list[str]]], list[int]]:
         except StopIteration:
             return rows, bad
         except csv.Error:
-            bad += [n + 1 for n in range(before, reader.line_num) if n == before or lines[n].strip()]
+            bad += [n + 1 for n in range(before, reader.line_num) if lines[n].strip()]
             before = reader.line_num
             continue
         if any(value.strip() for value in row):
@@ -155,13 +155,14 @@ def _by_csv(text: str) -> tuple[list[tuple[int, list[str]]], list[int]]:
         before = reader.line_num
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["a", '"', '"', '""', ",", ',"', '",', "\n", "\r\n", "\r", "é", " "]), max_size=40
     ),
     st.integers(4, 60),
 )
+@example(["\r", " "], 4)
 @example(["1", ",", '"', "Acme", "\n", "2,x\n3,y\n"], 60)
 @example(["1", ",", '"', "Web", "\n", "2,Web\n", '3,"Web"\n4,x\n'], 60)
 def test_a_row_whose_quotes_are_wrong_is_reported_and_never_becomes_a_value(
@@ -227,6 +228,16 @@ def test_a_header_or_a_row_without_end_is_told_with_its_line(
     with pytest.raises(BatonError) as caught:
         _read(tmp_path / "x.csv", b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 1000)
     assert "the row in line 3 is over" in caught.value.why
+
+
+def test_a_file_too_wide_to_be_a_table_says_so_before_it_is_looked_at(tmp_path: Path) -> None:
+    names = ",".join(map(str, range(parts.MOST_COLUMNS + 1)))
+    keys = ", ".join(f'"{name}": 1' for name in names.split(","))
+    for name, text in (("x.csv", names), ("x.jsonl", f"{{{keys}}}")):
+        (tmp_path / name).write_text(text + "\n")
+        with pytest.raises(BatonError) as caught:
+            header_of(tmp_path / name, FileRule("any", ("*",), ("a",)))
+        assert "it has 16,385 columns, and at most 16,384 are read" in caught.value.why
 
 
 def test_the_fields_of_nested_json_have_paths(tmp_path: Path) -> None:
