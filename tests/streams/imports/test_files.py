@@ -230,6 +230,30 @@ def test_a_header_or_a_row_without_end_is_told_with_its_line(
     assert "the row in line 3 is over" in caught.value.why
 
 
+@pytest.mark.parametrize("beside", ["", "no JSON\n"])
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (r'{"id": "\ud800x"}', r"\ud800 is half of a surrogate pair, and no character"),
+        (r'{"id": "1", "note": "\uDE00"}', r"\ude00 is half of a surrogate pair, and no character"),
+        (r'{"id": "\\ud83d\ude00"}', r"\ude00 is half of a surrogate pair, and no character"),
+        ('{"id": NaN}', "NaN and Infinity are no numbers of JSON, nor is one beyond 1e308"),
+        ('{"id": 1e400}', "NaN and Infinity are no numbers of JSON, nor is one beyond 1e308"),
+        ('{"id": "1", "id": "2"}', "'id' stands twice in one object"),
+        ('{"id": null, "id" : "2"}', "'id' stands twice in one object"),
+    ],
+)
+def test_a_line_of_json_that_readers_take_differently_fails(
+    tmp_path: Path, row: str, why: str, beside: str
+) -> None:
+    """Whatever stands beside it; a pair of surrogates, and a name that is a value too, are fine."""
+    good = r'{"id": "\ud83d\ude00", "note": "id"}' + "\n" + '{"id": null, "note": "x"}\n'
+    (tmp_path / "x.jsonl").write_text(f"{good}{row}\n{beside}")
+    (found,) = parts_of(tmp_path / "x.jsonl", FileRule("any", ("*",), ("id",)), ["id"])
+    assert found.frame["id"].to_list() == ["\U0001f600", None]
+    assert (found.unread[0].line, found.unread[0].why) == (3, f"is not JSON: {why}")
+
+
 def test_a_file_too_wide_to_be_a_table_says_so_before_it_is_looked_at(tmp_path: Path) -> None:
     names = ",".join(map(str, range(parts.MOST_COLUMNS + 1)))
     keys = ", ".join(f'"{name}": 1' for name in names.split(","))
