@@ -213,7 +213,9 @@ def _sheet(path: Path, file: FileRule) -> pl.DataFrame:
             raise_if_empty=False,
         )
     except Exception as error:  # the engine raises kinds of its own for what is not a workbook
-        raise cannot_read(path, f"{type(error).__name__}: {error}") from error
+        said, *context = str(error).splitlines() or [type(error).__name__]
+        why = f"it is damaged, or no Excel workbook ({said.rpartition(': ')[2]})" if context else said
+        raise cannot_read(path, why) from error
 
 
 def xlsx_header(path: Path, file: FileRule) -> list[str]:

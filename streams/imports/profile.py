@@ -12,10 +12,10 @@ import polars as pl
 
 from schemas.codec import ROW
 from schemas.vocabulary import CURRENCIES
-from streams.imports.part import FORMATS, cannot_read, utf8_pieces
+from streams.imports.part import FORMATS, existing, utf8_pieces
 from streams.imports.reading import header_of, parts_of
 from streams.mapping.language import FileRule, Value
-from streams.mapping.moments import ambiguous_pair, read_days, read_instants
+from streams.mapping.moments import DAY_FORMATS, TIME_FORMATS, ambiguous_pair, read_days, read_instants
 from streams.mapping.texts import number_text
 
 SAMPLE_ROWS = 20_000
@@ -23,22 +23,6 @@ SAMPLE_ROWS = 20_000
 MOST_PROFILED = 1_000
 _MOST_PAIRS = 200
 DELIMITERS = ",;\t|"
-# Tried in this order; several that fit are a question.
-DAY_FORMATS = (
-    "iso",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d.%m.%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%Y/%m/%d",
-    "%d %b %Y",
-    "%b %d, %Y",
-)
-TIME_FORMATS = (
-    "iso", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
-)  # fmt: skip
 FIT = 0.9
 LIKELY = 0.7
 SAME = 0.002
@@ -100,9 +84,7 @@ def file_name(path: Path) -> str:
 
 def profile(path: Path) -> FileProfile:
     """Look at the header and the first rows of a file. Raises BatonError for one that cannot be read."""
-    if not path.is_file():
-        raise cannot_read(path, "there is no such file")
-    file = _dialect(path)
+    file = _dialect(existing(path))
     every = header_of(path, file)
     header = every[:MOST_PROFILED]
     first = next(iter(parts_of(path, file, header)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from schemas.errors import BatonError
 from streams.imports import csv_file
 from streams.imports import part as parts
-from streams.imports.reading import header_of, parts_of
+from streams.imports.failed_rows import FailedRow
+from streams.imports.reading import assigned, header_of, parts_of
+from streams.imports.suggestion import suggest
 from streams.mapping.language import FileRule
+from streams.mapping.reader import parse_mapping
 
 
 def _read(
@@ -88,10 +92,50 @@ def test_a_file_that_is_no_table_says_why(tmp_path: Path, data: bytes, why: str)
     assert why in caught.value.why
 
 
-def test_a_file_that_is_no_workbook_or_parquet_says_so(tmp_path: Path) -> None:
+def test_a_file_that_is_no_workbook_or_parquet_says_so_in_one_line(tmp_path: Path) -> None:
     for name in ("x.xlsx", "x.parquet"):
-        with pytest.raises(BatonError, match="cannot be read"):
+        with pytest.raises(BatonError, match="cannot be read") as caught:
             _read(tmp_path / name, b"nonsense")
+        assert len(caught.value.why.splitlines()) == 1
+        assert "Context" not in caught.value.why
+
+
+def test_a_folder_is_no_file_and_what_to_run_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "Bob's exports"
+    folder.mkdir()
+    rule = FileRule("any", ("*",), ("a",))
+    rules = parse_mapping("""
+        [mapping]
+        source = "x"
+        [file.any]
+        key = "a"
+        [[event]]
+        type = "LeadCaptured"
+        from = "any"
+        set = { lead_id = "{a}", occurred_on = "{a}" }
+    """)
+    for looking in (
+        lambda: assigned([folder], rules),
+        lambda: suggest([folder]),
+        lambda: header_of(folder, FileRule("any", ("*",), ("a",), "csv")),
+    ):
+        with pytest.raises(BatonError) as caught:
+            looking()
+        assert caught.value.why == "it is a folder; name the files in it"
+        command = caught.value.next_command
+        assert shlex.split(command) == ["baton", "import", f"{folder}/*.csv", "--suggest"]
+    (folder / "my deals.csv").write_text("a\n1\n")
+    with pytest.raises(BatonError) as caught:
+        list(parts_of(folder / "my deals.csv", rule, ["b"]))
+    assert shlex.split(caught.value.next_command, comments=True)[1] == str(folder / "my deals.csv")
+
+
+def test_a_name_with_a_newline_stays_on_its_line(tmp_path: Path) -> None:
+    row = FailedRow("two\nlines.csv", 3, "", "a\x1bb", "x", "is wrong", "x", "any", None)
+    assert str(row) == r'two\nlines.csv:3: a\x1bb "x" is wrong'
+    with pytest.raises(BatonError) as caught:
+        _read(tmp_path / "two\nlines.csv", b"")
+    assert caught.value.where.endswith(r"two\nlines.csv")
 
 
 texts = st.text(
