@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
 
+from schemas.errors import BatonError
 from streams.imports.part import (
     LONGEST_ROW,
     Part,
     Unread,
     cannot_read,
+    check_width,
     no_such_columns,
     numbered,
     utf8_pieces,
@@ -37,11 +42,33 @@ def csv_parts(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -
     """The parts of a file, with these columns or all. Raises BatonError without one of them."""
     table = _Csv(path, file)
     wanted = table.header if wanted is None else wanted
-    if missing := [name for name in wanted if name not in table.header]:
+    if missing := [name for name in wanted if name not in table.places]:
         raise no_such_columns(path, missing, table.header, file)
-    for data, first_line, lines, read in table.row_pieces():
+    for data, first_line, lines, read, is_regular in table.row_pieces():
         if data and not data.isspace():
-            yield table.part(data, first_line, lines, wanted, read)
+            yield table.part(data, first_line, lines, wanted, read, is_regular)
+
+
+class _Row(NamedTuple):
+    """One row, or what cannot be one (`why`): its lines, counted from 0, `stop` the one behind it."""
+
+    start: int
+    stop: int
+    values: list[str]
+    why: str
+    is_unfinished: bool
+
+
+def _reason(error: str) -> str:
+    """What the csv module finds wrong with a row, in words for the person who has the file."""
+    if "end of data" in error:
+        return "cannot be read: a quote is opened here and never closed"
+    if "expected after" in error:
+        return (
+            "cannot be read: text stands behind a closing quote; a quote is opened here and not closed, or"
+            " one inside a value is not written twice"
+        )
+    return error and f"cannot be read: {error}"
 
 
 class _Csv:
@@ -53,84 +80,137 @@ class _Csv:
         self.delimiter = file.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
         self.quote = file.quote
         self.header, self.header_lines = self._read_header()
+        self.places = {name: place for place, name in enumerate(self.header)}
 
     def _read_header(self) -> tuple[list[str], int]:
-        for data, _, _ in self._cut(is_first_row_only=True):
-            text = data.decode()
-            names = [name.strip() for name in next(self._rows(text), [])]
-            if not any(names):
+        data = b""
+        for piece, _ in utf8_pieces(self.path, self.encoding):
+            data += piece
+            whole = data if not piece else data[: data.rfind(b"\n") + 1]
+            first = next(self._rows(whole), None)
+            if piece and (first is None or first.is_unfinished):
+                self._check_length(len(data) - len(piece), 1)
+                continue
+            if first is None or not any(name.strip() for name in first.values or [first.why]):
                 break
-            twice = sorted({name for name in names if name and names.count(name) > 1})
+            if first.why:
+                raise cannot_read(self.path, f"its header {first.why}")
+            names = [name.strip() for name in first.values]
+            check_width(self.path, len(names))
+            twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
             if twice:
                 raise cannot_read(self.path, f"its header names {twice[0]!r} twice")
-            return [name or f"column {place}" for place, name in enumerate(names, 1)], data.count(b"\n")
+            return [name or f"column {place}" for place, name in enumerate(names, 1)], first.stop
         raise cannot_read(self.path, "it has no header")
 
-    def _rows(self, text: str) -> csv.Reader:  # type: ignore[name-defined]
-        return csv.reader(
-            io.StringIO(text, newline=""),
+    def _rows(self, data: bytes, line: int = 1) -> Iterator[_Row]:
+        """The rows of a text that begins with one, as RFC 4180 has them: behind a closing quote comes the
+        delimiter or the line's end. What is none ends with the line that shows it.
+        `line`: where the text begins, for the error about a row that has no end."""
+        found = csv.reader(
+            (line.decode() for line in io.BytesIO(data)),
             delimiter=self.delimiter,
             quotechar=self.quote or None,
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            strict=True,
         )
+        start = 0
+        while True:
+            try:
+                values, why = next(found), ""
+            except StopIteration:
+                return
+            except csv.Error as error:
+                values, why = [], str(error)
+                if "field limit" in why:
+                    raise self._too_long(line + start) from error
+            yield _Row(start, found.line_num, values, _reason(why), "end of data" in why)
+            start = found.line_num
 
-    def row_pieces(self) -> Iterator[tuple[bytes, int, int, float]]:
-        """(bytes of whole rows behind the header, the line they begin on, how many, share of the file)."""
-        line = 1
-        for number, (data, count, read) in enumerate(self._cut()):
-            if number == 0:
+    def row_pieces(self) -> Iterator[tuple[bytes, int, int, float, bool]]:
+        """(bytes of whole rows behind the header, the line they begin on, how many, share of the file,
+        whether every quote in them stands as RFC 4180 has it)."""
+        for data, line, count, read, is_regular in self._cut():
+            if line == 1:
                 rest = data
                 for _ in range(self.header_lines):
                     rest = rest.partition(b"\n")[2]
-                yield rest, self.header_lines + 1, count - self.header_lines, read
+                yield rest, self.header_lines + 1, count - self.header_lines, read, is_regular
             else:
-                yield data, line, count, read
-            line += count
+                yield data, line, count, read, is_regular
 
-    def _cut(self, is_first_row_only: bool = False) -> Iterator[tuple[bytes, int, float]]:
-        """(bytes of whole rows, lines in them, share of the file)."""
-        left = b""
+    def _cut(self) -> Iterator[tuple[bytes, int, int, float, bool]]:
+        """The same with the header."""
+        left, line = b"", 1
         for piece, read in utf8_pieces(self.path, self.encoding):
             left += piece
-            end = self._first_end(left) if is_first_row_only else self._last_end(left)
-            if not piece:
-                break
-            if end:
-                yield left[:end], left.count(b"\n", 0, end), read
-                if is_first_row_only:
-                    return
+            if not piece and left and not left.endswith(b"\n"):
+                left += b"\n"
+            end, is_regular = self._regular_end(left)
+            if not (end and is_regular) or not piece and end < len(left):
+                end, is_regular = self._last_end(left, line, is_last=not piece), False
+            whole = left[:end]
+            if whole:
+                count = whole.count(b"\n")
+                yield whole, line, count, read, is_regular
+                line += count
                 left = left[end:]
-            elif len(left) > LONGEST_ROW + len(piece):
-                raise cannot_read(
-                    self.path,
-                    f"a row is over {LONGEST_ROW >> 20} MiB long: a quote is opened and not closed; if quotes"
-                    ' are mere characters, give quote = ""',
-                )
-        if left:
-            whole = left if left.endswith(b"\n") else left + b"\n"
-            yield whole, whole.count(b"\n"), 1.0
+            else:
+                self._check_length(len(left) - len(piece), line)
 
-    def _last_end(self, data: bytes) -> int:
-        """Behind the last line's end that is outside quotes; 0 without one."""
+    def _check_length(self, length: int, line: int) -> None:
+        if length > LONGEST_ROW:
+            raise self._too_long(line)
+
+    def _too_long(self, line: int) -> BatonError:
+        return cannot_read(
+            self.path,
+            f"the row in line {line:,} is over {LONGEST_ROW >> 20} MiB long: a quote is opened"
+            ' and not closed; if quotes are mere characters, give quote = ""',
+        )
+
+    def _regular_end(self, data: bytes) -> tuple[int, bool]:
+        """(behind the last line's end before which quotes are even in number, or 0; whether each of these
+        opens a value, closes one, or is one of two inside, and all lines end alike)."""
         end = data.rfind(b"\n") + 1
-        if not self.quote or data.find(self.quote.encode()) < 0:
+        quote, delimiter = self.quote.encode(), self.delimiter.encode()
+        is_regular = b"\r" not in data or data.count(b"\r") == data.count(b"\r\n")
+        if not quote or quote not in data:
+            return end, is_regular
+        if len(quote) > 1 or len(delimiter) > 1:
+            return end, False
+        bytes_ = pa.UInt8Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+        letters = pl.Series(pl.from_arrow(bytes_))
+        places = (letters == quote[0]).arg_true()
+        while (count := places.search_sorted(end, "left")) % 2:
+            end = data.rfind(b"\n", 0, end - 1) + 1
+        opening, closing = places.head(count).gather_every(2), places.head(count).gather_every(2, 1)
+        before, behind = letters.gather(opening.filter(opening > 0) - 1), letters.gather(closing + 1)
+        around = [quote[0], delimiter[0], ord("\n")]
+        is_regular &= bool(before.is_in(around).all() and behind.is_in([*around, ord("\r")]).all())
+        return end, is_regular
+
+    def _last_end(self, data: bytes, line: int, is_last: bool) -> int:
+        """Behind the last whole row, whatever its quotes; 0 without one."""
+        end = data.rfind(b"\n") + 1
+        if is_last:
             return end
-        quote = self.quote.encode()
-        count = data.count(quote, 0, end)
-        while end and count % 2:
-            before = data.rfind(b"\n", 0, end - 1) + 1
-            count -= data.count(quote, before, end)
-            end = before
-        return end
+        lines = 0
+        for row in self._rows(data[:end], line):
+            if not row.is_unfinished:
+                lines = row.stop
+        return sum(map(len, islice(io.BytesIO(data), lines)))
 
-    def _first_end(self, data: bytes) -> int:
-        end = data.find(b"\n") + 1
-        while end and self.quote and data.count(self.quote.encode(), 0, end) % 2:
-            end = data.find(b"\n", end) + 1
-        return end
-
-    def part(self, data: bytes, first_line: int, lines: int, wanted: Sequence[str], read: float) -> Part:
-        frame = self._regular(data, wanted)
+    def part(
+        self,
+        data: bytes,
+        first_line: int,
+        lines: int,
+        wanted: Sequence[str],
+        read: float,
+        is_regular: bool,
+    ) -> Part:
+        frame = self._regular(data, wanted) if is_regular else None
         if frame is None:
             return self._irregular(data, first_line, wanted, read)
         places = _Places(data, first_line, self.quote)
@@ -139,7 +219,7 @@ class _Csv:
     def _regular(self, data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
         """The rows by polars; None when one of them has another number of values, or is empty."""
         names = [f"c{place}" for place in range(len(self.header))]
-        places = [self.header.index(name) for name in wanted]
+        places = [self.places[name] for name in wanted]
         has_quotes = bool(self.quote) and self.quote.encode() in data
         last = len(names) - 1
         looked_at = sorted({*places, last}) if has_quotes else sorted(places)
@@ -169,31 +249,27 @@ class _Csv:
         )
 
     def _irregular(self, data: bytes, first_line: int, wanted: Sequence[str], read: float) -> Part:
-        text = data.decode()
-        places = [self.header.index(name) for name in wanted]
+        places = [self.places[name] for name in wanted]
         rows: list[list[str]] = []
         lines: list[tuple[int, int]] = []
         unread: list[Unread] = []
-        found = self._rows(text)
-        texts = text.split("\n")
-        before = 0
-        while True:
-            try:
-                row = next(found)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                unread.append(Unread(first_line + before, texts[before][:LONGEST_ROW], f"is no row: {error}"))
-                before = found.line_num
-                continue
-            if row and len(row) == len(self.header):
-                rows.append([row[place] for place in places])
-                lines.append((before, found.line_num))
-            elif row and any(value.strip() for value in row):
-                said = "\n".join(texts[before : found.line_num])
-                why = f"has {len(row)} values, and the header names {len(self.header)}"
-                unread.append(Unread(first_line + before, said.rstrip("\r"), why))
-            before = found.line_num
+        texts = data.decode().split("\n")
+        for row in self._rows(data, first_line):
+            if row.why:
+                # Each line by itself: nobody can say where the row ends.
+                behind = f"cannot be told from what line {first_line + row.start} leaves open"
+                unread += [
+                    Unread(first_line + n, texts[n].rstrip("\r"), row.why if n == row.start else behind)
+                    for n in range(row.start, row.stop)
+                    if texts[n].strip()
+                ]
+            elif len(row.values) == len(self.header):
+                rows.append([row.values[place] for place in places])
+                lines.append((row.start, row.stop))
+            elif any(value.strip() for value in row.values):
+                why = f"has {len(row.values)} values, and the header names {len(self.header)}"
+                said = "\n".join(texts[row.start : row.stop]).rstrip("\r")
+                unread.append(Unread(first_line + row.start, said, why))
 
         def where(wanted_rows: Sequence[int]) -> dict[int, tuple[int, str]]:
             return {

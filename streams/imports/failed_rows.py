@@ -17,6 +17,7 @@ from schemas.refused import IMPORT, LONGEST_ROW_TEXT
 from streams.imports.batches import EvaluatedPart
 from streams.mapping.evaluation import KEY
 from streams.mapping.language import MappingRules
+from streams.queries.values import printable
 
 # A line of a file that was corrected is still much like it was; another row on that line is not.
 LIKE = 0.6
@@ -43,7 +44,7 @@ class FailedRow:
     def __str__(self) -> str:
         what = f"{self.column} {shown(self.value)}" if self.value is not None else self.column
         event = f" ({self.event_type})" if self.event_type else ""
-        return f"{self.file}:{self.line}: {what + ' ' if what else ''}{self.reason}{event}"
+        return printable(f"{self.file}:{self.line}: {what + ' ' if what else ''}{self.reason}{event}")
 
     def refused_id(self, source: str, number: int) -> str:
         """The same row that fails again has the same; `number`: which of equal ones it is."""

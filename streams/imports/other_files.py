@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,25 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streams.imports.part import Part, Places, Unread, cannot_read, no_such_columns, numbered, utf8_pieces
+from streams.imports.part import (
+    Part,
+    Places,
+    Unread,
+    cannot_read,
+    check_width,
+    no_such_columns,
+    numbered,
+    utf8_pieces,
+)
 from streams.mapping.language import FileRule
 from streams.mapping.records import as_frame, paths_of
 
 _ROWS = 131_072
 _HEADER_LINES = 1
+# May be half of a surrogate pair alone: polars reads it as another character, without a word.
+_HALF = re.compile(
+    rb"\\u[dD](?:(?<=\\\\u.)|[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u.)[c-fC-F])", re.DOTALL
+)
 
 
 def jsonl_header(path: Path, file: FileRule) -> list[str]:
@@ -25,9 +39,10 @@ def jsonl_header(path: Path, file: FileRule) -> list[str]:
     names: dict[str, None] = {}
     for line in data.splitlines()[:1000]:
         try:
-            names |= dict.fromkeys(paths_of(json.loads(line)))
+            names |= dict.fromkeys(paths_of(_record(line, frozenset())))
         except (ValueError, RecursionError):
             continue
+    check_width(path, len(names))
     return list(names)
 
 
@@ -69,18 +84,55 @@ def _jsonl_part(data: bytes, first_line: int, wanted: Sequence[str], read: float
     records: list[Mapping[str, Any]] = []
     numbers: list[int] = []
     unread: list[Unread] = []
+    fields = frozenset(part for name in wanted for part in (name, *name.split(".")))
     for number, line in enumerate(lines):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError("it is not an object")
-            records.append(record)
+            records.append(_record(line, fields))
             numbers.append(number)
         except (ValueError, RecursionError) as error:
             unread.append(Unread(first_line + number, line.decode(errors="replace"), f"is not JSON: {error}"))
     return Part(as_frame(records, wanted), places_of(numbers), tuple(unread), read)
+
+
+def _record(line: bytes, fields: frozenset[str]) -> dict[str, Any]:
+    """The object of a line. Raises ValueError for what is none, and for one that names one of these fields
+    twice, at whatever depth: readers of JSON differ in which they take."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs if name in fields]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"{twice!r} stands twice in one object")
+        return found
+
+    record = json.loads(line, object_pairs_hook=once)
+    if not isinstance(record, dict):
+        raise ValueError("it is not an object")
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start].encode("ascii", "backslashreplace").decode()
+        raise ValueError(f"{half} is half of a surrogate pair, and no character") from error
+    except ValueError as error:
+        raise ValueError("NaN and Infinity are no numbers of JSON, nor is one beyond 1e308") from error
+    return record
+
+
+def _is_doubtful(data: bytes, frame: pl.DataFrame) -> bool:
+    """Whether polars may have passed over half of a surrogate pair, or over a field that stands twice."""
+    if b"\\u" in data and _HALF.search(data):
+        return True
+    lines: pl.Series | None = None
+    for column in frame:
+        name = json.dumps(column.name, ensure_ascii=False)
+        if data.count(name.encode()) > column.len() - column.null_count():
+            lines = pl.Series(data.decode().split("\n")) if lines is None else lines
+            if (lines.str.count_matches(name, literal=True) > 1).any():
+                return True
+    return False
 
 
 def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
@@ -88,17 +140,20 @@ def _by_polars(data: bytes, wanted: Sequence[str]) -> pl.DataFrame | None:
     if any("." in name for name in wanted):
         return None
     try:
-        return pl.read_ndjson(data, schema=dict.fromkeys(wanted, pl.String())).select(wanted)
+        frame = pl.read_ndjson(data, schema=dict.fromkeys(wanted, pl.String())).select(wanted)
     except pl.exceptions.PolarsError:
         return None
+    return None if _is_doubtful(data, frame) else frame
 
 
 def parquet_header(path: Path, file: FileRule) -> list[str]:
     """The names of the columns, fields of structs as `outer.inner`."""
     try:
-        return list(_flat(pl.read_parquet_schema(path)))
+        names = list(_flat(pl.read_parquet_schema(path)))
     except pl.exceptions.PolarsError as error:
         raise cannot_read(path, str(error)) from error
+    check_width(path, len(names))
+    return names
 
 
 def _flat(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -158,7 +213,9 @@ def _sheet(path: Path, file: FileRule) -> pl.DataFrame:
             raise_if_empty=False,
         )
     except Exception as error:  # the engine raises kinds of its own for what is not a workbook
-        raise cannot_read(path, f"{type(error).__name__}: {error}") from error
+        said, *context = str(error).splitlines() or [type(error).__name__]
+        why = f"it is damaged, or no Excel workbook ({said.rpartition(': ')[2]})" if context else said
+        raise cannot_read(path, why) from error
 
 
 def xlsx_header(path: Path, file: FileRule) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ import polars as pl
 from schemas.codec import ROW
 from schemas.errors import BatonError, ExitCode
 from streams.mapping.language import FileRule
+from streams.queries.values import printable
 
 PART_BYTES = 16 << 20
 LONGEST_ROW = 8 << 20
+# As many as Excel has: a wider file is one whose delimiter or line's end is another.
+MOST_COLUMNS = 16_384
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
     ".xlsx": "xlsx", ".xls": "xlsx",
@@ -59,14 +63,39 @@ def format_of(path: Path, file: FileRule) -> str:
     return found
 
 
-def cannot_read(path: Path, why: str) -> BatonError:
+_DRAFT = "baton import FILE... --suggest   (drafts a mapping for files)"
+
+
+def existing(path: Path) -> Path:
+    """The path, when it is a file. Raises BatonError."""
+    if path.is_dir():
+        files = "./*.csv" if path == Path() else f"{pasteable(path)}/*.csv"
+        raise cannot_read(path, "it is a folder; name the files in it", f"baton import {files} --suggest")
+    if not path.is_file():
+        raise cannot_read(path, "there is no such file")
+    return path
+
+
+def pasteable(path: Path) -> str:
+    """The path as a shell takes it for one word."""
+    return shlex.quote(str(path))
+
+
+def cannot_read(path: Path, why: str, next_command: str = _DRAFT) -> BatonError:
     return BatonError(
         "The file cannot be read",
-        where=str(path),
+        where=printable(str(path)),
         why=why,
-        next_command="baton import FILE... --suggest   (drafts a mapping for files)",
+        next_command=next_command,
         exit_code=ExitCode.USAGE,
     )
+
+
+def check_width(path: Path, columns: int) -> None:
+    """Raises BatonError for a table with more columns than are looked at."""
+    if columns > MOST_COLUMNS:
+        why = f"it has {columns:,} columns, and at most {MOST_COLUMNS:,} are read; is `delimiter` right?"
+        raise cannot_read(path, why)
 
 
 def no_such_columns(path: Path, missing: Sequence[str], present: Sequence[str], file: FileRule) -> BatonError:
@@ -76,9 +105,9 @@ def no_such_columns(path: Path, missing: Sequence[str], present: Sequence[str], 
         hint = f"; is its delimiter another one? give `delimiter` in [file.{file.name}]"
     return BatonError(
         "The file does not have a column that the mapping names",
-        where=str(path),
+        where=printable(str(path)),
         why=f"there is no {', '.join(map(repr, missing))} in it; there are {listed}{hint}",
-        next_command=f"less {path}   (then change the mapping, or give the right file)",
+        next_command=f"less {pasteable(path)}   (then change the mapping, or give the right file)",
         exit_code=ExitCode.CONFIGURATION,
     )
 

@@ -5,37 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from pathlib import Path
 
 import polars as pl
 
 from schemas.codec import ROW
 from schemas.vocabulary import CURRENCIES
-from streams.imports.part import FORMATS, cannot_read, utf8_pieces
+from streams.imports.part import FORMATS, existing, utf8_pieces
 from streams.imports.reading import header_of, parts_of
 from streams.mapping.language import FileRule, Value
-from streams.mapping.moments import ambiguous_pair, read_days, read_instants
+from streams.mapping.moments import DAY_FORMATS, TIME_FORMATS, ambiguous_pair, read_days, read_instants
 from streams.mapping.texts import number_text
 
 SAMPLE_ROWS = 20_000
+# Of each file; to look at one takes some milliseconds.
+MOST_PROFILED = 1_000
+_MOST_PAIRS = 200
 DELIMITERS = ",;\t|"
-# Tried in this order; several that fit are a question.
-DAY_FORMATS = (
-    "iso",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d.%m.%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%Y/%m/%d",
-    "%d %b %Y",
-    "%b %d, %Y",
-)
-TIME_FORMATS = (
-    "iso", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
-)  # fmt: skip
 FIT = 0.9
 LIKELY = 0.7
 SAME = 0.002
@@ -69,13 +56,15 @@ class Column:
 
 @dataclass(frozen=True)
 class FileProfile:
-    """A file, how it is read, and its columns; `values`: the distinct texts of each, of the sample."""
+    """A file, how it is read, and its columns; `values`: the distinct texts of each, of the sample;
+    `left_out`: how many columns behind the first MOST_PROFILED."""
 
     path: Path
     file: FileRule
     columns: tuple[Column, ...]
     values: dict[str, frozenset[str]] = field(default_factory=dict)
     pair: tuple[str, str] | None = None
+    left_out: int = 0
 
     @property
     def name(self) -> str:
@@ -95,10 +84,9 @@ def file_name(path: Path) -> str:
 
 def profile(path: Path) -> FileProfile:
     """Look at the header and the first rows of a file. Raises BatonError for one that cannot be read."""
-    if not path.is_file():
-        raise cannot_read(path, "there is no such file")
-    file = _dialect(path)
-    header = header_of(path, file)
+    file = _dialect(existing(path))
+    every = header_of(path, file)
+    header = every[:MOST_PROFILED]
     first = next(iter(parts_of(path, file, header)), None)
     nothing = pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
     frame = nothing if first is None else first.frame.head(SAMPLE_ROWS).drop(ROW)
@@ -108,7 +96,7 @@ def profile(path: Path) -> FileProfile:
         for c in columns
         if c.share_distinct > 0.02 or c.is_called("id")
     }
-    return FileProfile(path, file, columns, values, _pair(frame, columns))
+    return FileProfile(path, file, columns, values, _pair(frame, columns), len(every) - len(header))
 
 
 def _pair(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, str] | None:
@@ -117,7 +105,8 @@ def _pair(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, str] | N
     words = [
         c.name for c in columns if c.words and not c.formats and not c.share_missing and not c.is_currency
     ]
-    return next((p for p in product(days, words) if not frame.select(p).is_duplicated().any()), None)
+    pairs = islice(product(days, words), _MOST_PAIRS)
+    return next((p for p in pairs if not frame.select(p).is_duplicated().any()), None)
 
 
 def _dialect(path: Path) -> FileRule:

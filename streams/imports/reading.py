@@ -10,9 +10,10 @@ import polars as pl
 
 from schemas.errors import BatonError, ExitCode
 from streams.imports import csv_file, other_files
-from streams.imports.part import Part, cannot_read, format_of
+from streams.imports.part import Part, existing, format_of
 from streams.mapping.evaluation import Joined
 from streams.mapping.language import FileRule, MappingRules
+from streams.queries.values import printable
 
 _HEADERS = {
     "csv": csv_file.csv_header,
@@ -30,25 +31,19 @@ _PARTS = {
 
 def header_of(path: Path, file: FileRule) -> list[str]:
     """The names of a file's columns. Raises BatonError for a file that cannot be read."""
-    return _HEADERS[format_of(path, file)](_existing(path), file)
+    return _HEADERS[format_of(path, file)](existing(path), file)
 
 
 def parts_of(path: Path, file: FileRule, wanted: Sequence[str] | None = None) -> Iterator[Part]:
     """The rows of a file, a bounded number at a time, with these columns. Raises BatonError."""
-    return _PARTS[format_of(path, file)](_existing(path), file, wanted)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise cannot_read(path, "there is no such file")
-    return path
+    return _PARTS[format_of(path, file)](existing(path), file, wanted)
 
 
 def assigned(paths: Sequence[Path], rules: MappingRules) -> dict[str, list[Path]]:
     """The paths of each file of the mapping. Raises BatonError for a path that is none of them or several,
     and for a file that is needed and not there."""
     found: dict[str, list[Path]] = {name: [] for name in rules.files}
-    for path in dict.fromkeys(paths):
+    for path in map(existing, dict.fromkeys(paths)):
         names = [
             n for n, f in rules.files.items() if any(fnmatch(path.name.lower(), m.lower()) for m in f.match)
         ]
@@ -57,7 +52,7 @@ def assigned(paths: Sequence[Path], rules: MappingRules) -> dict[str, list[Path]
         if len(names) != 1:
             which = "matches " + " and ".join(names) if names else "matches none of " + ", ".join(rules.files)
             raise _wrong_files(path.name, f"its name {which}; change `match` in the mapping")
-        found[names[0]].append(_existing(path))
+        found[names[0]].append(path)
     for rule in rules.events:
         for name in rule.join:
             if found[rule.file] and not found[name]:
@@ -68,7 +63,7 @@ def assigned(paths: Sequence[Path], rules: MappingRules) -> dict[str, list[Path]
 def _wrong_files(where: str, why: str) -> BatonError:
     return BatonError(
         "The files are not those of the mapping",
-        where=where,
+        where=printable(where),
         why=why,
         next_command="baton import FILE... --map MAP.toml   (each file by the `match` of a [file.NAME])",
         exit_code=ExitCode.USAGE,

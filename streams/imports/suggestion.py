@@ -94,6 +94,8 @@ def _file(file: FileProfile) -> Iterator[str]:
             yield 'missing_key = "? refuse or stand_in: what becomes of rows without the key"'
     for column in file.columns:
         yield f"# {_plain(column.name)}: {_seen(column)}"
+    if file.left_out:
+        yield f"# {file.left_out:,} more columns, which this draft does not look at"
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,22 @@ from streams.mapping.language import Value
 
 ISO, UNIX_S, UNIX_MS = "iso", "unix_s", "unix_ms"
 _NAMED = (ISO, UNIX_S, UNIX_MS)
+# What files are looked at for, in this order.
+DAY_FORMATS = (
+    "iso",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%Y/%m/%d",
+    "%d %b %Y",
+    "%b %d, %Y",
+)
+TIME_FORMATS = (
+    "iso", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
+)  # fmt: skip
 _TIME = re.compile(r"%[-_0]?[HIklTRrXcs+]")
 _ZONE = re.compile(r"%[:#]?z|%\+|%s")
 # Of each of these the year, month and day differ, and so do their last digits: no two formats read it alike.
@@ -236,7 +252,16 @@ def _why(text: pl.Series, value: Value, zone: str, is_day: bool) -> str:
     def reads(zone: str, time: str, twice: str) -> bool:
         return read_instants(text, replace(value, time=time, twice=twice), zone)[0] is not None
 
+    def reads_as(fmt: str) -> bool:
+        return (
+            read_instants(text, replace(value, formats=(fmt,), time="00:00", twice="earlier"), "UTC")[0]
+            is not None
+        )
+
     if is_day or not reads("UTC", "00:00", "earlier"):
+        others = [fmt for fmt in (*DAY_FORMATS, *TIME_FORMATS) if reads_as(fmt)]
+        if others:
+            return f"is not written as {written}, but as {' or '.join(others)}; give `formats`"
         return f"is not {'a day' if is_day else 'an instant'} that exists, written as {written}"
     if not reads("UTC", value.time, "earlier"):
         return "is a day without a time; give `time`, or set occurred_on"

@@ -6,6 +6,8 @@ the mapping is refused, with the list.
 
 from __future__ import annotations
 
+import codecs
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,8 +44,17 @@ def read_mapping(path: Path) -> MappingRules:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _refused(path.name, why, "baton import FILE... --suggest   (drafts a mapping)") from error
+        command = "baton import FILE... --suggest   (drafts a mapping)"
+        if isinstance(error, OSError):
+            why = error.strerror or str(error)
+        elif error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            why = "it is written in UTF-16, and a mapping is text in UTF-8"
+            command = (
+                f"iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} > utf8.toml   (then --map utf8.toml)"
+            )
+        else:
+            why = f"it is not text in UTF-8: byte {error.start:,} cannot be read"
+        raise _refused(path.name, why, command) from error
     return parse_mapping(text, path.name)
 
 
@@ -56,7 +67,7 @@ def importable() -> tuple[str, ...]:
 
 def parse_mapping(text: str, name: str = "mapping") -> MappingRules:
     """The same for its text; `name` is what messages call it."""
-    next_command = f"less {name}   (docs/reference/mapping.md has every key)"
+    next_command = f"less {shlex.quote(name)}   (docs/reference/mapping.md has every key)"
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -106,6 +106,13 @@ def test_encoding_and_delimiter_are_found(tmp_path: Path) -> None:
     assert (found.delimiter, found.encoding) == (";", "windows-1252")
 
 
+def test_a_draft_of_a_wide_file_looks_at_its_first_columns_and_says_so(tmp_path: Path) -> None:
+    names = [f"c{place}" for place in range(1_200)]
+    draft = suggest([exports.written(tmp_path / "leads.csv", [names, ["2026-01-01"] * 600 + ["x"] * 600])])
+    assert "# 200 more columns, which this draft does not look at" in draft
+    assert "c999" in draft and "c1000" not in draft
+
+
 def test_names_that_would_break_a_draft_do_not(tmp_path: Path) -> None:
     file = exports.written(
         tmp_path / "leads.csv", [['lead "id"', "day\\x"], ["1", "2026-01-01"], ["2", "2026-01-02"]]

@@ -119,6 +119,7 @@ def test_money(how: str, text: str, amount: str | None) -> None:
         ("", "2026-03-02", "is a day without a time"),
         ("", "2026-02-30T10:00:00Z", "is not an instant that exists"),
         ("", "soon", "is not an instant that exists, written as iso"),
+        ("", "31.01.2026 10:30", "is not written as iso, but as %d.%m.%Y %H:%M; give `formats`"),
         ("", "", "is missing"),
         ("", "1812-03-02T10:00:00Z", "occurred_at is not between 2000 and 2100"),
     ],
@@ -152,6 +153,11 @@ def test_days(formats: str, text: str, day: date | None) -> None:
         assert made is None and "is not a day that exists" in why
     else:
         assert made is not None and made["occurred_at"].date() == day and made["is_day_only"]
+
+
+def test_a_day_in_another_format_exists() -> None:
+    _, why = _mapped("LeadCaptured", 'occurred_on = "{x}"', {"x": "03/04/2026"})
+    assert "is not written as iso, but as %d/%m/%Y or %m/%d/%Y; give `formats`" in why
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,22 @@ def test_the_example_of_the_reference_is_a_mapping() -> None:
         "OpportunityStageEntered",
         "OpportunityWon",
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "why", "command"),
+    [
+        ("[mapping]".encode("utf-16"), "it is written in UTF-16, and a mapping is text in UTF-8", "iconv"),
+        (b"[mapping]\xff", "it is not text in UTF-8: byte 9 cannot be read", "baton"),
+    ],
+)
+def test_a_mapping_that_is_no_text_says_what_it_is(
+    tmp_path: Path, data: bytes, why: str, command: str
+) -> None:
+    (tmp_path / "my map.toml").write_bytes(data)
+    with pytest.raises(BatonError) as caught:
+        read_mapping(tmp_path / "my map.toml")
+    assert (caught.value.where, caught.value.why) == ("my map.toml", why)
+    words = shlex.split(caught.value.next_command.partition("   ")[0])
+    assert words[0] == command
+    assert command != "iconv" or str(tmp_path / "my map.toml") in words
