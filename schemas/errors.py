@@ -5,7 +5,11 @@ It lives in the lowest package so that every other one can raise it.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+
+# What the system says when a disk, a file or a quota is full.
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 
 class ExitCode(IntEnum):
@@ -65,3 +69,15 @@ class BatonError(Exception):
             "next": self.next_command,
             "exit_code": int(self.exit_code),
         }
+
+
+def unwritable(where: str, error: OSError, room: str, again: str) -> BatonError:
+    """The error for a file, or an output, that takes no more. room: the command that shows what is left."""
+    return BatonError(
+        "The file cannot be written",
+        where=where,
+        why=error.strerror or str(error),
+        next_command=f"{room}   (or choose another place: {again})"
+        if error.errno in NO_ROOM
+        else f"{again}   (a path you may write to)",
+    )

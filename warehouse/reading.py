@@ -104,6 +104,28 @@ def took_too_much(statement: str) -> BatonError:
     )
 
 
+def ended_the_worker(statement: str) -> BatonError:
+    """The error for a statement whose worker ended after it had begun to compute it."""
+    return BatonError(
+        "The worker ended while it computed this statement",
+        where=statement[:200],
+        why="it ends when DuckDB cannot interrupt a statement, or one takes too much memory;"
+        " after `baton up` it is started again by itself, and nothing acknowledged is lost",
+        next_command="baton status   (until it is ready again; then ask for less: shorter texts, fewer rows)",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+def said_nothing(seconds: float) -> BatonError:
+    """The error for a worker that has taken a statement and shows no sign of life."""
+    return BatonError(
+        "The worker does not respond",
+        where="its SQL endpoint",
+        why=f"it said nothing for {seconds:g} s: its process is stopped, or the machine is overloaded",
+        next_command="baton down && baton up   (starts it again; nothing acknowledged is lost)",
+    )
+
+
 def unique_names(names: Sequence[str]) -> list[str]:
     """The names of columns; one that several have gets a number from the second on."""
     unique: dict[str, str] = {}

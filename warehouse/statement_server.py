@@ -27,8 +27,10 @@ from warehouse.file_errors import damaged, is_damage
 from warehouse.memory import resident_bytes
 from warehouse.reading import (
     check_is_reading,
+    ended_the_worker,
     only_reading,
     query_failed,
+    said_nothing,
     survivable,
     took_too_long,
     took_too_much,
@@ -288,7 +290,7 @@ def send_statement(port: int, token: str, statement: str, seconds: float | None)
         server = socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS)
         server.sendall(request)
     except TimeoutError as error:
-        raise _silent() from error
+        raise said_nothing(SILENT_SECONDS) from error
     except OSError as error:
         raise _gone(port, str(error)) from error
     return server
@@ -302,7 +304,7 @@ class RowStream:
     def __init__(self, server: socket.socket, statement: str) -> None:
         self._server, self._statement = server, statement
         self._file: IO[bytes] = server.makefile("rb")
-        self._read = bytearray()
+        self._read, self._is_accepted = bytearray(), False
         self.failure: BatonError | None = None
         try:
             self._arrow = pa.ipc.open_stream(self)
@@ -336,11 +338,13 @@ class RowStream:
             kind, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0)
             content = self._file.read(length)
         except TimeoutError as error:
-            raise self._failed(_silent()) from error
-        except OSError as error:
-            raise self._failed(_gone(0, str(error))) from error
+            raise self._failed(said_nothing(SILENT_SECONDS)) from error
+        except OSError:  # reset
+            kind, length, content = b"", 0, b""
         if not kind or len(content) < length:
-            raise self._failed(_gone(0, "it ended while it answered"))
+            ended = ended_the_worker(self._statement) if self._is_accepted else _gone(0, "it ended")
+            raise self._failed(ended)
+        self._is_accepted = True
         if kind == _ERROR:
             raise self._failed(_refusal(self._statement, json.loads(content)))
         self._read += content
@@ -379,15 +383,6 @@ def _refusal(statement: str, answer: dict[str, Any]) -> BatonError:
         case "token":
             return query_failed(statement, "Authentication failed: the token is not that of this worker")
     return query_failed(statement, answer["why"])
-
-
-def _silent() -> BatonError:
-    return BatonError(
-        "The worker does not respond",
-        where="its SQL endpoint",
-        why=f"it said nothing for {SILENT_SECONDS:g} s: its process is stopped, or the machine is overloaded",
-        next_command="baton down && baton up   (starts it again; nothing acknowledged is lost)",
-    )
 
 
 def _gone(port: int, why: str) -> BatonError:

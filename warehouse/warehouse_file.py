@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import duckdb
 
 from schemas.errors import BatonError, ExitCode
 from warehouse.file_errors import cannot_open, is_damage
+from warehouse.whole_file import make_lasting
 from warehouse.write_ahead_log import cut_uncommitted, write_ahead_logs
 
 
@@ -132,13 +132,3 @@ def _free_name(path: Path, why: str) -> Path:
 def _move(file: Path, to: Path) -> Path:
     file.rename(to)
     return to
-
-
-def make_lasting(path: Path) -> None:
-    """Make what is written there outlast a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every system can do it for a folder
-            os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,16 +6,15 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
 
 import click
 
 from schemas.catalogue import CATALOGUE
-from schemas.errors import BatonError
 from streams.cli.output import json_option, print_json, print_rows, progress
 from streams.project import Project
 from streams.queries.kept_events import lines_of
 from streams.queries.warehouse_access import asking
+from warehouse.whole_file import whole_file
 
 
 @click.command()
@@ -35,7 +34,10 @@ def export(file: str, as_json: bool) -> None:
     with ExitStack() as stack:
         ask = stack.enter_context(asking(Project.here()))
         bar = stack.enter_context(progress())
-        out = sys.stdout if file == "-" else stack.enter_context(_open(Path(file)))
+        out = sys.stdout
+        if file != "-":
+            partial = stack.enter_context(whole_file(Path(file), "baton export FILE"))
+            out = stack.enter_context(partial.open("w", encoding="utf-8"))
         for event in bar.track(CATALOGUE.facts, description="exporting"):
             for line in lines_of(ask, event):
                 out.write(line + "\n")
@@ -47,15 +49,3 @@ def export(file: str, as_json: bool) -> None:
     else:
         print_rows(("event", "exported"), sorted((+by_type).items()))
         print(f"{by_type.total():,} exported to {file}")
-
-
-def _open(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise BatonError(
-            "The file cannot be written",
-            where=str(path),
-            why=error.strerror or str(error),
-            next_command="baton export FILE   (a path you may write to)",
-        ) from error

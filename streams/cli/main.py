@@ -6,14 +6,15 @@ import importlib
 import json
 import keyword
 import os
+import shlex
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 import click
 
-from schemas.errors import BatonError, ExitCode
-from streams.cli.output import say_error, survive_any_encoding
+from schemas.errors import NO_ROOM, BatonError, ExitCode, unwritable
+from streams.cli.output import prepare_output, say_error
 
 # By group, in the order of `baton --help`.
 COMMANDS = {
@@ -95,15 +96,20 @@ def main(command: click.Command = baton) -> None:
     """Run a command; a BatonError becomes a message with the next command, and its exit code."""
     # Hostile bytes make polars panic. That is caught, so its stack trace is only noise.
     os.environ["RUST_BACKTRACE"] = "0"
-    survive_any_encoding()
+    prepare_output()
     try:
-        # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
-        sys.exit(command.main(standalone_mode=False) or 0)
+        sys.exit(_run(command))
     except BatonError as error:
-        if "--json" in sys.argv:
-            print(json.dumps(error.as_dict()))
-        say_error(error)
-        sys.exit(int(error.exit_code))
+        _end_with(error)
+    except BrokenPipeError:
+        sys.exit(int(ExitCode.FAILED))
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            place = str(error.filename or "a file that this command writes")
+            _end_with(unwritable(place, error, "df -h", "baton COMMAND --help"))
+        if error.filename is None:
+            raise
+        _end_with(_refused(error))
     except click.exceptions.Abort:
         _end_interrupted()
     except RuntimeError as error:
@@ -113,6 +119,34 @@ def main(command: click.Command = baton) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(int(ExitCode.USAGE))
+
+
+def _run(command: click.Command) -> int | str | None:
+    """The exit code of the command, once all that it printed is out."""
+    try:
+        # Without standalone mode click returns the code of ctx.exit() instead of exiting with it.
+        code = command.main(standalone_mode=False) or 0
+    except SystemExit as end:
+        code = end.code
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _refused(error: OSError) -> BatonError:
+    return BatonError(
+        "The system refuses a file",
+        where=str(error.filename),
+        why=error.strerror or str(error),
+        next_command=f"ls -ld {shlex.quote(str(error.filename))}",
+    )
+
+
+def _end_with(error: BatonError) -> NoReturn:
+    if "--json" in sys.argv:
+        print(json.dumps(error.as_dict()))
+    say_error(error)
+    sys.exit(int(error.exit_code))
 
 
 def _end_interrupted() -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, unwritable
 from streams.queries.values import cell, plain, printable
 
 WIDTH_IN_A_PIPE = 2_000  # readers of a pipe wrap lines themselves
@@ -37,8 +38,30 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 _IN_ASCII = {"–": "-", "→": "->", "…": "...", "≥": ">=", "≤": "<="}
 
 
-def survive_any_encoding() -> None:
-    """Let stdout and stderr take every character: what their encoding lacks is shown as its escape."""
+class _StandardOutput(io.FileIO):
+    """Standard output, whose errors reach the user as such. From the first one on all the rest goes nowhere,
+    also what the interpreter would write at its end."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):  # a reader that wants no more, as `head`
+                raise
+            raise unwritable("standard output", error, "df -h", "COMMAND >FILE") from error
+
+
+def prepare_output() -> None:
+    """Make an error of stdout a BatonError, and let stdout and stderr take every character: what their
+    encoding lacks is shown as its escape."""
+    out = sys.stdout
+    if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper):
+        raw = io.BufferedWriter(_StandardOutput(out.fileno(), "w", closefd=False))
+        is_terminal = out.isatty()
+        sys.stdout = io.TextIOWrapper(
+            raw, out.encoding, line_buffering=is_terminal, write_through=out.write_through
+        )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="baton")

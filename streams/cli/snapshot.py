@@ -12,6 +12,7 @@ from streams.access.readers import role_of
 from streams.cli.output import json_option, print_json, say
 from streams.project import Project
 from streams.queries.snapshot import Snapshot, dbt_sources, write_snapshot
+from warehouse.whole_file import whole_file
 
 
 @click.command()
@@ -38,7 +39,8 @@ def snapshot(target: Path, role: str | None, every: float | None, dbt: Path | No
     project = Project.here()
     reads = None if role is None else role_of(project, role, "baton snapshot FILE.duckdb --role")
     if dbt is not None:
-        dbt.write_text(dbt_sources(reads), encoding="utf-8")
+        with whole_file(dbt, "baton snapshot --dbt FILE") as file:
+            file.write_text(dbt_sources(reads), encoding="utf-8")
     _show(write_snapshot(project, target, reads), as_json)
     while every is not None:
         time.sleep(every * 60)

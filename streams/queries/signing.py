@@ -227,8 +227,12 @@ def make_key(file: Path, team: str, key_id: str) -> SigningKey:
     )
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(content)
+        except OSError:
+            file.unlink()
+            raise
     except OSError as error:
         raise _refused(
             "The key cannot be written",

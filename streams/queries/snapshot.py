@@ -25,7 +25,7 @@ from streams.project import Project
 from streams.queries.warehouse_access import authority_of, recorded
 from warehouse.roles import Role
 from warehouse.warehouse import Warehouse
-from warehouse.warehouse_file import make_lasting
+from warehouse.whole_file import make_lasting
 
 # Of records that could not be read nothing is recorded but where they are: baton failed ls.
 LEFT_OUT = frozenset({"failed_events"})

@@ -12,9 +12,9 @@ from typing import Any, TextIO
 
 import duckdb
 
-from schemas.errors import BatonError
 from streams.queries.values import NULL, defused, printable
 from warehouse.reading import unique_names
+from warehouse.whole_file import whole_file
 
 MOST_COUNTED = 1_000_000
 _ROWS_AT_A_TIME = 5_000
@@ -92,16 +92,8 @@ def _csv_line(row: Sequence[str | None], shown: Callable[[str], str]) -> str:
 
 def write_parquet(rows: Rows, limit: int | None, file: Path) -> None:
     """Write the first rows with their types. Raises BatonError when the file cannot be written."""
-    try:
-        file.open("ab").close()
-    except OSError as error:
-        raise BatonError(
-            "The file cannot be written",
-            where=str(file),
-            why=error.strerror or str(error),
-            next_command="baton sql --parquet FILE QUERY   (a path you may write to)",
-        ) from error
-    (rows if limit is None else rows.limit(limit)).write_parquet(str(file))
+    with whole_file(file, "baton sql --parquet FILE QUERY") as partial:
+        (rows if limit is None else rows.limit(limit)).write_parquet(str(partial))
 
 
 def count_rest(found: Iterator[Any]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,10 +14,12 @@ from streams.local.browser import run_browser
 from streams.queries.shown import sentence, shown
 from streams.queries.values import printable
 from streams.report.pack import Pack
+from warehouse.whole_file import whole_file
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # What Markdown or the HTML in it would act on; an address or a mention would become a link.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>|~$&#]|(?<=:)//|(?<=www)\.|@")
+_AGAIN = "baton report weekly --out FOLDER"
 _DATES = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
 
 
@@ -37,14 +40,16 @@ def write_pack(pack: Pack, folder: Path) -> list[Path]:
     base = folder / file_name(pack)
     html, markdown, pdf = (base.with_name(f"{base.name}.{end}") for end in ("html", "md", "pdf"))
     for file, text in ((html, as_html(pack)), (markdown, as_markdown(pack))):
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8", newline="\n")
+        with whole_file(file, _AGAIN, mode=0o600) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
     pdf.unlink(missing_ok=True)  # one of before would not be of these numbers
-    run_browser(html.resolve().as_uri(), "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}")
-    if not pdf.exists():
-        return [html, markdown]
-    pdf.chmod(0o600)
-    pdf.write_bytes(_dated(pdf.read_bytes(), pack.found.as_of))
+    with TemporaryDirectory(prefix="pdf-", dir=folder.resolve()) as beside:
+        printed = Path(beside) / pdf.name
+        run_browser(html.resolve().as_uri(), "--no-pdf-header-footer", f"--print-to-pdf={printed}")
+        if not printed.exists():
+            return [html, markdown]
+        with whole_file(pdf, _AGAIN, mode=0o600) as partial:
+            partial.write_bytes(_dated(printed.read_bytes(), pack.found.as_of))
     return [html, markdown, pdf]
 
 

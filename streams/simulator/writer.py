@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -14,6 +13,7 @@ from schemas.errors import BatonError
 from streams.simulator.clock import datetime_of, iso, microseconds_of
 from streams.simulator.rules import default_playbook
 from streams.simulator.simulation import DAYS, DUPLICATES, LATE, START, Arrivals, Plan, chapters
+from warehouse.whole_file import whole_file
 
 EVENTS_FILE = "events.jsonl"
 
@@ -91,8 +91,6 @@ def _write(plan: Plan, out: Path, advance: Callable[[int], object]) -> Summary:
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines beside the path and move them there, so that a reader never sees half a file."""
-    beside = path.with_name(path.name + ".partial")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(line + "\n" for line in lines)
-    os.replace(beside, path)
+    with whole_file(path, "baton simulate --out FOLDER") as partial:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(line + "\n" for line in lines)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +22,8 @@ from schemas.errors import BatonError, ExitCode
 from tests.given import as_bytes, given
 from warehouse.sql_endpoint import SqlEndpoint, ask, load_extensions, serve_sql
 from warehouse.warehouse import Warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 Asked = Callable[[str], list[tuple[object, ...]]]
@@ -389,6 +393,41 @@ def test_a_door_nobody_is_behind_says_so() -> None:
         ask(SqlEndpoint("quack:127.0.0.1:9", "any"), "select 1")
 
     assert raised.value.exit_code is ExitCode.UNREACHABLE
+
+
+_SERVER = """
+import time, duckdb
+from warehouse.sql_endpoint import serve_sql
+connection = duckdb.connect()
+endpoint = serve_sql(connection)
+print(endpoint.port, endpoint.token, flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_worker_that_ends_while_it_computes_says_of_what() -> None:
+    server = subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert server.stdout is not None
+    port, token = server.stdout.readline().split()
+    endpoint = SqlEndpoint("", token, int(port))
+    heavy = "select count(*) from range(3000000000) as a(x), range(100) as b(y) where (x * y) % 7 = 3"
+    killing = threading.Timer(0.7, server.kill)
+    killing.start()
+    try:
+        with pytest.raises(BatonError, match="ended while it computed this statement") as raised:
+            ask(endpoint, heavy)
+    finally:
+        server.kill()
+        server.wait()
+    error = raised.value
+    assert (
+        error.where == heavy
+        and "started again" in error.why
+        and error.next_command.startswith("baton status")
+    )
+    assert error.exit_code == ExitCode.UNREACHABLE
+    with pytest.raises(BatonError, match="does not answer"):
+        ask(endpoint, "select 1")
 
 
 def test_readers_see_whole_batches_while_a_writer_commits(served: Served, asked: Asked) -> None:
