@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from schemas.field_checks import not_one_of
 
 # Blocks whose id stands once.
@@ -263,6 +263,6 @@ def unusable(where: str, line: int, why: str) -> BatonError:
         "The playbook cannot be used",
         where=f"{where}:{line}" if line else where,
         why=why,
-        next_command=f"baton playbook check {where}   (once that is corrected)",
+        next_command=f"baton playbook check {quoted(where)}   (once that is corrected)",
         exit_code=ExitCode.CONFIGURATION,
     )

@@ -21,7 +21,7 @@ from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibi
 from avro.errors import AvroException
 
 from schemas.avro_types import ATTRIBUTES, DAY, INSTANT, MONEY
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 
 EVENTS_FOLDER = Path(__file__).parent / "events"
 PUBLISHED = "published.json"
@@ -395,6 +395,6 @@ def _out_of_reach(path: Path, why: str) -> BatonError:
         "The list of published schemas is out of reach",
         where=str(path),
         why=why,
-        next_command=f"git restore {path}   (or run where the source tree can be written)",
+        next_command=f"git restore {quoted(path)}   (or run where the source tree can be written)",
         exit_code=ExitCode.CONFIGURATION,
     )

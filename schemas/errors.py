@@ -6,6 +6,7 @@ It lives in the lowest package so that every other one can raise it.
 from __future__ import annotations
 
 import errno
+import shlex
 from enum import IntEnum
 
 # What the system says when a disk, a file or a quota is full.
@@ -69,6 +70,11 @@ class BatonError(Exception):
             "next": self.next_command,
             "exit_code": int(self.exit_code),
         }
+
+
+def quoted(path: object) -> str:
+    """A path, or another value, as one word of a command that a user copies from an error."""
+    return shlex.quote(str(path))
 
 
 def unwritable(where: str, error: OSError, room: str, again: str) -> BatonError:

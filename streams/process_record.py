@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 
 # Python warns about a child that is dropped while it runs; these are meant to outlive this process.
 _children: list[subprocess.Popen[bytes]] = []
@@ -135,7 +135,7 @@ def _unreadable(path: Path, why: str) -> BatonError:
         "A state file cannot be read",
         where=str(path),
         why=why,
-        next_command=f"rm {path}   (then: baton doctor)",
+        next_command=f"rm {quoted(path)}   (then: baton doctor)",
         exit_code=ExitCode.CONFIGURATION,
     )
 

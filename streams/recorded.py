@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.process_record import read_json, write_json
 
 ADOPT_COMMAND = "baton up --adopt-settings"
@@ -71,7 +71,8 @@ def one_file(home: Path, setting: str, recorded: Path, seen: Path | None) -> Pat
         f"This project was started with another {recorded.name}",
         where=str(home),
         why=f"its worker uses {recorded}, this command sees {seen}, and they differ",
-        next_command=f"export {setting}={recorded}   (or, to use the other from now on: {ADOPT_COMMAND})",
+        next_command=f"export {setting}={quoted(recorded)}"
+        f"   (or, to use the other from now on: {ADOPT_COMMAND})",
         exit_code=ExitCode.CONFIGURATION,
     )
 
@@ -88,7 +89,7 @@ def one_registry(home: Path, recorded: str | None, seen: str | None) -> None:
     if seen is None or seen == recorded:
         return
     setting = "BATON_SCHEMA_REGISTRY"
-    back = f"export {setting}={recorded}" if recorded else f"unset {setting}"
+    back = f"export {setting}={quoted(recorded)}" if recorded else f"unset {setting}"
     raise BatonError(
         "This project was started with another schema registry",
         where=str(home),

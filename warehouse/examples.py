@@ -14,7 +14,7 @@ from projections.incidents import obligation_of
 from projections.playbook import Playbook
 from schemas.catalogue import CATALOGUE
 from schemas.codec import ROW, decode, encode
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from schemas.validation import Record
 from warehouse.commit import Batch
 from warehouse.measurement import Measurement
@@ -53,7 +53,7 @@ def _check(warehouse: Warehouse, example: Example, where: str) -> None:
         f"The example {example.id!r} is not what the playbook says",
         where=f"{where}:{example.line}",
         why=f"expected: {expected}; came: {came}",
-        next_command=f"baton playbook check {where}   (once the example or the criterion is changed)",
+        next_command=f"baton playbook check {quoted(where)}   (once the example or the criterion is changed)",
         exit_code=ExitCode.CONFIGURATION,
     )
 
@@ -86,7 +86,7 @@ def _check_alert(warehouse: Warehouse, playbook: Playbook, example: AlertExample
         f"The example {example.id!r} is not what the playbook says",
         where=f"{where}:{example.line}",
         why=f"expected: {expected}; came: {came}",
-        next_command=f"baton playbook check {where}   (once the example or the rule is changed)",
+        next_command=f"baton playbook check {quoted(where)}   (once the example or the rule is changed)",
         exit_code=ExitCode.CONFIGURATION,
     )
 

@@ -17,7 +17,7 @@ import duckdb
 from projections.playbook import Playbook
 from projections.resolved_facts import IDENTITY
 from projections.signing_keys import SigningKey
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from warehouse import layout
 from warehouse.authority import Authority
 from warehouse.commit import LOST_LOG_NEXT, Committer, Mark
@@ -165,7 +165,8 @@ class Warehouse:
                 "The warehouse was laid out by another version of Baton",
                 where=str(self.path),
                 why=f"it has layout {found[0] if found else '?'}, this Baton has {layout.LAYOUT_VERSION}",
-                next_command=f"mv {self.path} {self.path}.old   (the next start reads the whole log again)",
+                next_command=f"mv {quoted(self.path)} {quoted(self.path)}.old"
+                "   (the next start reads the whole log again)",
                 exit_code=ExitCode.CONFIGURATION,
             )
 

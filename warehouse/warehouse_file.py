@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from warehouse.file_errors import cannot_open, is_damage
 from warehouse.whole_file import make_lasting
 from warehouse.write_ahead_log import cut_uncommitted, write_ahead_logs
@@ -80,7 +80,7 @@ def back_up(path: Path, target: Path) -> None:
             "The backup cannot be written",
             where=str(target),
             why=error.strerror or str(error),
-            next_command=f"df -h {target.parent}   (or choose another place: baton backup FILE)",
+            next_command=f"df -h {quoted(target.parent)}   (or choose another place: baton backup FILE)",
         ) from error
     except duckdb.Error as error:
         raise cannot_open(path, error) from error

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from schemas.errors import BatonError, unwritable
+from schemas.errors import BatonError, quoted, unwritable
 from warehouse.file_errors import is_damage
 
 
@@ -41,7 +40,7 @@ def whole_file(target: Path, again: str, *, mode: int | None = None) -> Iterator
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise unwritable(str(target), error, f"df -h {shlex.quote(str(target.parent))}", again) from error
+        raise unwritable(str(target), error, f"df -h {quoted(target.parent)}", again) from error
     except duckdb.IOException as error:  # DuckDB writes the file
         if is_damage(error):  # of what it reads
             raise
@@ -49,7 +48,7 @@ def whole_file(target: Path, again: str, *, mode: int | None = None) -> Iterator
             "The file cannot be written",
             where=str(target),
             why=str(error).splitlines()[0],
-            next_command=f"df -h {shlex.quote(str(target.parent))}   (or choose another place: {again})",
+            next_command=f"df -h {quoted(target.parent)}   (or choose another place: {again})",
         ) from error
 
 

@@ -20,7 +20,7 @@ from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from warehouse.role_statement import Reader
 
 TOKEN = re.compile(r"baton_[A-Za-z0-9_-]{43}")
@@ -207,6 +207,7 @@ def _unusable(path: Path, why: str, next_command: str = "") -> BatonError:
         "The grants cannot be used, and nobody gets in",
         where=str(path),
         why=why,
-        next_command=next_command or f"mv {path} {path}.broken   (then baton access grant, for each person)",
+        next_command=next_command
+        or f"mv {quoted(path)} {quoted(path)}.broken   (then baton access grant, for each person)",
         exit_code=ExitCode.CONFIGURATION,
     )

@@ -6,14 +6,13 @@ import importlib
 import json
 import keyword
 import os
-import shlex
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 import click
 
-from schemas.errors import NO_ROOM, BatonError, ExitCode, unwritable
+from schemas.errors import NO_ROOM, BatonError, ExitCode, quoted, unwritable
 from streams.cli.output import prepare_output, say_error
 
 # By group, in the order of `baton --help`.
@@ -138,7 +137,7 @@ def _refused(error: OSError) -> BatonError:
         "The system refuses a file",
         where=str(error.filename),
         why=error.strerror or str(error),
-        next_command=f"ls -ld {shlex.quote(str(error.filename))}",
+        next_command=f"ls -ld {quoted(error.filename)}",
     )
 
 

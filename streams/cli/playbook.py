@@ -16,7 +16,7 @@ from projections.changes import changes
 from projections.changes.sentences import EVERYBODY, Change, span, team_name
 from projections.playbook import Playbook, read_playbook
 from projections.signing_keys import SIDES, key_block
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
 from streams.queries import signing
@@ -61,7 +61,7 @@ def check(file: Path | None, as_json: bool) -> None:
         return
     say(f"{path}: valid, {examples} example{'s' * (examples != 1)} passed")
     if unsigned:
-        say(f"warning: {unsigned}. next: baton playbook propose {path}")
+        say(f"warning: {unsigned}. next: baton playbook propose {quoted(path)}")
     stages = " → ".join(stage for stage, _ in found.stages)
     print_rows(("playbook", "version", "stages"), [(found.name, found.short_version, stages)])
     print()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from schemas.errors import BatonError
+from schemas.errors import BatonError, quoted
 from streams.cli.output import json_option, print_json, say
 from streams.local.worker_process import find_worker, is_supervised
 from streams.process_record import only_one
@@ -72,7 +72,7 @@ def _accept_loss(project: Project, as_json: bool) -> None:
         print(f"lost       {partition}")
     print(f"kept       {loss.events:,} events in {loss.kept}")
     print(f"set aside  {loss.set_aside}")
-    say(f"next:  baton up && baton publish {loss.kept}   (what Kafka still has counts once)")
+    say(f"next:  baton up && baton publish {quoted(loss.kept)}   (what Kafka still has counts once)")
 
 
 @click.command()

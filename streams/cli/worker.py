@@ -10,7 +10,7 @@ import sys
 import click
 import duckdb
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.access.readers import ProjectReaders
 from streams.kafka.topics import ensure_topics
 from streams.project import Project
@@ -122,7 +122,7 @@ def _serve_sql(
             "The SQL endpoint cannot be opened",
             where=str(project.home),
             why=str(error).splitlines()[0],
-            next_command=f"df -h {project.home}   (make room, then: baton up)",
+            next_command=f"df -h {quoted(project.home)}   (make room, then: baton up)",
         ) from error
 
 

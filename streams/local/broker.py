@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.kafka.admin import admin
 from streams.local.jars import kafka_jars, kafka_version
 from streams.local.java import find_java
@@ -192,7 +192,7 @@ def _check_space(project: Project) -> None:
             "The disk is full",
             where=str(project.home),
             why=f"{free / 1e6:.0f} MB are free, the broker needs {LEAST_FREE_BYTES / 1e6:.0f} MB to start",
-            next_command=f"df -h {project.home}   (free some space, or set BATON_HOME to another disk)",
+            next_command=f"df -h {quoted(project.home)}   (make room, or set BATON_HOME to another disk)",
         )
 
 
@@ -301,7 +301,8 @@ def _data_of_cluster(project: Project, java: str, jars: Path, ports: tuple[int, 
             "The broker's data folder is damaged",
             where=str(meta),
             why="it does not name the cluster",
-            next_command=f"mv {meta.parent} {meta.parent}.damaged   (drops its events; or restore a copy)",
+            next_command=f"mv {quoted(meta.parent)} {quoted(meta.parent)}.damaged"
+            "   (drops its events; or restore a copy)",
             exit_code=ExitCode.DATA_PROBLEMS,
         )
     return found[1].strip()
@@ -339,7 +340,7 @@ def _format_data(project: Project, java: str, jars: Path, ports: tuple[int, int]
         "Kafka cannot prepare its data folder",
         where=str(project.kafka_data_dir / "data"),
         why="its last lines:\n" + "\n".join("    " + line for line in said[-8:]),
-        next_command=f"df -h {project.home}; ls -la {project.kafka_data_dir}",
+        next_command=f"df -h {quoted(project.home)}; ls -la {quoted(project.kafka_data_dir)}",
     )
 
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.process_record import read_json, write_json
 
 POM = Path(__file__).resolve().parent / "pom.xml"
@@ -121,8 +121,9 @@ def _run_maven(maven: str, scratch: Path, jars: Path) -> None:
             "Maven cannot fetch Kafka's jars",
             where=str(POM),
             why="\n".join(line.strip()[:400] for line in errors[:2]) or "it left no Kafka jar",
-            next_command=f"mvn -B -f {POM} dependency:copy-dependencies -DoutputDirectory=/tmp/kafka-jars   "
-            "(shows all output; behind a proxy or mirror: ~/.m2/settings.xml)",
+            next_command=f"mvn -B -f {quoted(POM)} dependency:copy-dependencies"
+            " -DoutputDirectory=/tmp/kafka-jars"
+            "   (shows all output; behind a proxy or mirror: ~/.m2/settings.xml)",
             exit_code=ExitCode.UNREACHABLE,
         )
 

@@ -4,6 +4,7 @@ by their records."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -183,7 +184,7 @@ def _died(files: WorkerFiles, record: ProcessRecord | None) -> BatonError:
         next_command = "baton status   (or at once: baton up)"
     elif death and not death.starts_at:
         what = f"The worker of {files.name} died and is not started again"
-        next_command = "baton up   (once the cause is removed: its last lines name it)"
+        next_command = _advice(lines) or "baton up   (once the cause is removed: its last lines name it)"
     return BatonError(
         what,
         where=f"pid {record.pid}, log {files.log}" if record is not None else str(files.home),
@@ -191,6 +192,12 @@ def _died(files: WorkerFiles, record: ProcessRecord | None) -> BatonError:
         next_command=next_command,
         exit_code=ExitCode.UNREACHABLE,
     )
+
+
+def _advice(lines: str) -> str:
+    """What the worker's own error says to do next, the last one in its log; else nothing."""
+    found = re.findall(r"^\s*next:\s+(\S.*)$", lines, re.MULTILINE)
+    return str(found[-1]) if found else ""
 
 
 def _with_place(error: BatonError, files: WorkerFiles, record: ProcessRecord | None) -> BatonError:
@@ -234,7 +241,7 @@ def _wait_until_ready(files: WorkerFiles, worker: Worker, seconds: float) -> Wor
                 f"The worker of {files.name} ended before it was ready",
                 where=f"log {worker.log_file}",
                 why=f"its last lines:\n{lines}" if lines else "it printed nothing",
-                next_command=f"baton worker {files.name}   (runs it in this terminal)",
+                next_command=_advice(lines) or f"baton worker {files.name}   (runs it in this terminal)",
             )
         if found is not None and found.is_ready:
             return Worker(found.pid, found.log_file, True, found.ready_at, worker.is_new)

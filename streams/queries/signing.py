@@ -23,7 +23,7 @@ from projections.agreement import (
 )
 from projections.playbook import DEFAULT_PLAYBOOK, Playbook, read_playbook
 from projections.signing_keys import SIDES, SigningKey
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.kafka.publisher import Publisher
 from streams.project import Project
 from streams.queries.warehouse_access import ask_warehouse, authority_of, keys_of
@@ -150,7 +150,7 @@ def _refuse_unchanged(found: Agreement, playbook: Playbook, file: Path) -> None:
             "The file changes nothing: both teams have signed it",
             where=str(file),
             why=f"its version {playbook.short_version} is in force; comments and layout are no part of it",
-            next_command=f"baton playbook diff {file} NEW_FILE   (what another file would change)",
+            next_command=f"baton playbook diff {quoted(file)} NEW_FILE   (what another file would change)",
         )
     for known in found.proposed:
         is_pending = not known.fault and known.complete_at is None
@@ -257,7 +257,7 @@ def read_private_key(file: Path) -> Any:
                     "The key may be read by others",
                     where=str(file),
                     why=f"its mode is {mode:04o}; only its owner may read it: 0600 or 0400",
-                    next_command=f"chmod 600 {file}   (and create a new key if others may have read it)",
+                    next_command=f"chmod 600 {quoted(file)}   (and make a new key if others may know it)",
                 )
             content = opened.read(64 * 1024)
     except OSError as error:
@@ -318,7 +318,7 @@ def _own_key(project: Project, public: bytes, team: str, file: Path, now: dateti
             f"This key may not sign for {team}",
             where=str(file),
             why=why,
-            next_command=f"baton doctor   (ask who maintains {project.keys_file} for a [[key]] of {team!r})",
+            next_command=f"baton doctor   (a [[key]] of {team!r} goes into {quoted(project.keys_file)})",
         )
     return key
 

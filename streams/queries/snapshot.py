@@ -20,7 +20,7 @@ import duckdb
 from projections.projection import Projection, views
 from projections.sql_literal import sql_literal
 from schemas.catalogue import CATALOGUE
-from schemas.errors import BatonError, ExitCode
+from schemas.errors import BatonError, ExitCode, quoted
 from streams.project import Project
 from streams.queries.warehouse_access import authority_of, recorded
 from warehouse.roles import Role
@@ -241,5 +241,5 @@ def _unwritable(target: Path, why: str) -> BatonError:
         "The snapshot cannot be written",
         where=str(target),
         why=why,
-        next_command=f"df -h {target.parent}   (or choose another place: baton snapshot FILE.duckdb)",
+        next_command=f"df -h {quoted(target.parent)}   (or choose another place: baton snapshot FILE.duckdb)",
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from schemas.catalogue import CATALOGUE, DERIVED_TOPIC
-from schemas.errors import BatonError
+from schemas.errors import BatonError, quoted
 from streams.kafka.topics import (
     FORWARDED,
     REACTION_GROUP,
@@ -88,5 +88,5 @@ def _stuck(project: Project, why: str) -> BatonError:
         "The worker has not caught up",
         where=str(project.logs_dir),
         why=why,
-        next_command=f"BATON_HOME={project.home} baton status",
+        next_command=f"BATON_HOME={quoted(project.home)} baton status",
     )

@@ -216,18 +216,26 @@ def _notify_of_unread(notify: Callable[[str], None], endpoint: SqlEndpoint) -> N
         notify(f"not in the numbers yet: {unread:,} of the records read; ask again")
 
 
-@contextmanager
-def _answering_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Answering]:
-    with _open_to_read(project, project.numbers) as warehouse:
-        notify(_as_of(project, warehouse))
-        yield warehouse.answer
+def _answering_file(
+    project: Project, notify: Callable[[str], None], path: Path
+) -> AbstractContextManager[Answering]:
+    warehouse = _open_to_read(project, project.numbers)
+    return _reading_file(project, notify, warehouse, warehouse.answer)
+
+
+def _asking_file(project: Project, notify: Callable[[str], None], path: Path) -> AbstractContextManager[Ask]:
+    warehouse = _open_to_read(project, project.numbers)
+    return _reading_file(project, notify, warehouse, warehouse.ask)
 
 
 @contextmanager
-def _asking_file(project: Project, notify: Callable[[str], None], path: Path) -> Iterator[Ask]:
-    with _open_to_read(project, project.numbers) as warehouse:
+def _reading_file(
+    project: Project, notify: Callable[[str], None], warehouse: Warehouse, access: Access
+) -> Iterator[Access]:
+    """It is open already: who holds it otherwise, _worker_or_file() says."""
+    with warehouse:
         notify(_as_of(project, warehouse))
-        yield warehouse.ask
+        yield access
 
 
 def _open_to_read(project: Project, files: WorkerFiles) -> Warehouse:

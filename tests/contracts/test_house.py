@@ -73,6 +73,25 @@ def _header(sql: str) -> dict[str, str]:
     return labels
 
 
+# Of a value whose name ends so, that it is a path.
+IS_A_PATH = re.compile(r"(^|[._])(path|file|folder|home|dir|target|parent|meta|where|kept|POM|filename)$")
+# Another change of these modules is under way.
+PATHS_NOT_YET_QUOTED = {"streams/imports/part.py"}
+
+
+@pytest.mark.parametrize("path", _files("*.py", *PACKAGES), ids=lambda path: _place(path))
+def test_a_command_of_an_error_quotes_its_paths(path: Path) -> None:
+    commands = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "next_command"
+    ]
+    values = [v.value for node in commands for v in ast.walk(node) if isinstance(v, ast.FormattedValue)]
+    bare = [ast.unparse(value) for value in values if IS_A_PATH.search(ast.unparse(value))]
+    if _place(path) not in PATHS_NOT_YET_QUOTED:
+        assert bare == [], "a folder's name may hold a space: quoted() of schemas/errors.py"
+
+
 # --- modules ------------------------------------------------------------------------------------
 
 

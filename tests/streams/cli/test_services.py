@@ -287,6 +287,8 @@ def test_a_worker_that_cannot_start_shows_its_last_lines(tmp_path: Path) -> None
         worker_process.start_workers(project, ready_seconds=60)
     assert caught.value.what == "The worker of numbers ended before it was ready"
     assert "last lines" in caught.value.why and str(project.logs_dir) in caught.value.where
+    advice = caught.value.next_command
+    assert f"next:  {advice}" in caught.value.why and "baton worker" not in advice, "that of the cause"
     assert worker_process.find_worker(project.numbers) is None
     assert set(worker_process.stop_workers(project).values()) == {"none"}
 

@@ -171,6 +171,23 @@ def test_a_file_that_a_writer_holds_is_waited_for_and_then_named(recorded_once: 
     assert "in use by another process" in run.stderr and f"ps -fp {os.getpid()}" in run.stderr
 
 
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "the file itself"])
+def test_a_worker_that_starts_is_named_as_such(way: str, recorded_once: Project) -> None:
+    holding = SERVING.replace("serve_sql(warehouse.connection).save(project.numbers.endpoint)", "")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", holding, recorded_once.cwd], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "serving\n"
+        ProcessRecord.of(worker.pid).write(recorded_once.numbers.record)
+        with pytest.raises(BatonError, match="The worker of numbers is starting") as raised:
+            WAYS[way][0](recorded_once)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert "baton status" in raised.value.next_command
+
+
 SERVING = """
 import sys, time
 from pathlib import Path
