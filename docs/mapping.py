@@ -9,8 +9,8 @@ from string import Template
 
 from streams.imports.known_events import DIFFERENCE, LATEST_COUNTS, REPEATED
 from streams.mapping import keys
+from streams.mapping.event_checks import importable
 from streams.mapping.keys import Key
-from streams.mapping.reader import importable
 
 PAGE = Path(__file__).parent / "reference" / "mapping.md"
 WORDS = Path(__file__).parent / "mapping.txt"

@@ -257,7 +257,7 @@ class _Csv:
         for row in self._rows(data, first_line):
             if row.why:
                 # Each line by itself: nobody can say where the row ends.
-                behind = f"cannot be told from what line {first_line + row.start} leaves open"
+                behind = f"cannot be separated from what line {first_line + row.start} leaves open"
                 unread += [
                     Unread(first_line + n, texts[n].rstrip("\r"), row.why if n == row.start else behind)
                     for n in range(row.start, row.stop)

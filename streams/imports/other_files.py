@@ -105,7 +105,7 @@ def _record(line: bytes, fields: frozenset[str]) -> dict[str, Any]:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs if name in fields]
             if twice := next((name for name in names if names.count(name) > 1), None):
-                raise ValueError(f"{twice!r} stands twice in one object")
+                raise ValueError(f"{twice!r} is named twice in one object")
         return found
 
     record = json.loads(line, object_pairs_hook=once)
@@ -122,7 +122,7 @@ def _record(line: bytes, fields: frozenset[str]) -> dict[str, Any]:
 
 
 def _is_doubtful(data: bytes, frame: pl.DataFrame) -> bool:
-    """Whether polars may have passed over half of a surrogate pair, or over a field that stands twice."""
+    """Whether polars may have passed over half of a surrogate pair, or over a field that is named twice."""
     if b"\\u" in data and _HALF.search(data):
         return True
     lines: pl.Series | None = None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from schemas.avro_types import is_attributes
-from schemas.catalogue import EventType
+from schemas.catalogue import CATALOGUE, EventType
 from schemas.field_checks import not_one_of
 from schemas.limits import ATTRIBUTE_NAME
 from streams.mapping.language import Condition, EventRule
@@ -15,6 +15,13 @@ from streams.mapping.moments import ISO, has_time, has_zone
 
 FILLED_IN = ("event_id", "recorded_at", "source", "is_day_only", "is_amount_known")
 DAY_FIELD = "occurred_on"
+
+
+def importable() -> tuple[str, ...]:
+    """The events that a record of another system can become: not what the teams agree on, nor alerts."""
+    topics = ("funnel.marketing", "funnel.sales", "funnel.success")
+    merges = ("LeadsMerged", "LeadsUnmerged", "AccountsMerged")
+    return tuple(event.name for event in CATALOGUE.facts if event.topic in topics or event.name in merges)
 
 
 def writable_fields(event: EventType) -> tuple[str, ...]:

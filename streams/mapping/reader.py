@@ -20,7 +20,7 @@ from schemas.catalogue import CATALOGUE, EventType
 from schemas.errors import BatonError, ExitCode
 from schemas.field_checks import not_one_of
 from streams.mapping import keys
-from streams.mapping.event_checks import event_faults, same_ids
+from streams.mapping.event_checks import event_faults, importable, same_ids
 from streams.mapping.language import (
     LEAVE_OUT,
     NOTHING,
@@ -49,20 +49,11 @@ def read_mapping(path: Path) -> MappingRules:
             why = error.strerror or str(error)
         elif error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             why = "it is written in UTF-16, and a mapping is text in UTF-8"
-            command = (
-                f"iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} > utf8.toml   (then --map utf8.toml)"
-            )
+            command = f"iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} >m.toml   (then --map m.toml)"
         else:
             why = f"it is not text in UTF-8: byte {error.start:,} cannot be read"
         raise _refused(path.name, why, command) from error
     return parse_mapping(text, path.name)
-
-
-def importable() -> tuple[str, ...]:
-    """The events that a record of another system can become: not what the teams agree on, nor alerts."""
-    topics = ("funnel.marketing", "funnel.sales", "funnel.success")
-    merges = ("LeadsMerged", "LeadsUnmerged", "AccountsMerged")
-    return tuple(event.name for event in CATALOGUE.facts if event.topic in topics or event.name in merges)
 
 
 def parse_mapping(text: str, name: str = "mapping") -> MappingRules:
@@ -74,11 +65,10 @@ def parse_mapping(text: str, name: str = "mapping") -> MappingRules:
         raise _refused(name, f"it is not TOML: {error}", next_command) from error
     if questions := list(_open_questions(document)):
         told = "\n".join(f"         {where}: {question}" for where, question in questions)
-        many = "1 question" if len(questions) == 1 else f"{len(questions)} questions"
         raise BatonError(
             "The mapping has questions that nobody has answered",
             where=name,
-            why=f"{many}; write the answer in place of each\n{told}",
+            why=f"{len(questions)} question{'s' * (len(questions) > 1)}; answer each in its place\n{told}",
             next_command=next_command,
             exit_code=ExitCode.CONFIGURATION,
         )

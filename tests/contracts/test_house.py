@@ -137,7 +137,7 @@ def test_no_module_imports_another_s_private_name(path: Path) -> None:
 # --- errors -------------------------------------------------------------------------------------
 
 # What a next command begins with: a program, a variable that is set, or an option of the command that failed.
-PROGRAMS = "baton|make|mv|rm|cp|chmod|less|git|df|ps|fuser|curl|mvn|apt|brew|docker|export|unset"
+PROGRAMS = "baton|make|mv|rm|cp|chmod|less|ls|git|df|ps|fuser|curl|mvn|apt|brew|docker|export|unset"
 COMMAND = re.compile(rf"({PROGRAMS})( |$)|[A-Z_]+=|--[a-z]", re.ASCII)
 RAISING = _files("*.py", *PACKAGES, "benchmarks")
 

@@ -238,8 +238,8 @@ def test_a_row_whose_quotes_are_wrong_is_reported_and_never_becomes_a_value(
             '1,"Acme\n2,x\n3,y\n',
             {
                 2: "cannot be read: a quote is opened here and never closed",
-                3: "cannot be told from what line 2 leaves open",
-                4: "cannot be told from what line 2 leaves open",
+                3: "cannot be separated from what line 2 leaves open",
+                4: "cannot be separated from what line 2 leaves open",
             },
         ),
         (
@@ -247,8 +247,8 @@ def test_a_row_whose_quotes_are_wrong_is_reported_and_never_becomes_a_value(
             {
                 2: "cannot be read: text stands behind a closing quote; a quote is opened here and not"
                 " closed, or one inside a value is not written twice",
-                3: "cannot be told from what line 2 leaves open",
-                4: "cannot be told from what line 2 leaves open",
+                3: "cannot be separated from what line 2 leaves open",
+                4: "cannot be separated from what line 2 leaves open",
             },
         ),
     ],
@@ -283,8 +283,8 @@ def test_a_header_or_a_row_without_end_is_told_with_its_line(
         (r'{"id": "\\ud83d\ude00"}', r"\ude00 is half of a surrogate pair, and no character"),
         ('{"id": NaN}', "NaN and Infinity are no numbers of JSON, nor is one beyond 1e308"),
         ('{"id": 1e400}', "NaN and Infinity are no numbers of JSON, nor is one beyond 1e308"),
-        ('{"id": "1", "id": "2"}', "'id' stands twice in one object"),
-        ('{"id": null, "id" : "2"}', "'id' stands twice in one object"),
+        ('{"id": "1", "id": "2"}', "'id' is named twice in one object"),
+        ('{"id": null, "id" : "2"}', "'id' is named twice in one object"),
     ],
 )
 def test_a_line_of_json_that_readers_take_differently_fails(
