@@ -123,8 +123,9 @@ def test_a_slice_that_is_not_there_is_named(project: Project) -> None:
 def test_a_file_is_answered_without_a_home(project: Project) -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("HOME", "BATON_HOME")}
     code = (
-        "import duckdb; from warehouse.sql_endpoint import ask, serve_sql;"
-        "print(ask(serve_sql(duckdb.connect()), 'select 355'))"
+        "import duckdb, os; from warehouse.sql_endpoint import ask, serve_sql;"
+        "print(ask(serve_sql(duckdb.connect()), 'select 355'), flush=True);"
+        "os._exit(0)"  # a worker ends so too: threads of the endpoint still serve
     )
     run = subprocess.run(
         [sys.executable, "-c", code], env=env | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
