@@ -110,7 +110,14 @@ def are_stored(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForc
     stored = connection.execute(
         "select * from playbook.all_version order by in_force_from nulls first"
     ).fetchall()
-    return stored == [tuple(row) for row in rows["version"]]
+    return _are_calendars_whole(connection) and stored == [tuple(row) for row in rows["version"]]
+
+
+def _are_calendars_whole(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether each interval is there once. After a kill DuckDB may keep rows that were never committed."""
+    days = "select count(*) = count(distinct (calendar_id, utc_day, day_from)) from playbook.open_day"
+    spans = "select count(*) = count(distinct (calendar_id, open_days, opens_at)) from playbook.open_span"
+    return connection.execute(f"select ({days}) and ({spans})").fetchall() == [(True,)]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:
