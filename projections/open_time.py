@@ -26,6 +26,7 @@ _STEP = timedelta(days=6)
 
 # open_day: one row for each UTC day (since 1970) of a calendar, and one more where it opens again that day.
 # open_span: one row for each open interval of a day and each whole day of open time that it takes part in.
+# open_calendar: the calendars whose rows are there; content: a digest of what decides them.
 # No column is called like what the functions are asked about, `calendar` for one: the argument would mean
 # the column. And they read the tables themselves: through a view the look-up would not be by equality.
 DDL = (
@@ -39,6 +40,7 @@ DDL = (
         calendar_id varchar, open_days bigint, opens_at timestamptz,
         open_us_before bigint, open_us_after bigint)
     """,
+    "create table if not exists playbook.open_calendar (calendar_id varchar, content varchar)",
 )
 SQL_FUNCTIONS = (
     f"""

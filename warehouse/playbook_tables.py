@@ -7,7 +7,8 @@ force at the time read the `all_` tables; everything else reads the views.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -91,33 +92,51 @@ def store_playbooks(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[I
     if are_stored(connection, playbooks):
         return
     if connection.execute("select count(*) from playbook.all_version").fetchall() != [(0,)]:
-        for table in (*(f"all_{table}" for table in rows), "open_day", "open_span"):
-            connection.execute(f"delete from playbook.{table}")
+        for table in rows:
+            connection.execute(f"delete from playbook.all_{table}")
     for table, content in rows.items():
         if content:
             _fill(connection, f"all_{table}", _in_columns(content))
-    calendars = {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
-    for table, made in (("open_day", open_time.open_days), ("open_span", open_time.open_spans)):
-        _fill(connection, table, pa.concat_tables([made(calendar) for calendar in calendars.values()]))
+    _store_calendars(connection, _calendars(playbooks))
+
+
+def _store_calendars(connection: duckdb.DuckDBPyConnection, calendars: Mapping[str, Calendar]) -> None:
+    """Only those that are missing are written. DuckDB 1.5 shows others a commit of more rows than a row group
+    holds bit by bit: whoever reads meanwhile would find the old rows of a calendar beside the new ones."""
+    stored = dict(connection.execute("from playbook.open_calendar").fetchall())
+    kept = [name for name, calendar in calendars.items() if stored.get(name) == _content(calendar)]
+    for table in ("open_calendar", "open_day", "open_span"):
+        connection.execute(f"delete from playbook.{table} where not list_contains(?, calendar_id)", [kept])
+    missing = [calendar for name, calendar in calendars.items() if name not in kept]
+    if missing:
+        names = [[calendar.id, _content(calendar)] for calendar in missing]
+        _fill(connection, "open_calendar", _in_columns(names))
+        for table, made in (("open_day", open_time.open_days), ("open_span", open_time.open_spans)):
+            _fill(connection, table, pa.concat_tables(map(made, missing)))
+
+
+def _calendars(playbooks: Sequence[InForce]) -> dict[str, Calendar]:
+    return {c.id: c for playbook in playbooks for c in _own_calendars(playbook.playbook, playbooks)}
+
+
+def _content(calendar: Calendar) -> str:
+    said = (calendar.zone, calendar.windows, sorted(calendar.holidays))
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def are_stored(connection: duckdb.DuckDBPyConnection, playbooks: Sequence[InForce]) -> bool:
     """Whether the tables hold exactly these versions. One that was added to the layout later is empty."""
-    rows = _rows(each_version_once(playbooks))
+    playbooks = each_version_once(playbooks)
+    rows = _rows(playbooks)
     counts = ", ".join(f"(select count(*) from playbook.all_{table})" for table in rows)
     if connection.execute(f"select {counts}").fetchall() != [tuple(map(len, rows.values()))]:
         return False
     stored = connection.execute(
         "select * from playbook.all_version order by in_force_from nulls first"
     ).fetchall()
-    return _are_calendars_whole(connection) and stored == [tuple(row) for row in rows["version"]]
-
-
-def _are_calendars_whole(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether each interval is there once. After a kill DuckDB may keep rows that were never committed."""
-    days = "select count(*) = count(distinct (calendar_id, utc_day, day_from)) from playbook.open_day"
-    spans = "select count(*) = count(distinct (calendar_id, open_days, opens_at)) from playbook.open_span"
-    return connection.execute(f"select ({days}) and ({spans})").fetchall() == [(True,)]
+    calendars = dict(connection.execute("from playbook.open_calendar").fetchall())
+    wanted = {name: _content(calendar) for name, calendar in _calendars(playbooks).items()}
+    return calendars == wanted and stored == [tuple(row) for row in rows["version"]]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, content: pa.Table) -> None:

@@ -29,9 +29,11 @@ _ZONE = "(select zone from playbook.version)"
 PIECE_EVENTS = 250_000
 # Tables that say how far the log is in the read models.
 POSITION = ("component", "rows_read", "offset_read", "read_model")
+# With how much of their calendars is there: a commit of many rows shows bit by bit.
 _PLAYBOOKS = """
 select coalesce(string_agg(concat_ws(' ', playbook_version, in_force_from, in_force_until), ';'
     order by in_force_from nulls first), '')
+    || (select format(' {} {}', count(*), (select count(*) from playbook.open_span)) from playbook.open_day)
 from playbook.all_version where in_force_from is null or in_force_from <= $as_of
 """
 _MEMBER = """
