@@ -31,8 +31,7 @@ class Tried:
 
 def try_rules(measured: Iterable[Obligation], rules_at: RulesAt, now: datetime | None = None) -> list[Tried]:
     """The incidents of these measurements, in order of opening. Each obligation is followed in the order of
-    its
-    versions, as it was live. now: for rules that say `for`; else when each was measured."""
+    its versions, as it was live. now: for rules that say `for`; else when each was measured."""
     of_each: dict[tuple[str, str, int], dict[int, Obligation]] = {}
     for obligation in measured:
         key = obligation.handoff_id, obligation.sla, obligation.episode

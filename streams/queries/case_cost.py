@@ -24,8 +24,7 @@ STEPS = {
 
 class CaseCost:
     """Amounts by SLA, asked of the worker of numbers now and then, on a thread. Without an answer nothing is
-    said
-    of a cost: an alert never waits for it."""
+    said of a cost: an alert never waits for it."""
 
     def __init__(self, project: Project) -> None:
         self.project = project

@@ -16,7 +16,7 @@ from streams.kafka.names import NO_PREFIX, Names
 from streams.kafka.producer import Message
 from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter
 from streams.reactions.notices import Known, with_event
-from streams.reactions.obligation_alerts import Store
+from streams.reactions.rule_agent import Store
 
 SYNC = b"\x00sync|"
 ALERTS_TOPIC = "funnel.alerts"

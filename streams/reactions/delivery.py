@@ -26,7 +26,7 @@ from streams.reactions.alert_events import SOURCE, event_message
 from streams.reactions.alert_notices import SYNC
 from streams.reactions.measurements import Deliver
 from streams.reactions.notices import Known, Notice
-from streams.reactions.obligation_alerts import Store
+from streams.reactions.rule_agent import Store
 from streams.reactions.rule_board import RuleBoard
 from streams.receivers.configuration import Receiver
 from streams.receivers.notification import Attempt, Notification

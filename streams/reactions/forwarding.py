@@ -1,8 +1,7 @@
 """Forwarding records from topic to topic, many at a time.
 
 An agent that waits for Kafka after each record forwards some hundred a second. It need not wait: what must
-not
-happen is that an offset is committed before Kafka has what was forwarded up to it. So the commit waits.
+not happen is that an offset is committed before Kafka has what was forwarded up to it. So the commit waits.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ class Forwarder:
 
     async def settled(self) -> None:
         """Return once Kafka has all that was forwarded before this call; never, when it refused any: the
-        process
-        ends then."""
+        process ends then."""
         if self._on_their_way:
             await asyncio.wait(list(self._on_their_way))
         if self._is_lost:

@@ -1,9 +1,8 @@
 """The agent over funnel.handoff-latency: forwards the obligations that alerts are decided by.
 
 They are forwarded by handoff, on a topic whose partitions never change, for a table has as many; and answers
-by pair
-of teams too, so that the agent that counts a pair sees all of its handoffs. Unreadable records become dead
-letters.
+by pair of teams too, so that the agent that counts a pair sees all of its handoffs. Unreadable records become
+dead letters.
 """
 
 from __future__ import annotations

@@ -8,17 +8,16 @@ them: a crash in between sends them again, with the same ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from projections.incidents import Incident, Obligation, follow, next_at, obligation_of
-from schemas.codec import Failure, RegistryLookup
-from streams.kafka.names import NO_PREFIX, Names
+from schemas.codec import Failure
 from streams.reactions.alert_events import message_of
-from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, read_measured
-from streams.reactions.rule_board import RuleBoard
+from streams.reactions.measurements import Event, dead_letter, read_measured
+from streams.reactions.rule_agent import RuleAgent
 
 # What is known of a handoff: {"<sla>|<episode>": {"obligation": {...}, "incidents": [[rule, began, state,
 # times]]}}
@@ -29,48 +28,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANTS = ("starts_at", "due_at", "at_risk_at", "late_at", "ended_at")
 
 
-class Store(Protocol):
-    """A table with a changelog: values that JSON can hold, by key."""
-
-    def get(self, key: str) -> Any: ...
-
-    def put(self, key: str, value: Any) -> None: ...
-
-    def items(self) -> Iterable[tuple[str, Any]]: ...
-
-
-class ObligationAlerts:
+@dataclass(kw_only=True)
+class ObligationAlerts(RuleAgent):
     """Follows obligations. `due_at` says of a handoff when time alone changes something: a rule that says
     `for`. It is kept in memory only and computed again from the table."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        board: RuleBoard,
-        deliver: Deliver,
-        before_ack: BeforeAck,
-        clock: Callable[[], datetime],
-        registry: RegistryLookup | None = None,
-        names: Names = NO_PREFIX,
-    ) -> None:
-        self.store = store
-        self.board = board
-        self.deliver = deliver
-        self.before_ack = before_ack
-        self.clock = clock
-        self.registry = registry
-        self.names = names
-        self.due_at: dict[str, datetime] = {}
-
-    async def agent(self, events: AsyncIterable[Event]) -> AsyncIterator[None]:
-        """Follow each measurement. A record without a value asks to follow the handoff of its key again."""
-        async for event in events:
-            async with self.before_ack():
-                await self._take(event)
-            yield
+    due_at: dict[str, datetime] = field(default_factory=dict)
 
     async def _take(self, event: Event) -> None:
+        """Follow a measurement. A record without a value asks to follow the handoff of its key again."""
         record = event.message
         if not record.value:
             handoff = (record.key or b"").decode()

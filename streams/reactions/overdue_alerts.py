@@ -1,6 +1,5 @@
 """The agent that counts overdue answers of a pair of teams in a window: opens an alert at the threshold,
-resolves
-it when the window is over, and retracts it when late events leave too few.
+resolves it when the window is over, and retracts it when late events leave too few.
 
 Windows are in event time, by the moment an answer was due, so a replayed log opens the same alerts as the
 live one. Counting is by handoff, and an alert opens at the moment the threshold-th handoff became overdue,
@@ -12,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projections.alert_rules import OVERDUE_IN_WINDOW, AlertRule
 from projections.incidents import OPENED, RESOLVED, RETRACTED
-from schemas.codec import Failure, RegistryLookup
-from streams.kafka.names import NO_PREFIX, Names
+from schemas.codec import Failure
 from streams.kafka.producer import Message
 from streams.kafka.topics import OVERDUE_BY_PAIR
 from streams.reactions.alert_events import (
@@ -29,9 +27,8 @@ from streams.reactions.alert_events import (
     SOURCE,
     event_message,
 )
-from streams.reactions.measurements import BeforeAck, Deliver, Event, dead_letter, pair_of, read_measured
-from streams.reactions.obligation_alerts import Store
-from streams.reactions.rule_board import RuleBoard
+from streams.reactions.measurements import Event, dead_letter, pair_of, read_measured
+from streams.reactions.rule_agent import RuleAgent
 
 _ABOUT_A_HANDOFF = (
     "subject_lead_id",
@@ -50,53 +47,24 @@ _ABOUT_A_HANDOFF = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOW = "window|"
 # Of a window the earliest handoffs are kept: so many times what an alert needs, which bounds its size and
-# leaves
-# enough when late events take some back.
+# leaves enough when late events take some back.
 _KEPT_PER_NEEDED, _KEPT_AT_LEAST = 4, 200
 
 # Two kinds of entries. Of a handoff: {"version", "due"}, the latest that was measured. Of a rule, a pair and
-# a window:
-# {"rule", "pair", "start", "minutes", "overdue": {handoff: microseconds}, "state", "opened", "times"}.
+# a window: {"rule", "pair", "start", "minutes", "overdue": {handoff: microseconds}, "state", "opened",
+# "times"}.
 Tally = dict[str, Any]
 
 
-class OverdueAlerts:
+@dataclass(kw_only=True)
+class OverdueAlerts(RuleAgent):
     """Counts obligations to answer. `ends_at` says of open windows when they are over; it is kept in memory
-    only
-    and computed again from the table."""
+    only and computed again from the table."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        board: RuleBoard,
-        deliver: Deliver,
-        before_ack: BeforeAck,
-        clock: Callable[[], datetime],
-        registry: RegistryLookup | None = None,
-        names: Names = NO_PREFIX,
-    ) -> None:
-        self.store = store
-        self.board = board
-        self.deliver = deliver
-        self.before_ack = before_ack
-        self.clock = clock
-        self.registry = registry
-        self.names = names
-        self.ends_at: dict[str, datetime] = {}
-
-    async def agent(self, events: AsyncIterable[Event]) -> AsyncIterator[None]:
-        """Count each obligation under every rule in force when it was due. The same again changes nothing.
-
-        Alerts are in Kafka before the table records them: a crash in between sends them again, with the
-        same ids.
-        """
-        async for event in events:
-            async with self.before_ack():
-                await self._take(event)
-            yield
+    ends_at: dict[str, datetime] = field(default_factory=dict)
 
     async def _take(self, event: Event) -> None:
+        """Count an obligation under every rule in force when it was due."""
         value = event.message.value
         if value is not None and value.startswith(_WINDOW.encode()):
             await self._count(value.decode(), {})
