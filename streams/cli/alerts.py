@@ -18,6 +18,7 @@ from streams.cli.output import json_option, print_json, print_rows, say
 from streams.project import Project
 from streams.queries import alerts as queries
 from streams.queries.alert_tests import try_on_history
+from streams.report.recording import shown_when
 
 SHOWN = ("opened_at", "rule", "severity", "subject", "state", "held_by", "owed_by", "alert_id")
 UNDELIVERED = ("last_tried_at", "receiver", "step", "outcome", "tries", "why", "rule", "subject", "alert_id")
@@ -179,7 +180,7 @@ def try_rules(since: str, rule: str | None, file: Path | None, as_json: bool) ->
         print_json([_as_json(trial) for trial in trials])
         return
     print_rows(TRIAL, [_cells(trial) for trial in trials])
-    say(f"{len(tried):,} alerts since {since}")
+    say(f"{len(tried):,} alerts since {since}; deadlines are those measured: baton whatif tries another SLA")
 
 
 def _acknowledge(
@@ -192,7 +193,7 @@ def _acknowledge(
         print_json(event)
     else:
         print(alert["alert_id"])
-        say("Recorded. The page shows it once the worker has read it.")
+        say(shown_when(project, "The page shows it once the worker has read it."))
 
 
 def _until(text: str) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
@@ -80,7 +80,7 @@ def _no_day(text: str, why: str) -> BatonError:
     return BatonError(
         f"--by {text} is not a day to come",
         why=why,
-        next_command="baton decide DECISION --by 2026-04-30",
+        next_command=f"baton decide DECISION --by {date.today() + timedelta(days=7)}",
         exit_code=ExitCode.USAGE,
     )
 

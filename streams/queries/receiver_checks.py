@@ -22,12 +22,20 @@ def check_receivers(project: Project) -> Iterator[Said]:
     except BatonError as error:
         yield "receivers", "fail", error.what, f"{error.where}: {error.why}", error.next_command
         return
+    if not file.exists() and project.receivers is not None:
+        why = f"{file}: BATON_RECEIVERS names it; alerts are on the page only"
+        yield "receivers", "fail", "the file of receivers is not there", why, "unset BATON_RECEIVERS"
+        return
     named = {name for rule in playbook.alerts for name in (*rule.receivers, *rule.escalate_to)}
+    asked_for = {rule for each in receivers.values() for rule in each.rules}
     if missing := sorted(named - receivers.keys()):
         why = f"{file} has no {', '.join(missing)}: what is for them is given up, and kept"
         yield "receivers", "warn", "rules name receivers that are not there", why, f"$EDITOR {file}"
-    elif named:
-        where = ", ".join(f"{name} ({receivers[name].shown})" for name in sorted(named))
+    elif unknown := sorted(asked_for - {"*", *(rule.id for rule in playbook.alerts)}):
+        why = f"{file} names {', '.join(unknown)}, which the playbook has not"
+        yield "receivers", "warn", "receivers ask for rules that are not there", why, f"$EDITOR {file}"
+    elif reached := named | {name for name, each in receivers.items() if each.rules}:
+        where = ", ".join(f"{name} ({receivers[name].shown})" for name in sorted(reached))
         yield "receivers", "ok", f"alerts go to {where}", "", ""
     else:
         says = "no rule names a receiver: alerts are on the page and in baton alerts ls"

@@ -35,8 +35,9 @@ def message_of(step: Step, obligation: Obligation, now: datetime) -> Message:
     if step.kind == RESOLVED:
         said = {"observed": None, "cause": step.why, "late_minutes": obligation.late_minutes}
         return _message(RESOLVED_EVENT, {**record, **said}, "resolved")
-    # In event time it never was: it is retracted when that became known.
-    known_at = _EPOCH + timedelta(microseconds=obligation.version)
+    # In event time it never was: it is retracted when that became known. Where the clock stands still, each
+    # measurement of a handoff has a version a microsecond beyond it.
+    known_at = min(_EPOCH + timedelta(microseconds=obligation.version), now)
     return _message(RETRACTED_EVENT, {**record, "occurred_at": known_at, "reason": step.why}, "retracted")
 
 
